@@ -1,0 +1,60 @@
+# `make help` lists the targets. Everything made here lies in .venv and var, both ignored by git.
+
+# A version manager's stub may be there without the Python behind it, so each is tried.
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do $$p -c pass 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+UV_VERSION := 0.13.9
+INPUT ?=
+DATA ?=
+
+# Analysis is many small problems: one thread each is faster than two sharing one.
+export OPENBLAS_NUM_THREADS := 1
+export OMP_NUM_THREADS := 1
+export PYTHONPYCACHEPREFIX := $(CURDIR)/var/cache/python
+
+.PHONY: run test check ui evaluate bench clean help
+
+help: ## List the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+run: $(VENV)/.installed ## Analyse INPUT (a file or folder), or the bundled sample, and print the report
+	@$(BIN)/perf-assets run $(if $(INPUT),"$(INPUT)")
+
+test: $(VENV)/.developing ## Run the tests
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+check: $(VENV)/.developing ## Lint, format, types, and what Dagster makes of the definitions
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/dg check defs
+	$(BIN)/dagster definitions validate
+
+ui: $(VENV)/.installed ## Start the Dagster UI and daemon
+	@mkdir -p var/dagster
+	DAGSTER_HOME="$(CURDIR)" $(BIN)/dagster dev
+
+evaluate: $(VENV)/.developing ## Measure accuracy and write docs/accuracy.md (DATA=folder of labelled benchmarks)
+	$(BIN)/python -m evaluation $(if $(DATA),--data "$(DATA)")
+
+bench: $(VENV)/.developing ## Measure speed and write docs/performance.md
+	$(BIN)/python -m benchmarks
+
+clean: ## Remove everything that was made, results and run history included
+	rm -rf $(VENV) var
+
+$(VENV)/bin/uv:
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed; none was found" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; ok = (3, 11) <= sys.version_info[:2] < (3, 14); sys.exit(0 if ok else "Python 3.11, 3.12 or 3.13 is needed, this is " + sys.version.split()[0] + "; set PYTHON=")'
+	@echo "Setting up $(VENV) (once)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+$(VENV)/.installed: $(VENV)/bin/uv pyproject.toml constraints.txt
+	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --build-constraint constraints.txt --constraint constraints.txt --editable .
+	@touch $@
+
+$(VENV)/.developing: $(VENV)/.installed
+	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --constraint constraints.txt --group dev
+	@touch $@

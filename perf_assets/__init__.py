@@ -1,0 +1,1 @@
+"""Performance of test fleets and benchmarks as Dagster data assets."""

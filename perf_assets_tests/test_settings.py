@@ -1,0 +1,125 @@
+"""Settings: defaults, file, environment, and errors that say what to mend."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from perf_assets.settings import Settings, SettingsError, load_settings
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "perf-assets.toml"
+
+
+def load(file: Path, text: str | bytes, **environ: str) -> Settings:
+    file.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return load_settings({"PERF_ASSETS_CONFIG": str(file), **environ})
+
+
+def test_without_file_and_environment_the_defaults_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = load_settings({})
+    assert settings.home == tmp_path / "var"
+    assert settings.landing == tmp_path / "var" / "landing"
+    assert settings.state == f"sqlite:///{tmp_path / 'var' / 'state' / 'state.sqlite3'}"
+    assert settings.regressions.threshold_of("cpu_usage") == 0.10
+    assert settings.slack_token is None
+
+
+def test_a_file_in_the_working_directory_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("perf-assets.toml").write_text("[forecast]\nhorizon = 7\n")
+    assert load_settings({}).forecast.horizon == 7
+
+
+def test_the_file_sets_what_it_names(file: Path) -> None:
+    settings = load(
+        file,
+        """
+        metrics_file = "own.toml"
+        [identity]
+        branches = ["release"]
+        [regressions]
+        threshold = 0.05
+        thresholds = { token_refresh_time = 0.2 }
+        """,
+    )
+    assert settings.metrics_file == Path("own.toml")
+    assert settings.identity.branches == ("release",)
+    assert (settings.regressions.threshold_of("x"), settings.regressions.threshold_of("token_refresh_time")) == (
+        0.05,
+        0.2,
+    )
+
+
+def test_the_environment_goes_before_the_file(file: Path, tmp_path: Path) -> None:
+    settings = load(
+        file,
+        'home = "elsewhere"\n[slack]\nchannel = "#perf"\n',
+        PERF_ASSETS_HOME=str(tmp_path / "home"),
+        PERF_ASSETS_STATE_URL="postgresql://user:hunter2@host/db",
+        SLACK_BOT_TOKEN="xoxb-hunter2",
+        SLACK_API_URL="http://127.0.0.1:1/",
+        SCALE_DASHBOARD_URL="https://host",
+        SCALE_DASHBOARD_API_KEY="hunter2",
+    )
+    assert settings.home == tmp_path / "home"
+    assert settings.state == "postgresql://user:hunter2@host/db"
+    assert (settings.slack.channel, settings.slack.base_url) == ("#perf", "http://127.0.0.1:1/")
+    assert settings.slack_token is not None
+    assert settings.slack_token.get_secret_value() == "xoxb-hunter2"
+    assert "hunter2" not in repr(settings)
+    assert "hunter2" not in str(settings)
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "got"),
+    [
+        ("colour = 1", "colour", "got 1"),
+        ("home = 5", "home", "got 5"),
+        ("slack = 5", "slack", "got 5"),
+        ("[regressions]\nthreshold = 'much'", "regressions.threshold", "got 'much'"),
+        ("[regressions]\nthreshold = 0", "regressions.threshold", "got 0"),
+        ("[regressions]\nthreshold = nan", "regressions.threshold", "got nan"),
+        ("[regressions]\nthresholds = {cpu_usage = -1}", "regressions.thresholds.cpu_usage", "got -1"),
+        ("[regressions]\nfalse_discovery_rate = 0.7", "regressions.false_discovery_rate", "got 0.7"),
+        ("[regressions]\nconfirm_after = 1", "regressions.confirm_after", "got 1"),
+        ("[forecast]\nhorizon = 0", "forecast.horizon", "got 0"),
+        ("[forecast]\nlimits = {cpu_usage = inf}", "forecast.limits.cpu_usage", "got inf"),
+        ("[identity]\nbranches = []", "identity.branches", r"got \[\]"),
+        ("[identity]\nbranches = 'main'", "identity.branches", "got 'main'"),
+        ("[identity]\nephemeral_nodes = ['(']", "identity.ephemeral_nodes.0", r"got '\('"),
+        ("[identity]\nephemeral_nodes = ['(?=x)']", "identity.ephemeral_nodes.0", "got "),
+    ],
+)
+def test_an_error_names_file_field_and_what_was_got(file: Path, text: str, field: str, got: str) -> None:
+    with pytest.raises(SettingsError, match=rf"perf-assets.toml: {field}: .*\({got}.*; correct or remove it"):
+        load(file, text, SLACK_API_URL="http://127.0.0.1:1/")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'slack_token = "hunter2"', 'dashboard_token = "hunter2"', '[slack]\ntoken = "hunter2"',
+        '[slack]\nbot_token = "hunter2"',
+        'password = "hunter2"', 'api_key = "hunter2"', '[dashboard]\nApiKey = "hunter2"',
+    ],
+)  # fmt: skip
+def test_a_secret_in_the_file_is_refused_and_not_shown(file: Path, text: str) -> None:
+    with pytest.raises(SettingsError, match=r"perf-assets.toml: \w+: a secret .* set it in the environment") as caught:
+        load(file, text)
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", ["home = ", b"\xff"])
+def test_a_file_that_is_no_toml_is_named(file: Path, content: str | bytes) -> None:
+    with pytest.raises(SettingsError, match=r"perf-assets.toml: not a TOML file .*; correct it"):
+        load(file, content)
+
+
+def test_a_file_that_is_named_and_not_there_is_an_error(file: Path) -> None:
+    with pytest.raises(SettingsError, match=r"perf-assets.toml: cannot read .*; check the path"):
+        load_settings({"PERF_ASSETS_CONFIG": str(file)})
