@@ -1,0 +1,9 @@
+"""Result formats: bytes in, measurements out; one file a format.
+
+Belongs here: recognising a file by its content and reading every row of it, or saying why not. Does not belong here:
+where files come from, and where measurements go.
+"""
+
+from perf_assets.formats.recognition import FORMATS, format_named, recognise
+
+__all__ = ["FORMATS", "format_named", "recognise"]

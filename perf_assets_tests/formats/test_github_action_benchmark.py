@@ -1,0 +1,154 @@
+"""data.js as github-action-benchmark publishes it: the real file, and what can be wrong with one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from perf_assets.formats.measurement import FormatError
+from perf_assets_tests.formats.reading import NAME, RECEIVED_AT, assert_helpful, read
+
+REAL = Path(__file__).parents[2] / ".." / "shared" / "data" / "histories" / "hyper_data.js"
+
+
+def bench(name: str = "parse", value: Any = 100, unit: Any = "ns/iter", **more: Any) -> dict[str, Any]:
+    return {"name": name, "value": value, "unit": unit, **more}
+
+
+def run(*benches: Any, commit: str = "c1", date: Any = 1_700_000_000_000, **more: Any) -> dict[str, Any]:
+    described = {"id": commit, "timestamp": "2023-11-14T20:00:00+02:00", "url": f"https://host/{commit}"}
+    return {"commit": described, "date": date, "tool": "cargo", "benches": list(benches), **more}
+
+
+def published(*runs: Any, suite: str = "Rust") -> bytes:
+    history = {"lastUpdate": 1, "repoUrl": "https://github.com/org/repo", "entries": {suite: list(runs)}}
+    return b"window.BENCHMARK_DATA = " + json.dumps(history, indent=2).encode()
+
+
+@pytest.mark.skipif(not REAL.exists(), reason=f"needs the shared history {REAL}")
+def test_the_real_history_is_read_whole() -> None:
+    content = REAL.read_bytes()
+    entries = json.loads(content[content.index(b"{") :])["entries"]
+    reading = read(content)
+    assert len({run["commit"]["id"] for runs in entries.values() for run in runs}) == 440
+    assert len({row["commit_id"] for row in reading.rows}) == 440
+    assert len({(row["test_name"], row["tags"]) for row in reading.rows}) == 27
+    assert len(reading.rows) == 7603
+    assert reading.rejections == []
+
+
+def test_a_benchmark_becomes_a_measurement_in_canonical_units() -> None:
+    (row,) = read(published(run(bench(range="± 12", extra="warm")))).rows
+    assert (row["project"], row["metric"], row["unit"], row["test_name"]) == (
+        "org/repo",
+        "benchmark_time",
+        "s",
+        "parse",
+    )
+    assert (row["value"], row["raw_value"], row["raw_unit"]) == (pytest.approx(1e-7), 100.0, "ns/iter")
+    assert row["spread"] == pytest.approx(12e-9)
+    assert (row["ts"].isoformat(), row["time_source"]) == ("2023-11-14T22:13:20", "result")
+    assert json.loads(row["context"]) == {"extra": "warm", "tool": "cargo"}
+
+
+def test_two_runs_of_one_commit_stay_two() -> None:
+    rows = read(published(run(bench()), run(bench(), date=1_700_000_060_000))).rows
+    assert len({row["run_key"] for row in rows}) == 2
+
+
+@pytest.mark.parametrize(
+    ("date", "commit", "time_source", "ts"),
+    [
+        (None, "2023-11-14T20:00:00+02:00", "commit", "2023-11-14T18:00:00"),
+        ("soon", "2023-11-14T20:00:00", "commit", "2023-11-14T20:00:00"),
+        (None, "x", "receipt", RECEIVED_AT.isoformat()),
+    ],
+)
+def test_the_time_is_the_runs_else_the_commits_else_that_of_receipt(
+    date: Any, commit: str, time_source: str, ts: str
+) -> None:
+    entry = run(bench(), date=date)
+    entry["commit"]["timestamp"] = commit
+    (row,) = read(published(entry)).rows
+    assert (row["time_source"], row["ts"].isoformat()) == (time_source, ts)
+
+
+@pytest.mark.parametrize(
+    ("broken", "field", "reason"),
+    [
+        (bench(value="100"), "value", "wrong_type"),
+        (bench(value=True), "value", "wrong_type"),
+        (bench(value=None), "value", "missing_value"),
+        (bench(value=float("nan")), "value", "not_finite"),
+        (bench(value=float("inf")), "value", "not_finite"),
+        (bench(value=10**400), "value", "not_finite"),
+        (bench(name=" "), "name", "missing_identity"),
+        (bench(name="\ud800"), "name", "missing_identity"),
+        ({"value": 1}, "name", "missing_identity"),
+        (bench(unit=5), "unit", "wrong_type"),
+        ("fast", "", "wrong_type"),
+    ],
+)
+def test_a_broken_benchmark_is_rejected_and_its_neighbours_are_read(broken: Any, field: str, reason: str) -> None:
+    reading = read(published(run(bench("before"), broken, bench("after"))))
+    assert [row["test_name"] for row in reading.rows] == ["before", "after"]
+    assert reading.problems == [("entries.Rust[0].benches[1]", field, reason)]
+    assert_helpful(reading.rejections[0])
+
+
+@pytest.mark.parametrize(
+    ("broken", "location", "field"),
+    [
+        (5, "entries.Rust[0]", ""),
+        ({"commit": {}, "benches": {}}, "entries.Rust[0]", "benches"),
+    ],
+)
+def test_a_broken_run_is_rejected_and_the_next_is_read(broken: Any, location: str, field: str) -> None:
+    reading = read(published(broken, run(bench())))
+    assert len(reading.rows) == 1
+    assert reading.problems == [(location, field, "wrong_type")]
+    assert_helpful(reading.rejections[0])
+
+
+def test_bytes_that_are_not_utf_8_reject_the_benchmark_they_stand_in() -> None:
+    content = published(run(bench("good"), bench("bad!"))).replace(b"bad!", b"bad\xff")
+    reading = read(content)
+    assert [row["test_name"] for row in reading.rows] == ["good"]
+    assert reading.problems == [("entries.Rust[0].benches[1]", "name", "missing_identity")]
+
+
+@pytest.mark.parametrize(
+    "change", [lambda c: b"\xef\xbb\xbf" + c, lambda c: c.replace(b"\n", b"\r\n"), lambda c: c + b";\n"]
+)
+def test_byte_order_mark_line_ends_and_semicolon_do_not_matter(change: Any) -> None:
+    content = published(run(bench()), run(bench(), commit="c2"))
+    assert read(change(content)) == read(content)
+
+
+def test_a_file_cut_anywhere_gives_a_part_of_its_measurements_and_says_so() -> None:
+    content = published(run(bench("a"), bench("b", 12.75, "ops/s")), run(bench("a", 101), commit="c2")) + b"\n"
+    whole = read(content).rows
+    numbers = []
+    for end in range(len(content) - 1):
+        try:
+            reading = read(content[:end])
+        except FormatError as error:
+            assert error.reason in ("unknown_format", "unreadable", "truncated")
+            assert NAME in str(error)
+            continue
+        assert reading.rows == whole[: len(reading.rows)]
+        if end < len(content) - 1 and reading.rows != whole:
+            assert [rejection.reason for rejection in reading.rejections] == ["truncated"]
+            assert_helpful(reading.rejections[0])
+        numbers.append(len(reading.rows))
+    assert numbers == sorted(numbers)
+    assert set(numbers) == {0, 1, 2, 3}
+
+
+@pytest.mark.parametrize("content", [b"window.BENCHMARK_DATA = 5", b'{"entries": [1], "benches": 1}'])
+def test_a_file_without_entries_says_what_was_expected(content: bytes) -> None:
+    with pytest.raises(FormatError, match=f"{NAME}.*data.js"):
+        read(content)

@@ -1,0 +1,356 @@
+"""Long tables in CSV, JSON Lines and Parquet: what is read, what is rejected, and where."""
+
+from __future__ import annotations
+
+import io
+import json
+from datetime import datetime, time, timedelta, timezone
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from perf_assets.formats.measurement import FormatError
+from perf_assets_tests.formats.reading import NAME, assert_helpful, read
+
+HEADER = "timestamp,metric_name,metric_value,test_name,node_id,test_run_id\n"
+GOOD = "2026-09-10T06:00:00Z,test_execution_time,4.5,login,n1,r1\n"
+ALSO_GOOD = "2026-09-10T07:00:00Z,test_execution_time,4.6,login,n1,r2\n"
+
+
+def json_line(**fields: Any) -> str:
+    row = {"timestamp": "2026-09-10T06:00:00Z", "metric_name": "cpu_usage", "metric_value": 0.5} | fields
+    return json.dumps(row) + "\n"
+
+
+def parquet(**columns: Any) -> bytes:
+    table = pa.table(
+        {"timestamp": ["2026-09-10T06:00:00Z"], "metric_name": ["cpu_usage"], "metric_value": [0.5]} | columns
+    )
+    target = io.BytesIO()
+    pq.write_table(table, target)
+    return target.getvalue()
+
+
+def test_a_row_becomes_a_measurement() -> None:
+    (row,) = read((HEADER + GOOD).encode()).rows
+    assert (row["location"], row["ts"].isoformat(), row["time_source"]) == ("line 2", "2026-09-10T06:00:00", "result")
+    assert (row["project"], row["metric"], row["unit"], row["value"]) == ("default", "test_execution_time", "s", 4.5)
+    assert (row["test_name"], row["node_id"], row["run_key"], row["attempt"]) == ("login", "n1", "r1", 1)
+    assert row["context"] is None
+
+
+def test_a_unit_in_the_row_is_converted_and_the_catalogues_is_the_default() -> None:
+    lines = json_line(metric_name="queue_wait_time", metric_value=90, unit="ms") + json_line(
+        metric_name="queue_wait_time"
+    )
+    first, second = sorted(read(lines.encode()).rows, key=lambda row: row["location"])
+    assert (first["value"], first["unit"], first["raw_value"], first["raw_unit"]) == (0.09, "s", 90.0, "ms")
+    assert (second["value"], second["unit"], second["raw_unit"]) == (0.5, "s", "s")
+
+
+def test_an_unknown_metric_is_read_without_a_unit() -> None:
+    (row,) = read(json_line(metric_name="frobs").encode()).rows
+    assert (row["metric"], row["unit"]) == ("frobs", "")
+
+
+def test_the_context_may_say_what_has_no_column() -> None:
+    context = {"project": "p", "branch": "main", "commit_id": "c", "attempt": 2, "unit": "%", "benchmark_version": "3"}
+    (row,) = read(json_line(context_data=context, direction="lower_is_better").encode()).rows
+    assert (row["project"], row["branch"], row["commit_id"], row["attempt"]) == ("p", "main", "c", 2)
+    assert (row["value"], row["benchmark_version"], row["direction"]) == (0.005, "3", "lower_is_better")
+    assert json.loads(row["context"]) == context
+
+
+def test_a_column_goes_before_the_context() -> None:
+    (row,) = read(json_line(project="column", context_data={"project": "context"}).encode()).rows
+    assert row["project"] == "column"
+
+
+def test_other_columns_become_context() -> None:
+    header = "timestamp,metric_name,metric_value,region,Region,context_data\n"
+    text = header + '2026-09-10,cpu_usage,0.5,eu,us,"{""os"": ""linux""}"\n2026-09-10,cpu_usage,0.6,,,\n'
+    first, second = sorted(read(text.encode()).rows, key=lambda row: row["location"])
+    assert json.loads(first["context"]) == {"os": "linux", "region": "eu", "Region": "us"}
+    assert second["context"] is None
+
+
+@pytest.mark.parametrize("context", ["not json", "[1]", "5"])
+def test_context_that_is_no_object_is_kept_as_text(context: str) -> None:
+    (row,) = read(json_line(context_data=context).encode()).rows
+    assert json.loads(row["context"]) == {"context_data": context}
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "2026-09-10T06:00:00Z", "2026-09-10T08:00:00+02:00", "2026-09-10 06:00:00", "1789020000", "1789020000000",
+        1789020000, 1789020000.0, 1789020000000,
+    ],
+)  # fmt: skip
+def test_times_are_iso_8601_or_epoch(written: Any) -> None:
+    (row,) = read(json_line(timestamp=written).encode()).rows
+    assert row["ts"].isoformat() == "2026-09-10T06:00:00"
+
+
+def test_rows_without_run_id_are_one_run_where_time_and_place_are() -> None:
+    lines = (
+        json_line(node_id="n1") + json_line(node_id="n1", metric_name="memory_usage")
+        + json_line(node_id="n1", metric_value=0.6)
+        + json_line(node_id="n2")
+    )  # fmt: skip
+    cpu, memory, cpu_again, elsewhere = sorted(
+        read(lines.encode()).rows, key=lambda row: int(row["location"].removeprefix("line "))
+    )
+    assert cpu["run_key"] == memory["run_key"]
+    assert len({cpu["run_key"], cpu_again["run_key"], elsewhere["run_key"]}) == 3
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "reason"),
+    [
+        ({"metric_value": "fast"}, "metric_value", "wrong_type"),
+        ({"metric_value": "1,5"}, "metric_value", "wrong_type"),
+        ({"metric_value": True}, "metric_value", "wrong_type"),
+        ({"metric_value": [1]}, "metric_value", "wrong_type"),
+        ({"metric_value": None}, "metric_value", "missing_value"),
+        ({"metric_value": ""}, "metric_value", "missing_value"),
+        ({"metric_value": float("nan")}, "metric_value", "not_finite"),
+        ({"metric_value": "-inf"}, "metric_value", "not_finite"),
+        ({"metric_value": "1e999"}, "metric_value", None),
+        ({"metric_name": " "}, "metric_name", "missing_identity"),
+        ({"metric_name": None}, "metric_name", "missing_identity"),
+        ({"timestamp": None}, "timestamp", "missing_time"),
+        ({"timestamp": "yesterday"}, "timestamp", "bad_time"),
+        ({"timestamp": "infinity"}, "timestamp", "bad_time"),
+        ({"timestamp": "9" * 30}, "timestamp", "bad_time"),
+        ({"timestamp": {"at": 1}}, "timestamp", "bad_time"),
+        ({"attempt": "second"}, "attempt", "wrong_type"),
+        ({"attempt": 0}, "attempt", "wrong_type"),
+        ({"attempt": 10**12}, "attempt", "wrong_type"),
+    ],
+)
+def test_a_broken_field_rejects_its_row_and_no_other(fields: dict[str, Any], field: str, reason: str | None) -> None:
+    reading = read((json_line(test_name="a") + json_line(**fields) + json_line(test_name="b")).encode())
+    assert {row["test_name"] for row in reading.rows} == {"a", "b"}
+    ((location, found_field, found_reason),) = reading.problems
+    assert (location, found_field) == ("line 2", field)
+    assert found_reason == (reason or found_reason)
+    assert_helpful(reading.rejections[0])
+
+
+def test_numbers_written_as_text_are_read() -> None:
+    (row,) = read(json_line(metric_value=" 1.5e3 ", attempt="2").encode()).rows
+    assert (row["value"], row["attempt"]) == (1500.0, 2)
+
+
+# CSV
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_delimiters_are_told_from_the_header(delimiter: str) -> None:
+    assert read((HEADER + GOOD).replace(",", delimiter).encode()) == read((HEADER + GOOD).encode())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: b"\xef\xbb\xbf" + text,
+        lambda text: text.replace(b"\n", b"\r\n"),
+        lambda text: text.replace(b"\n", b"\r"),
+        lambda text: text.rstrip(),
+        lambda text: text.replace(b"login", b'"login"'),
+    ],
+)
+def test_byte_order_mark_line_ends_and_quotes_do_not_matter(change: Any) -> None:
+    content = (HEADER + GOOD + ALSO_GOOD).encode()
+    assert read(change(content)) == read(content)
+
+
+def test_blank_lines_are_passed_over() -> None:
+    reading = read(("\n" + HEADER + "\n" + GOOD + "  \n" + ALSO_GOOD).encode())
+    assert [row["location"] for row in reading.rows] == ["line 4", "line 6"]
+    assert reading.rejections == []
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("2026-09-10T06:00:00Z,cpu_usage,1,a,b\n", "wrong_type"),
+        ("2026-09-10T06:00:00Z,cpu_usage,1,a,b,c,d\n", "wrong_type"),
+        ('2026-09-10T06:00:00Z,cpu_usage,1,"a"b,n,r\n', "unreadable"),
+        ('2026-09-10T06:00:00Z,cpu_usage,1,"a,n,r\n', "unreadable"),
+    ],
+)
+def test_a_broken_line_takes_no_other_along(line: str, reason: str) -> None:
+    reading = read((HEADER + GOOD + line + ALSO_GOOD).encode())
+    assert [row["location"] for row in reading.rows] == ["line 2", "line 4"]
+    assert reading.problems == [("line 3", "", reason)]
+    assert_helpful(reading.rejections[0])
+
+
+def test_a_line_that_is_not_utf_8_is_rejected() -> None:
+    content = (HEADER + GOOD).encode() + GOOD.encode().replace(b"login", b"log\xff") + ALSO_GOOD.encode()
+    reading = read(content)
+    assert [row["location"] for row in reading.rows] == ["line 2", "line 4"]
+    assert reading.problems == [("line 3", "", "unreadable")]
+
+
+def test_line_numbers_count_lines_inside_quotes() -> None:
+    row = GOOD.replace("login", '"a\nb\nc"')
+    reading = read((HEADER + row + GOOD.replace("4.5", "x") + ALSO_GOOD).encode())
+    assert [(found["location"], found["test_name"]) for found in reading.rows] == [
+        ("line 2", "a\nb\nc"),
+        ("line 6", "login"),
+    ]
+    assert reading.problems == [("line 5", "metric_value", "wrong_type")]
+
+
+@pytest.mark.parametrize("missing", ["timestamp", "metric_name", "metric_value"])
+def test_a_missing_column_is_named(missing: str) -> None:
+    with pytest.raises(FormatError, match=f"{NAME}: no column '{missing}'") as caught:
+        read((HEADER + GOOD).replace(missing, "other").encode())
+    assert caught.value.reason == "missing_identity"
+
+
+def test_a_csv_cut_anywhere_keeps_the_lines_before_the_cut() -> None:
+    content = (HEADER + GOOD + ALSO_GOOD).encode()
+    whole = read(content).rows
+    for end in range(len(HEADER), len(content), 2):
+        reading = read(content[:end])
+        lines_before = content[:end].count(b"\n") - 1
+        assert reading.rows[:lines_before] == whole[:lines_before]
+        assert len(reading.rows) + len(reading.rejections) <= lines_before + 1
+
+
+def test_a_field_longer_than_can_be_is_rejected() -> None:
+    reading = read((HEADER + GOOD.replace("login", "x" * 200_000) + ALSO_GOOD).encode())
+    assert len(reading.rows) == 1
+    assert reading.problems == [("line 2", "", "unreadable")]
+    assert len(reading.rejections[0].fragment) == 500
+
+
+# JSON Lines
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ('{"timestamp": 1,', "unreadable"),
+        ("[1, 2]", "wrong_type"),
+        ("5", "wrong_type"),
+        ('{"metric_name": "\\ud800"}', "unreadable"),
+        ("[" * 100_000, "unreadable"),
+        ('{"metric_value": ' + "9" * 5000 + "}", "unreadable"),
+    ],
+)
+def test_a_broken_json_line_takes_no_other_along(line: str, reason: str) -> None:
+    reading = read((json_line() + line + "\n\n" + json_line()).encode())
+    assert {row["location"] for row in reading.rows} == {"line 1", "line 4"}
+    assert reading.problems == [("line 2", "", reason)]
+    assert_helpful(reading.rejections[0])
+
+
+def test_a_json_line_that_is_not_utf_8_is_rejected() -> None:
+    content = json_line().encode() + json_line(test_name="bad!").encode().replace(b"bad!", b"bad\xff")
+    reading = read(content)
+    assert len(reading.rows) == 1
+    assert reading.problems == [("line 2", "", "unreadable")]
+
+
+def test_json_lines_with_byte_order_mark_and_other_line_ends_are_the_same() -> None:
+    content = (json_line() + json_line(test_name="ü\u2028x")).encode()
+    assert read(b"\xef\xbb\xbf" + content.replace(b"\n", b"\r\n")) == read(content)
+
+
+def test_json_lines_cut_anywhere_keep_the_lines_before_the_cut() -> None:
+    content = (json_line(test_run_id="1") + json_line(test_run_id="2")).encode()
+    whole = read(content).rows
+    for end in range(len(json_line(test_run_id="1")), len(content) - 2, 3):
+        reading = read(content[:end])
+        assert reading.rows == whole[:1]
+        assert len(reading.rejections) == (0 if content[:end].endswith(b"\n") else 1)
+
+
+# Parquet
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        pa.array([datetime.fromisoformat("2026-09-10T06:00:00")], pa.timestamp("us")),
+        pa.array([datetime.fromisoformat("2026-09-10T06:00:00")], pa.timestamp("ns")),
+        pa.array([datetime.fromisoformat("2026-09-10T06:00:00")], pa.timestamp("ms")),
+        pa.array(
+            [datetime(2026, 9, 10, 8, tzinfo=timezone(timedelta(hours=2)))], pa.timestamp("us", tz="Europe/Berlin")
+        ),
+        pa.array([1789020000], pa.int64()),
+        pa.array([1789020000.0], pa.float64()),
+    ],
+)
+def test_parquet_times_of_any_type(times: pa.Array) -> None:
+    (row,) = read(parquet(timestamp=times)).rows
+    assert row["ts"].isoformat() == "2026-09-10T06:00:00"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pa.array([0.5], pa.float32()),
+        pa.array(["0.5"], pa.string()),
+        pa.array(["0.5"]).dictionary_encode(),
+        pa.array([b"0.5"], pa.binary()),
+    ],
+)
+def test_parquet_values_of_any_type_that_holds_numbers(values: pa.Array) -> None:
+    (row,) = read(parquet(metric_value=values)).rows
+    assert row["value"] == 0.5
+
+
+def test_parquet_dictionaries_and_nested_context_are_read() -> None:
+    context = pa.array([{"branch": "main", "os": "linux"}])
+    (row,) = read(parquet(metric_name=pa.array(["cpu_usage"]).dictionary_encode(), context_data=context)).rows
+    assert (row["metric"], row["branch"]) == ("cpu_usage", "main")
+    assert json.loads(row["context"]) == {"branch": "main", "os": "linux"}
+
+
+def test_parquet_columns_that_differ_in_case_or_are_called_row_are_context() -> None:
+    (row,) = read(parquet(row=[7], Metric_Value=["x"], region=["eu"])).rows
+    assert row["value"] == 0.5
+    assert json.loads(row["context"])["row"] == "7"
+    assert json.loads(row["context"])["region"] == "eu"
+
+
+@pytest.mark.parametrize(
+    ("columns", "field", "reason"),
+    [
+        ({"metric_value": pa.array([True])}, "metric_value", "wrong_type"),
+        ({"metric_value": pa.array([None], pa.float64())}, "metric_value", "missing_value"),
+        ({"metric_value": pa.array([float("nan")])}, "metric_value", "not_finite"),
+        ({"metric_value": pa.array([[1.0]])}, "metric_value", "wrong_type"),
+        ({"timestamp": pa.array([time(6)])}, "timestamp", "bad_time"),
+        ({"timestamp": pa.array([True])}, "timestamp", "bad_time"),
+        ({"metric_name": pa.array([None], pa.string())}, "metric_name", "missing_identity"),
+    ],
+)
+def test_parquet_columns_of_the_wrong_type_reject_their_rows(columns: dict[str, Any], field: str, reason: str) -> None:
+    reading = read(parquet(**columns))
+    assert reading.rows == []
+    assert reading.problems == [("row 1", field, reason)]
+    assert_helpful(reading.rejections[0])
+
+
+def test_parquet_without_a_needed_column_is_named() -> None:
+    target = io.BytesIO()
+    pq.write_table(pa.table({"timestamp": [1], "metric_name": ["a"]}), target)
+    with pytest.raises(FormatError, match="no column 'metric_value'"):
+        read(target.getvalue())
+
+
+def test_truncated_parquet_says_so() -> None:
+    content = parquet()
+    for end in (4, 5, len(content) // 2, len(content) - 1):
+        with pytest.raises(FormatError, match=f"{NAME}: not a whole Parquet file") as caught:
+            read(content[:end])
+        assert caught.value.reason == "unreadable"
