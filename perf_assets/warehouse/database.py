@@ -1,0 +1,152 @@
+"""The DuckDB file: short transactions behind a lock, tables written whole, a snapshot published after writing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import duckdb
+import pandas as pd
+from filelock import FileLock, Timeout
+
+from perf_assets.warehouse.snapshot import is_current, publish
+from perf_assets.warehouse.tables import TABLES, VIEWS, Table
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+LOCK_TIMEOUT_SECONDS = 300.0
+
+
+class WarehouseError(RuntimeError):
+    """The warehouse cannot be used; the message says what to do."""
+
+
+def connect(database: Path) -> AbstractContextManager[DuckDBPyConnection]:
+    """Open the file for writing; the caller holds the lock."""
+    return duckdb.connect(str(database))
+
+
+class Warehouse:
+    """One DuckDB file that many processes share: DuckDB itself admits one process at a time, the lock makes them queue.
+
+    `open_connection` opens the file; Dagster passes its own resource's.
+    """
+
+    def __init__(
+        self,
+        database: Path,
+        snapshots: Path,
+        open_connection: Callable[[Path], AbstractContextManager[DuckDBPyConnection]] = connect,
+    ) -> None:
+        self.database = database
+        self.snapshots = snapshots
+        self._open = open_connection
+        self._lock = FileLock(database.with_suffix(".lock"))
+        self.written = False
+        database.parent.mkdir(parents=True, exist_ok=True)
+
+    @contextmanager
+    def transaction(self) -> Iterator[DuckDBPyConnection]:
+        """A connection inside one transaction: committed at the end, rolled back when an exception leaves it."""
+        with self._connection() as con:
+            con.begin()
+            try:
+                yield con
+            except BaseException:
+                con.rollback()
+                raise
+            con.commit()
+            self.written = True
+
+    @contextmanager
+    def reading(self) -> Iterator[DuckDBPyConnection]:
+        """A connection to read from; keep it short, other writers wait."""
+        with self._connection() as con:
+            yield con
+
+    def query(self, sql: str, values: list[object] | None = None) -> pd.DataFrame:
+        """The rows of one SELECT, values bound to its question marks."""
+        with self.reading() as con:
+            return con.execute(sql, values or []).df()
+
+    def replace(self, *contents: tuple[Table, pd.DataFrame]) -> None:
+        """Replace tables whole, all in one transaction. Columns are taken by name; a missing one is an error."""
+        with self.transaction() as con:
+            for table, rows in contents:
+                con.execute(_DELETE_ROWS.format(table=table.name))
+                append(con, table, rows)
+
+    def publish(self) -> Path | None:
+        """Publish a snapshot if anything was written since the last one, by whomever; returns its file."""
+        with self._locked():
+            if not self.database.exists() or (not self.written and is_current(self.database, self.snapshots)):
+                return None
+            file = publish(self.database, self.snapshots)
+        self.written = False
+        return file
+
+    @contextmanager
+    def _connection(self) -> Iterator[DuckDBPyConnection]:
+        with self._locked(), self._opened() as con:
+            con.execute("SET TimeZone = 'UTC'")
+            create_tables(con)
+            yield con
+
+    @contextmanager
+    def _opened(self) -> Iterator[DuckDBPyConnection]:
+        with ExitStack() as stack:
+            try:
+                con = stack.enter_context(self._open(self.database))
+            except duckdb.IOException as error:
+                raise WarehouseError(
+                    f"{self.database} cannot be opened ({str(error).splitlines()[0]}); end the program that holds it, "
+                    "or delete the file and run again: everything in it is rebuilt from landing"
+                ) from error
+            stack.callback(con.close)
+            yield con
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        try:
+            with self._lock.acquire(timeout=LOCK_TIMEOUT_SECONDS):
+                yield
+        except Timeout as error:
+            raise WarehouseError(
+                f"{self.database} has been locked by another process for {LOCK_TIMEOUT_SECONDS:.0f} s; "
+                "wait for that run to end, or end it"
+            ) from error
+
+
+def create_tables(con: DuckDBPyConnection) -> None:
+    """Create all tables and views, or none; a database that has tables is left as it is."""
+    if con.execute("SELECT 1 FROM duckdb_tables() LIMIT 1").fetchall():
+        return
+    con.begin()
+    for table in TABLES:
+        con.execute(table.ddl)
+    for view in VIEWS:
+        con.execute(view)
+    con.commit()
+
+
+def append(con: DuckDBPyConnection, table: Table, rows: pd.DataFrame) -> None:
+    """Insert `rows` (columns by name) into `table`, sorted by its key."""
+    missing = [column.name for column in table.columns if column.name not in rows.columns]
+    if missing:
+        raise WarehouseError(f"table {table.name}: column {missing[0]!r} is missing from the rows to write")
+    if rows.empty:
+        return
+    names = ", ".join(f'"{column.name}"' for column in table.columns)
+    casts = ", ".join(f'CAST("{column.name}" AS {column.type})' for column in table.columns)
+    order = ", ".join(f'"{name}"' for name in table.key)
+    # DuckDB cannot read columns that are views with a stride; a copy has none.
+    con.register("rows_to_write", rows[[column.name for column in table.columns]].copy())
+    con.execute(_INSERT_ROWS.format(table=table.name, names=names, casts=casts, order=order))
+    con.unregister("rows_to_write")
+
+
+_DELETE_ROWS = "DELETE FROM {table}"
+_INSERT_ROWS = "INSERT INTO {table} ({names}) SELECT {casts} FROM rows_to_write ORDER BY {order}"

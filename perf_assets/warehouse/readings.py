@@ -1,0 +1,133 @@
+"""Tables as analysis and advice want them, read by SQL from the facts and findings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+from duckdb import DuckDBPyConnection
+
+from perf_assets.catalog import Catalog
+
+
+def scenario_runs(con: DuckDBPyConnection) -> pd.DataFrame:
+    """Scenario runs: project, run_id, scenario, duration (s), nodes, edges, observations, risks; NaN is missing."""
+    return con.execute(
+        """SELECT s.project, m.run_id, s.test_name AS scenario,
+          max(m.value) FILTER (s.metric = 'scenario_duration') AS duration,
+          max(m.value) FILTER (s.metric = 'blast_radius_nodes') AS nodes,
+          max(m.value) FILTER (s.metric = 'blast_radius_edges') AS edges,
+          max(m.value) FILTER (s.metric = 'observations') AS observations,
+          max(m.value) FILTER (s.metric = 'risk_count') AS risks
+        FROM analysed_measurements m JOIN analysed_series s USING (series_id)
+        WHERE s.metric IN ('scenario_duration', 'blast_radius_nodes', 'blast_radius_edges', 'observations',
+        'risk_count')
+        GROUP BY ALL ORDER BY s.project, scenario, m.run_id"""
+    ).df()
+
+
+def daily_metric_values(con: DuckDBPyConnection) -> pd.DataFrame:
+    """Project, node_id (or 'whole project'), metric, day, value: the mean of the daily means, one row a day and
+    place.
+    """
+    return con.execute(
+        """WITH daily AS (SELECT s.project, s.node_id, s.metric, r.day, r.mean / nullif(abs(s.level), 0) AS value
+          FROM metric_rollups r JOIN metric_series s USING (series_id))
+        SELECT project, 'whole project' AS node_id, metric, day, median(value) AS value FROM daily GROUP BY ALL
+        UNION ALL
+        SELECT project, node_id, metric, day, median(value) FROM daily WHERE node_id IS NOT NULL GROUP BY ALL
+        ORDER BY project, node_id, metric, day"""
+    ).df()
+
+
+def metric_change_times(con: DuckDBPyConnection) -> pd.DataFrame:
+    """Project, node_id (or 'whole project'), metric, changed_at: days on which levels changed."""
+    return con.execute(
+        """WITH changed AS (SELECT s.project, s.node_id, s.metric, date_trunc('day', c.changed_at) AS changed_at
+          FROM change_points c JOIN metric_series s USING (series_id))
+        SELECT DISTINCT project, 'whole project' AS node_id, metric, changed_at FROM changed
+        UNION SELECT project, node_id, metric, changed_at FROM changed WHERE node_id IS NOT NULL
+        ORDER BY project, node_id, metric, changed_at"""
+    ).df()
+
+
+@dataclass(frozen=True)
+class ForecastSelection:
+    """Which series are forecast: ids as text, those that may use Prophet, titles by id, limits, and how many there
+    are.
+    """
+
+    series: tuple[str, ...]
+    headline: tuple[str, ...]
+    titles: Mapping[str, str]
+    limits: pd.DataFrame
+    available: int
+
+
+def metric_limits(catalog: Catalog, own: Mapping[str, float]) -> pd.DataFrame:
+    """metric, limit_value, side ('upper' or 'lower') for every metric with a limit; the user's own come first."""
+    names = sorted({*own, *(name for name, metric in catalog.metrics.items() if metric.limit is not None)})
+    rows = [
+        (
+            name,
+            own.get(name, catalog[name].limit),
+            "lower" if catalog[name].direction == "higher_is_better" else "upper",
+        )
+        for name in names
+    ]
+    return pd.DataFrame(rows, columns=["metric", "limit_value", "side"])
+
+
+def forecast_selection(
+    con: DuckDBPyConnection, limits: pd.DataFrame, headline: Sequence[str], most_headline: int, most: int
+) -> ForecastSelection:
+    """The series to forecast: headline metrics first, then those with a limit, then by importance and data."""
+    con.register("limits", limits)
+    table = con.execute(
+        """SELECT s.series_id :: VARCHAR AS unique_id, s.title, l.limit_value, l.side,
+          list_contains(?, s.metric) AS headline
+        FROM metric_series s LEFT JOIN limits l ON l.metric = s.metric
+        WHERE s.observed_buckets >= 14
+        ORDER BY headline DESC, l.limit_value IS NULL, CASE s.importance WHEN 'critical' THEN 0 WHEN 'high' THEN 1
+          WHEN 'important' THEN 2 WHEN 'medium' THEN 3 ELSE 4 END, s.measurements DESC, s.series_id""",
+        [list(headline)],
+    ).df()
+    con.unregister("limits")
+    chosen = table.head(most)
+    return ForecastSelection(
+        series=tuple(chosen["unique_id"]),
+        headline=tuple(chosen.loc[chosen["headline"].astype(bool), "unique_id"].head(most_headline)),
+        titles=dict(zip(chosen["unique_id"], chosen["title"], strict=True)),
+        limits=chosen.loc[chosen["limit_value"].notna(), ["unique_id", "limit_value", "side"]].reset_index(drop=True),
+        available=len(table),
+    )
+
+
+def forecast_history(con: DuckDBPyConnection, selection: ForecastSelection) -> pd.DataFrame:
+    """unique_id, ds, y, since: the mean of each bucket of at least a day; `since` is the last change point."""
+    chosen = pd.DataFrame({"unique_id": pd.Series(selection.series, dtype=str)})
+    con.register("chosen", chosen)
+    history = con.execute(
+        """SELECT c.unique_id, time_bucket(to_seconds(greatest(s.bucket_seconds, 86400)), b.ts, TIMESTAMP '1970-01-05')
+            AS ds, avg(b.value) AS y, any_value(p.since) AS since
+        FROM chosen c JOIN metric_series s ON s.series_id = c.unique_id :: BIGINT
+        JOIN series_buckets b ON b.series_id = s.series_id
+        LEFT JOIN (SELECT series_id, max(changed_at) AS since FROM change_points GROUP BY series_id) p ON
+        p.series_id = s.series_id
+        GROUP BY c.unique_id, ds ORDER BY c.unique_id, ds"""
+    ).df()
+    con.unregister("chosen")
+    return history
+
+
+def recent_durations(con: DuckDBPyConnection, days: int = 14) -> pd.DataFrame:
+    """project, test_name, node_id, node_type, duration: the median of the last days, one row a test and node."""
+    return con.execute(
+        """SELECT s.project, s.test_name, s.node_id, s.node_type, median(m.value) AS duration
+        FROM metric_series s JOIN analysed_measurements m USING (series_id)
+        WHERE s.metric = 'test_execution_time' AND s.node_id IS NOT NULL AND s.test_name IS NOT NULL
+          AND m.ts > s.as_of - to_days(?)
+        GROUP BY ALL ORDER BY s.project, s.test_name, s.node_id""",
+        [days],
+    ).df()

@@ -1,0 +1,93 @@
+"""From irregular measurements to regular series, in SQL: what DuckDB does well is done there."""
+
+from __future__ import annotations
+
+import pandas as pd
+from duckdb import DuckDBPyConnection
+
+from perf_assets.catalog import Catalog
+
+BUCKET_SECONDS = (3600, 7200, 10800, 14400, 21600, 86400, 604800)
+"""Widths a bucket can have; the smallest that is at least 0.8 times the mean distance of measurements is taken."""
+
+
+def build_series(con: DuckDBPyConnection, catalog: Catalog) -> None:
+    """Fill metric_series and series_buckets from the measurements under analysis."""
+    con.register("catalogue", _catalogue(catalog))
+    con.execute("DELETE FROM metric_series")
+    con.execute("DELETE FROM series_buckets")
+    con.execute(_BUCKETED)
+    con.execute(_BUCKETS)
+    con.execute(_SERIES)
+    con.execute("DROP TABLE bucketed")
+    con.unregister("catalogue")
+
+
+def build_rollups(con: DuckDBPyConnection) -> None:
+    """Fill metric_rollups: each series by day, with moving averages over 7 and 30 days."""
+    con.execute("DELETE FROM metric_rollups")
+    con.execute(_ROLLUPS)
+
+
+def _catalogue(catalog: Catalog) -> pd.DataFrame:
+    names = ("name", "direction", "category", "importance")
+    return pd.DataFrame(
+        [[getattr(metric, name) for name in names] for metric in catalog.metrics.values()], columns=names
+    )
+
+
+_BUCKETED = f"""
+CREATE TEMP TABLE bucketed AS
+WITH counted AS (
+  SELECT series_id, count(*) AS measurements, min(ts) AS first_seen, max(ts) AS last_seen, median(value) AS level
+  FROM analysed_measurements GROUP BY series_id
+)
+SELECT *, coalesce(list_min(list_filter({list(BUCKET_SECONDS)}, lambda width:
+    width >= 0.8 * (epoch(last_seen) - epoch(first_seen)) / greatest(measurements - 1, 1))), {BUCKET_SECONDS[-1]})
+    AS width
+FROM counted
+"""  # noqa: S608 - numbers of this module
+
+# Weeks begin on Monday, like all other buckets at a multiple of their width since Monday 1970-01-05.
+_BUCKETS = """
+INSERT INTO series_buckets
+SELECT m.series_id, time_bucket(to_seconds(b.width), m.ts, TIMESTAMP '1970-01-05') AS bucket, median(m.value), count(*)
+FROM analysed_measurements m JOIN bucketed b USING (series_id)
+GROUP BY m.series_id, bucket ORDER BY m.series_id, bucket
+"""
+
+_SERIES = """
+INSERT INTO metric_series
+WITH observed AS (
+  SELECT series_id, count(*) AS observed, epoch(max(ts)) - epoch(min(ts)) AS reach FROM series_buckets GROUP BY
+  series_id
+), steps AS (
+  SELECT series_id, value - lag(value) OVER (PARTITION BY series_id ORDER BY ts, run_id) AS step
+  FROM analysed_measurements
+), noise AS (
+  SELECT series_id, 1.4826 * mad(step) / sqrt(2) AS noise FROM steps WHERE step IS NOT NULL GROUP BY series_id
+)
+SELECT s.series_id, s.project, s.metric, s.unit,
+  coalesce(c.direction, s.declared_direction, 'neutral'), coalesce(c.category, 'not in the catalogue'),
+  coalesce(c.importance, 'low'), c.name IS NOT NULL, s.test_name, s.test_type, s.node_id, s.node_type,
+  concat_ws(' · ', s.metric, s.test_name, s.node_id), s.simulated,
+  b.measurements, b.first_seen, b.last_seen, (epoch(b.last_seen) - epoch(b.first_seen)) / 86400.0, b.width,
+  1 + (o.reach / b.width) :: BIGINT, o.observed, 1 - o.observed / (1 + o.reach / b.width), b.level, n.noise,
+  CASE WHEN b.level <> 0 THEN n.noise / abs(b.level) END, max(b.last_seen) OVER (PARTITION BY s.project)
+FROM analysed_series s JOIN bucketed b USING (series_id) JOIN observed o USING (series_id)
+LEFT JOIN noise n USING (series_id) LEFT JOIN catalogue c ON c.name = s.metric
+ORDER BY s.series_id
+"""
+
+_ROLLUPS = """
+INSERT INTO metric_rollups
+WITH daily AS (
+  SELECT series_id, date_trunc('day', ts) :: TIMESTAMP AS day, min(value) AS low, max(value) AS high,
+    avg(value) AS mean, median(value) AS median, count(*) AS measurements
+  FROM analysed_measurements GROUP BY ALL
+)
+SELECT *,
+  avg(mean) OVER (PARTITION BY series_id ORDER BY day RANGE BETWEEN INTERVAL 6 DAY PRECEDING AND CURRENT ROW),
+  avg(mean) OVER (PARTITION BY series_id ORDER BY day RANGE BETWEEN INTERVAL 29 DAY PRECEDING AND CURRENT ROW)
+FROM daily ORDER BY series_id, day
+"""

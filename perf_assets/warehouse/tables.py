@@ -1,0 +1,600 @@
+"""Every table of the warehouse: its key, its columns, their types, units and meaning.
+
+Types and statements are limited to what a DuckLake catalog can hold: no keys, sequences or indexes. `key` is what makes
+a row unique, for readers and for tests. Times are naive UTC. Ratios are fractions: 0.12 is 12 %.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Column:
+    name: str
+    type: str
+    meaning: str
+
+
+@dataclass(frozen=True)
+class Table:
+    name: str
+    meaning: str
+    key: tuple[str, ...]
+    columns: tuple[Column, ...]
+
+    @property
+    def ddl(self) -> str:
+        columns = ", ".join(f'"{column.name}" {column.type}' for column in self.columns)
+        return f"CREATE TABLE IF NOT EXISTS {self.name} ({columns})"
+
+
+def _table(name: str, meaning: str, key: str, columns: str) -> Table:
+    """A Table from lines `name TYPE meaning`."""
+    parsed = [line.split(maxsplit=2) for line in columns.strip().splitlines()]
+    return Table(name, meaning, tuple(key.split()), tuple(Column(*parts) for parts in parsed))
+
+
+RAW_RESULTS = _table(
+    "raw_results",
+    "Files as they were received.",
+    "content_hash",
+    """
+    content_hash VARCHAR SHA-256 of the bytes, and the file's name in landing
+    name VARCHAR name under which the file came
+    received_at TIMESTAMP time of receipt
+    received_day DATE day of receipt, the partition
+    bytes BIGINT size
+    origin VARCHAR sample, file, drop or dashboard
+    simulated BOOLEAN made by the fleet simulator
+    format VARCHAR recognised result format, null if none
+    """,
+)
+
+BATCHES = _table(
+    "batches",
+    "Files whose rows have been loaded; written in one transaction with them.",
+    "batch_id",
+    """
+    batch_id BIGINT hash of the content hash
+    content_hash VARCHAR file it came from
+    received_day DATE day of receipt
+    received_at TIMESTAMP time of receipt
+    name VARCHAR name under which the file came
+    format VARCHAR format it was read as
+    sample BOOLEAN bundled sample data, left out of the analysis once there are results of one's own
+    simulated BOOLEAN made by the fleet simulator
+    measurements BIGINT measurements read
+    new_measurements BIGINT measurements that were not known before
+    quarantined BIGINT rows sent to quarantine
+    """,
+)
+
+SERIES = _table(
+    "series",
+    "What is measured: one row a series.",
+    "series_id",
+    """
+    series_id BIGINT hash of the canonical key
+    project VARCHAR project
+    branch VARCHAR long-lived branch, null where results name none
+    metric VARCHAR metric name
+    unit VARCHAR canonical UCUM unit
+    test_name VARCHAR test, scenario or benchmark
+    test_type VARCHAR kind of test
+    benchmark_version VARCHAR version of the benchmark's code, where it has one
+    node_id VARCHAR node, where nodes last
+    node_type VARCHAR type of node
+    tags VARCHAR JSON object of the tags that are part of the identity
+    declared_direction VARCHAR direction the format declares, null if none
+    sample BOOLEAN from bundled sample data
+    simulated BOOLEAN from the fleet simulator
+    """,
+)
+
+RUNS = _table(
+    "runs",
+    "Runs that produced measurements.",
+    "run_id",
+    """
+    run_id BIGINT hash of project, run key and attempt
+    project VARCHAR project
+    run_key VARCHAR the source's own id of the run
+    attempt INTEGER attempt, from 1
+    branch VARCHAR branch, null where results name none
+    on_series_branch BOOLEAN false for results of a branch that forms no series
+    commit_id VARCHAR commit
+    ci_job_id VARCHAR job in the CI system
+    run_url VARCHAR where to look at the run
+    context VARCHAR JSON object that may explain a shift, such as the runner image
+    """,
+)
+
+MEASUREMENTS = _table(
+    "measurements",
+    "The facts, sorted by series and time.",
+    "series_id run_id",
+    """
+    series_id BIGINT series
+    run_id BIGINT run
+    batch_id BIGINT file the value came from
+    ts TIMESTAMP time of measurement
+    value DOUBLE value in the series' unit
+    """,
+)
+
+MEASUREMENT_DETAILS = _table(
+    "measurement_details",
+    "What only some measurements have.",
+    "series_id run_id",
+    """
+    series_id BIGINT series
+    run_id BIGINT run
+    batch_id BIGINT file the value came from
+    raw_value DOUBLE value as written
+    raw_unit VARCHAR unit as written
+    time_source VARCHAR result, commit or receipt
+    spread DOUBLE spread the format reports, in the series' unit
+    replicates DOUBLE[] single repetitions, in the series' unit
+    node_name VARCHAR name of a node that does not last
+    context VARCHAR JSON object, where it differs within the run
+    location VARCHAR place in the file
+    """,
+)
+
+QUARANTINED_RESULTS = _table(
+    "quarantined_results",
+    "What could not be read: where, why, and what to do.",
+    "quarantine_id",
+    """
+    quarantine_id BIGINT hash of file, location, field and reason
+    content_hash VARCHAR file it stands in
+    name VARCHAR name under which the file came
+    received_day DATE day of receipt
+    location VARCHAR place in the file
+    field VARCHAR field
+    reason VARCHAR reason code
+    message VARCHAR what is wrong and how to mend it
+    fragment VARCHAR the first characters of what was rejected
+    """,
+)
+
+METRIC_SERIES = _table(
+    "metric_series",
+    "Series with their length, span, gaps, level and noise.",
+    "series_id",
+    """
+    series_id BIGINT series
+    project VARCHAR project
+    metric VARCHAR metric
+    unit VARCHAR unit
+    direction VARCHAR which way is better
+    category VARCHAR category in the catalogue
+    importance VARCHAR importance in the catalogue
+    in_catalogue BOOLEAN false for a metric the catalogue does not know
+    test_name VARCHAR test
+    test_type VARCHAR kind of test
+    node_id VARCHAR node
+    node_type VARCHAR type of node
+    title VARCHAR name of the series for people
+    simulated BOOLEAN from the fleet simulator
+    measurements BIGINT number of measurements
+    first_seen TIMESTAMP first measurement
+    last_seen TIMESTAMP last measurement
+    span_days DOUBLE days between the two
+    bucket_seconds BIGINT width of a bucket of the regular series
+    buckets BIGINT buckets between first and last
+    observed_buckets BIGINT buckets with a value
+    missing_share DOUBLE share of buckets without one
+    level DOUBLE median, in the unit
+    noise DOUBLE standard deviation of point-to-point noise, in the unit
+    noise_share DOUBLE noise as a share of the level
+    as_of TIMESTAMP newest measurement of the project
+    """,
+)
+
+SERIES_BUCKETS = _table(
+    "series_buckets",
+    "The regular series: the median of each bucket; gaps have no row.",
+    "series_id ts",
+    """
+    series_id BIGINT series
+    ts TIMESTAMP start of the bucket
+    value DOUBLE median of its measurements, in the unit
+    measurements BIGINT number of its measurements
+    """,
+)
+
+METRIC_ROLLUPS = _table(
+    "metric_rollups",
+    "Series by day, for drawing.",
+    "series_id day",
+    """
+    series_id BIGINT series
+    day TIMESTAMP day
+    low DOUBLE smallest value
+    high DOUBLE largest value
+    mean DOUBLE mean
+    median DOUBLE median
+    measurements BIGINT measurements of the day
+    average_7d DOUBLE mean of the daily means of 7 days up to this one
+    average_30d DOUBLE mean of the daily means of 30 days up to this one
+    """,
+)
+
+METRIC_TRENDS = _table(
+    "metric_trends",
+    "Slope of each series with the evidence for it.",
+    "series_id as_of",
+    """
+    series_id BIGINT series
+    as_of TIMESTAMP newest measurement of the project
+    verdict VARCHAR better, worse, rising, falling, no trend or not enough data
+    slope_per_day DOUBLE change of the level a day, in the unit
+    slope_low DOUBLE lower end of the 95 % interval
+    slope_high DOUBLE upper end of the 95 % interval
+    change_per_week DOUBLE change a week as a share of the level
+    level DOUBLE median, in the unit
+    p_value DOUBLE of no slope, with the effective sample size
+    q_value DOUBLE false-discovery rate over all series tested
+    points BIGINT buckets used
+    effective_points DOUBLE independent points they are worth
+    autocorrelation DOUBLE lag-1 autocorrelation of the residuals
+    since TIMESTAMP start of the stretch the slope is taken over
+    average_7d DOUBLE mean of the last 7 days, in the unit
+    average_30d DOUBLE mean of the last 30 days, in the unit
+    """,
+)
+
+SEASONAL_PATTERNS = _table(
+    "seasonal_patterns",
+    "How strongly a series repeats each day, week and month.",
+    "series_id period",
+    """
+    series_id BIGINT series
+    period VARCHAR daily, weekly or monthly
+    strength DOUBLE share of the detrended variance the pattern explains, 0 to 1
+    amplitude DOUBLE highest minus lowest point of the pattern, in the unit
+    peak VARCHAR when it is highest
+    trough VARCHAR when it is lowest
+    cycles DOUBLE full cycles in the data
+    """,
+)
+
+CHANGE_POINTS = _table(
+    "change_points",
+    "First measurements of new levels.",
+    "series_id index_run_id part_of_day",
+    """
+    series_id BIGINT series
+    index_run_id BIGINT run of the first measurement of the new level
+    part_of_day VARCHAR all day, or the hours (UTC) in which alone the level changed
+    position BIGINT 0-based index of that measurement in its series
+    changed_at TIMESTAMP its time
+    changed_at_low TIMESTAMP start of the 95 % interval of the time
+    changed_at_high TIMESTAMP end of it
+    previous_run_id BIGINT last run of the old level
+    previous_at TIMESTAMP its time
+    before DOUBLE old level, in the unit
+    after DOUBLE new level, in the unit
+    size DOUBLE difference, in the unit
+    size_low DOUBLE lower end of its 95 % interval
+    size_high DOUBLE upper end of it
+    p_value DOUBLE of no change, corrected for the search over positions
+    q_value DOUBLE false-discovery rate over all series tested
+    points_after BIGINT measurements at the new level
+    kind VARCHAR step
+    """,
+)
+
+ANOMALIES = _table(
+    "anomalies",
+    "Episodes in which a series left what its past made likely.",
+    "series_id episode_start",
+    """
+    series_id BIGINT series
+    episode_start TIMESTAMP first anomalous bucket
+    episode_end TIMESTAMP last anomalous bucket
+    buckets BIGINT anomalous buckets
+    score DOUBLE highest score, 0 to 1; alarm from 0.5
+    value DOUBLE value at the highest score, in the unit
+    expected DOUBLE what was expected there, in the unit
+    side VARCHAR high or low
+    """,
+)
+
+REGRESSIONS = _table(
+    "regressions",
+    "Changes that are significant and large enough to matter, series that moved together taken as one.",
+    "regression_id",
+    """
+    regression_id BIGINT hash of scope, part of day and first bad run, fixed when first confirmed
+    series_id BIGINT series that shows it best
+    scope VARCHAR series, test, node, node_type or fleet
+    scope_name VARCHAR which one
+    cause VARCHAR code, environment or unknown
+    kind VARCHAR regression or improvement
+    state VARCHAR suspected or confirmed
+    part_of_day VARCHAR all day, or the hours (UTC) in which alone the level changed
+    project VARCHAR project
+    metric VARCHAR metric of the series that shows it best
+    unit VARCHAR its unit
+    test_name VARCHAR its test
+    node_id VARCHAR its node
+    node_type VARCHAR its type of node
+    before DOUBLE old level, in the unit
+    after DOUBLE new level, in the unit
+    change DOUBLE relative change, median over the members
+    change_low DOUBLE lower end of the 95 % interval
+    change_high DOUBLE upper end of it
+    p_value DOUBLE smallest of the members
+    q_value DOUBLE false-discovery rate of that member
+    last_good_run VARCHAR last run of the old level
+    first_bad_run VARCHAR first run of the new level
+    last_good_at TIMESTAMP time of the last good run
+    first_bad_at TIMESTAMP time of the first bad run
+    last_good_commit VARCHAR commit of the last good run
+    first_bad_commit VARCHAR commit of the first bad run
+    members BIGINT series that moved together
+    explanation VARCHAR one sentence for people
+    simulated BOOLEAN from the fleet simulator
+    """,
+)
+
+REGRESSION_MEMBERS = _table(
+    "regression_members",
+    "The series a regression is made of.",
+    "regression_id series_id",
+    """
+    regression_id BIGINT regression
+    series_id BIGINT series
+    changed_at TIMESTAMP time of the first measurement of its new level
+    before DOUBLE old level, in the unit
+    after DOUBLE new level, in the unit
+    change DOUBLE relative change
+    """,
+)
+
+METRIC_CORRELATIONS = _table(
+    "metric_correlations",
+    "Metrics that rise and fall together, season and level removed.",
+    "project node_id metric_a metric_b",
+    """
+    project VARCHAR project
+    node_id VARCHAR node, or the whole project
+    metric_a VARCHAR first metric
+    metric_b VARCHAR second metric
+    rho DOUBLE Spearman's rank correlation
+    rho_low DOUBLE lower end of its 95 % interval
+    rho_high DOUBLE upper end of it
+    strength VARCHAR strong, moderate or weak
+    points BIGINT buckets in which both have a value
+    effective_points DOUBLE independent points they are worth
+    p_value DOUBLE of no correlation
+    q_value DOUBLE false-discovery rate over all pairs tested
+    """,
+)
+
+DURATION_DRIVERS = _table(
+    "duration_drivers",
+    "What goes along with the duration of scenario runs, and how well a linear model of it predicts.",
+    "project driver",
+    """
+    project VARCHAR project
+    driver VARCHAR metric
+    correlation DOUBLE Pearson's correlation with duration
+    strength VARCHAR strong, moderate or weak
+    in_model BOOLEAN a feature of the linear model
+    coefficient DOUBLE seconds per unit of the driver
+    standardised_coefficient DOUBLE seconds per standard deviation of the driver
+    importance DOUBLE share of the absolute standardised coefficients
+    intercept DOUBLE intercept of the model, in s
+    r_squared DOUBLE of the model in sample
+    r_squared_cross_validated DOUBLE leave-one-out, 1 - PRESS / SST
+    runs BIGINT runs the model was fitted to
+    """,
+)
+
+RUN_OUTLIERS = _table(
+    "run_outliers",
+    "Scenario runs beside what the duration model expects of them.",
+    "project run_id",
+    """
+    project VARCHAR project
+    run_id BIGINT run
+    scenario VARCHAR scenario
+    duration DOUBLE in s
+    expected DOUBLE in s
+    residual DOUBLE in s
+    residual_share DOUBLE residual as a share of what was expected
+    leave_one_out_expected DOUBLE expected by a model that has not seen the run, in s
+    verdict VARCHAR slower (over 20 %), faster (under -20 %) or as expected
+    nodes DOUBLE blast radius
+    edges DOUBLE edges
+    observations DOUBLE observations
+    risks DOUBLE risk count
+    """,
+)
+
+SCENARIO_EFFICIENCY = _table(
+    "scenario_efficiency",
+    "Scenarios compared fairly: time per node, edge and observation.",
+    "project scenario",
+    """
+    project VARCHAR project
+    scenario VARCHAR scenario
+    runs BIGINT runs
+    duration_mean DOUBLE in s
+    duration_sd DOUBLE sample standard deviation in s, null for one run
+    nodes_mean DOUBLE blast radius
+    edges_mean DOUBLE edges
+    observations_mean DOUBLE observations
+    seconds_per_node DOUBLE in s
+    seconds_per_1k_edges DOUBLE in s
+    seconds_per_observation DOUBLE in s
+    """,
+)
+
+KEY_INSIGHTS = _table(
+    "key_insights",
+    "What to read first, in words, with the figures it rests on.",
+    "insight_id",
+    """
+    insight_id BIGINT hash of kind and subject
+    rank BIGINT order of reading
+    project VARCHAR project
+    kind VARCHAR what sort of insight
+    title VARCHAR one line
+    text VARCHAR a few sentences
+    evidence VARCHAR JSON object: table and key it rests on
+    simulated BOOLEAN rests on simulated data
+    """,
+)
+
+FORECAST_MODELS = _table(
+    "forecast_models",
+    "Models tried for each series and how they did on held-out data.",
+    "series_id model",
+    """
+    series_id BIGINT series
+    model VARCHAR model
+    folds BIGINT rolling origins
+    mae DOUBLE mean absolute error, in the unit
+    mase DOUBLE mean absolute scaled error
+    coverage_80 DOUBLE share of held-out values inside the 80 % interval
+    coverage_95 DOUBLE share inside the 95 % interval
+    chosen BOOLEAN used for the forecast
+    note VARCHAR why it was not tried, or not chosen
+    """,
+)
+
+METRIC_FORECASTS = _table(
+    "metric_forecasts",
+    "What each series will be, with intervals.",
+    "unique_id ds",
+    """
+    unique_id VARCHAR series_id as text
+    ds TIMESTAMP time
+    step BIGINT steps ahead
+    model VARCHAR model
+    mean DOUBLE forecast, in the unit
+    lo-80 DOUBLE lower end of the 80 % interval
+    hi-80 DOUBLE upper end of it
+    lo-95 DOUBLE lower end of the 95 % interval
+    hi-95 DOUBLE upper end of it
+    """,
+)
+
+BREACH_OUTLOOK = _table(
+    "breach_outlook",
+    "Series with a limit: when they will cross it, and how likely that is.",
+    "series_id",
+    """
+    series_id BIGINT series
+    limit_value DOUBLE limit, in the unit
+    side VARCHAR upper or lower: the bad side
+    last_value DOUBLE median of the last points, in the unit
+    already_breached BOOLEAN beyond the limit now
+    breach_date TIMESTAMP when the forecast crosses it
+    earliest TIMESTAMP when the 95 % interval first touches it
+    latest TIMESTAMP when the whole 95 % interval is beyond it
+    probability DOUBLE that it is crossed within the horizon
+    horizon_end TIMESTAMP end of the forecast
+    """,
+)
+
+NODE_SCORES = _table(
+    "node_scores",
+    "Nodes compared on the same tests.",
+    "project node_id",
+    """
+    project VARCHAR project
+    node_id VARCHAR node
+    node_type VARCHAR type of node
+    score DOUBLE 0 to 100; 50 is the middle of the fleet
+    score_low DOUBLE lower end of the 95 % interval
+    score_high DOUBLE upper end of it
+    rank BIGINT 1 is best
+    slowdown DOUBLE median time relative to the fleet on the same tests; 0.1 is 10 % slower
+    tests BIGINT tests compared
+    healthy BOOLEAN fit for scheduling
+    reason VARCHAR why not
+    """,
+)
+
+RECOMMENDATIONS = _table(
+    "recommendations",
+    "What to do, on what evidence, and what it should bring.",
+    "recommendation_id",
+    """
+    recommendation_id BIGINT hash of kind and subject
+    rank BIGINT order of importance
+    kind VARCHAR rule that made it
+    subject VARCHAR node, test, queue or series it is about
+    title VARCHAR one line
+    action VARCHAR what to do
+    expected_effect VARCHAR what it should bring
+    evidence VARCHAR JSON list of table and key of the rows it rests on
+    state VARCHAR proposed
+    project VARCHAR project
+    as_of TIMESTAMP newest measurement it rests on
+    simulated BOOLEAN rests on simulated data
+    """,
+)
+
+SCHEDULE_PLAN = _table(
+    "schedule_plan",
+    "Which test to run on which node, balanced by predicted duration.",
+    "project test_name",
+    """
+    project VARCHAR project
+    node_id VARCHAR node
+    position BIGINT order on the node
+    test_name VARCHAR test
+    predicted_duration DOUBLE in s
+    starts_after DOUBLE in s from the start of the plan
+    """,
+)
+
+FACT_TABLES = (RAW_RESULTS, BATCHES, SERIES, RUNS, MEASUREMENTS, MEASUREMENT_DETAILS, QUARANTINED_RESULTS)
+DERIVED_TABLES = (
+    METRIC_SERIES,
+    SERIES_BUCKETS,
+    METRIC_ROLLUPS,
+    METRIC_TRENDS,
+    SEASONAL_PATTERNS,
+    CHANGE_POINTS,
+    ANOMALIES,
+    REGRESSIONS,
+    REGRESSION_MEMBERS,
+    METRIC_CORRELATIONS,
+    DURATION_DRIVERS,
+    RUN_OUTLIERS,
+    SCENARIO_EFFICIENCY,
+    KEY_INSIGHTS,
+    FORECAST_MODELS,
+    METRIC_FORECASTS,
+    BREACH_OUTLOOK,
+    NODE_SCORES,
+    RECOMMENDATIONS,
+    SCHEDULE_PLAN,
+)
+TABLES = FACT_TABLES + DERIVED_TABLES
+
+VIEWS = (
+    # Sample data is for the first look only: once there are results of one's own, it is left out.
+    """CREATE OR REPLACE VIEW analysed_series AS
+    SELECT * FROM series WHERE NOT sample OR NOT EXISTS (SELECT 1 FROM series WHERE NOT sample)""",
+    # Of several attempts at a run the last one counts; results of short-lived branches form no series.
+    """CREATE OR REPLACE VIEW analysed_measurements AS
+    SELECT m.series_id, m.run_id, m.ts, m.value
+    FROM measurements m JOIN analysed_series s USING (series_id) JOIN runs r USING (run_id)
+    WHERE r.on_series_branch
+    QUALIFY r.attempt = max(r.attempt) OVER (PARTITION BY m.series_id, r.project, r.run_key)""",
+    """CREATE OR REPLACE VIEW performance_metrics AS
+    SELECT md5_number_lower(concat_ws('/', m.series_id, m.run_id)) AS id, m.ts AS timestamp,
+      s.metric AS metric_name, m.value AS metric_value, s.test_name, s.test_type, coalesce(s.node_id, d.node_name)
+      AS node_id, s.node_type, r.run_key AS test_run_id, r.ci_job_id, coalesce(d.context, r.context) AS context_data
+    FROM measurements m JOIN series s USING (series_id) JOIN runs r USING (run_id)
+    LEFT JOIN measurement_details d ON d.series_id = m.series_id AND d.run_id = m.run_id""",
+)

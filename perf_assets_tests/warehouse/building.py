@@ -1,0 +1,81 @@
+"""Results and warehouses for tests: a row says what matters, the rest has a default."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from perf_assets.catalog import load_catalog
+from perf_assets.landing import LandedFile, Landing, Origin
+from perf_assets.settings import IdentitySettings
+from perf_assets.warehouse import Warehouse
+from perf_assets.warehouse.loading import Loaded, load_file
+
+RECEIVED_AT = datetime.fromisoformat("2026-10-01T12:00:00")
+START = datetime.fromisoformat("2026-09-01T00:00:00")
+
+CONTENT = {
+    "measurements": "SELECT series_id, run_id, ts, value FROM measurements ORDER BY ALL",
+    "series": "SELECT * FROM series ORDER BY ALL",
+    "runs": "SELECT * FROM runs ORDER BY ALL",
+    "context": "SELECT id, context_data FROM performance_metrics ORDER BY ALL",
+}
+"""What was measured, without when and in which file it came."""
+
+
+def row(value: float = 1.0, *, run: str | None = "r1", hour: int = 0, **fields: Any) -> dict[str, Any]:
+    """One line of a long table."""
+    return {
+        "timestamp": (START + timedelta(hours=hour)).isoformat(),
+        "metric_name": "test_execution_time",
+        "metric_value": value,
+        "test_name": "login",
+        "test_run_id": run,
+    } | fields
+
+
+def json_lines(rows: list[dict[str, Any]]) -> bytes:
+    return "".join(json.dumps(fields) + "\n" for fields in rows).encode()
+
+
+class Site:
+    """A landing and a warehouse of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.landing = Landing(folder / "landing")
+        self.warehouse = Warehouse(folder / "warehouse" / "perf.duckdb", folder / "snapshots")
+
+    def load(
+        self,
+        content: list[dict[str, Any]] | bytes,
+        *,
+        received_at: datetime = RECEIVED_AT,
+        origin: Origin = "file",
+        **identity: Any,
+    ) -> Loaded:
+        content = content if isinstance(content, bytes) else json_lines(content)
+        file = self.landing.land(content, name="results.jsonl", received_at=received_at, origin=origin)
+        return self.load_landed(file, **identity)
+
+    def load_landed(self, file: LandedFile, **identity: Any) -> Loaded:
+        return load_file(self.warehouse, file, load_catalog(), IdentitySettings(**identity))
+
+    def content(self) -> dict[str, pd.DataFrame]:
+        with self.warehouse.reading() as con:
+            return {name: con.execute(query).df() for name, query in CONTENT.items()}
+
+    def values(self, table: str = "measurements") -> list[float]:
+        with self.warehouse.reading() as con:
+            return sorted(value for (value,) in con.table(table).select("value").fetchall())
+
+    def quarantine(self) -> pd.DataFrame:
+        return self.warehouse.query("SELECT * FROM quarantined_results ORDER BY location, reason")
+
+
+def assert_same_content(one: Site, other: Site) -> None:
+    for (name, expected), found in zip(one.content().items(), other.content().values(), strict=True):
+        pd.testing.assert_frame_equal(found, expected, obj=name)

@@ -1,0 +1,320 @@
+"""Loading: nothing twice, nothing lost, and the same content whatever the order."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from datetime import timedelta
+from itertools import permutations
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from perf_assets.catalog import load_catalog
+from perf_assets.landing import LandedFile, Origin
+from perf_assets.warehouse import loading
+from perf_assets.warehouse.checksums import checksums
+from perf_assets.warehouse.loading import record_files
+from perf_assets_tests.warehouse.building import RECEIVED_AT, Site, assert_same_content, json_lines, row
+
+
+def scenario(**fields: Any) -> dict[str, Any]:
+    return {"scenario": "combined_all", "overmindDurationMs": 1000, "observations": 3} | fields
+
+
+def test_a_file_is_loaded_once(site: Site) -> None:
+    first = site.load([row(1.0), row(2.0, run="r2", hour=1)])
+    assert (first.format, first.measurements, first.new_measurements, first.new_series) == ("long-table-jsonl", 2, 2, 1)
+    before = site.warehouse.query("SELECT * FROM batches")
+    again = site.load([row(1.0), row(2.0, run="r2", hour=1)])
+    assert again.skipped
+    assert (again.measurements, again.new_measurements) == (0, 0)
+    assert site.values() == [1.0, 2.0]
+    assert site.warehouse.query("SELECT * FROM batches").equals(before)
+
+
+def test_known_rows_in_another_file_add_nothing(site: Site) -> None:
+    site.load([row(1.0), row(2.0, run="r2", hour=1)])
+    content = site.content()
+    loaded = site.load([row(2.0, run="r2", hour=1), row(1.0)])
+    assert (loaded.measurements, loaded.new_measurements, loaded.new_series, loaded.quarantined) == (2, 0, 0, 0)
+    assert all(site.content()[name].equals(table) for name, table in content.items())
+
+
+def test_a_run_sent_again_with_another_time_is_not_there_twice(site: Site) -> None:
+    site.load([row(1.0, hour=0)])
+    site.load([row(1.0, hour=500)])
+    assert site.values() == [1.0]
+
+
+fields_of_runs = st.fixed_dictionaries(
+    {},
+    optional={
+        "node_id": st.sampled_from(["n1", "GitHub Actions 7"]),
+        "branch": st.sampled_from(["main", "topic"]),
+        "commit_id": st.sampled_from(["a", "b"]),
+        "direction": st.sampled_from(["lower_is_better", "neutral"]),
+        "context_data": st.sampled_from([{"image": "1"}, {"image": "2"}, {}]),
+    },
+)
+distinct_rows = st.lists(
+    st.tuples(
+        st.integers(0, 3), st.sampled_from(["login", "logout"]), st.sampled_from(["cpu_usage", "own"]), fields_of_runs,
+        st.floats(0, 9),
+    ),
+    unique_by=lambda drawn: drawn[:3],
+    min_size=1,
+    max_size=7,
+).map(
+    lambda drawn: [
+        row(value, run=f"r{run}", hour=run, test_name=test, metric_name=metric, **fields)
+        for run, test, metric, fields, value in drawn
+    ]
+)  # fmt: skip
+
+
+@settings(max_examples=8, deadline=None)
+@given(rows=distinct_rows, data=st.data())
+def test_order_split_and_repetition_do_not_matter(rows: list[dict[str, Any]], data: st.DataObject) -> None:
+    shuffled = data.draw(st.permutations(rows))
+    cut = data.draw(st.integers(0, len(rows)))
+    repeated = data.draw(st.lists(st.sampled_from(rows), max_size=3))
+    with tempfile.TemporaryDirectory() as folder:
+        whole, parts = Site(Path(folder) / "whole"), Site(Path(folder) / "parts")
+        whole.load(rows)
+        for part in (shuffled[:cut] + repeated, shuffled[cut:] + repeated, rows[:1]):
+            if part:
+                parts.load(part)
+        assert_same_content(whole, parts)
+
+
+def test_of_different_values_the_same_wins_whatever_the_order(tmp_path: Path) -> None:
+    files = [[row(value), row(9.0, run=f"own-{value}", hour=2)] for value in (1.0, 2.0, 3.0)]
+    sites = [Site(tmp_path / str(number)) for number in range(6)]
+    for at, order in zip(sites, permutations(files), strict=True):
+        for content in order:
+            at.load(content)
+    losers = sites[0].quarantine()
+    assert list(losers["reason"]) == ["duplicate_with_different_value"] * 2
+    for message in losers["message"]:
+        assert "results.jsonl" in message
+        assert "value" in message
+        assert "attempt" in message
+    for at in sites:
+        assert_same_content(sites[0], at)
+        assert len(at.values()) == 4
+        assert set(at.quarantine()["quarantine_id"]) == set(losers["quarantine_id"])
+        assert set(at.quarantine()["content_hash"]) == set(losers["content_hash"])
+
+
+def test_an_equal_value_in_between_does_not_change_the_winner(site: Site, other_site: Site) -> None:
+    files = [[row(1.0)], [row(1.0), row(1.0, run="x")], [row(2.0)]]
+    for order, at in (([0, 1, 2], site), ([2, 1, 0], other_site)):
+        for position in order:
+            at.load(files[position])
+    assert list(site.content()["measurements"]["value"]) == list(other_site.content()["measurements"]["value"])
+
+
+def test_of_two_values_in_one_file_the_smaller_stays_and_the_other_is_reported(site: Site) -> None:
+    loaded = site.load([row(2.0), row(1.0), row(3.0, run="r2")])
+    assert site.values() == [1.0, 3.0]
+    assert loaded.quarantined == 1
+    found = site.quarantine().iloc[0]
+    assert list(found[["location", "field", "reason"]]) == ["line 1", "value", "duplicate_with_different_value"]
+    assert "line 2" in str(found["message"])
+
+
+def test_what_no_format_can_know_is_quarantined(site: Site) -> None:
+    site.load(
+        [
+            row(1.0),
+            row(-1.0, run="r2"),
+            row(1.0, run="r3", unit="By"),
+            row(1.0, run="r4", timestamp="1970-01-01"),
+            row(1.0, run="r5", timestamp="2026-10-03"),
+            row(1e308, run="r6", unit="d"),
+        ]
+    )
+    assert site.values() == [1.0]
+    found = site.quarantine()
+    assert list(zip(found["location"], found["field"], found["reason"], strict=True)) == [
+        ("line 2", "value", "impossible_value"),
+        ("line 3", "unit", "unit_conflict"),
+        ("line 4", "timestamp", "time_out_of_range"),
+        ("line 5", "timestamp", "time_out_of_range"),
+        ("line 6", "value", "not_finite"),
+    ]
+    for location, message in zip(found["location"], found["message"], strict=True):
+        assert f"results.jsonl, {location}" in message
+        assert "correct" in message or "check" in message or "convert" in message
+    assert found["quarantine_id"].is_unique
+
+
+def test_a_file_of_no_known_format_is_quarantined_whole(site: Site) -> None:
+    loaded = site.load(b"no results")
+    assert (loaded.format, loaded.measurements, loaded.quarantined) == (None, 0, 1)
+    assert list(site.quarantine()["reason"]) == ["unknown_format"]
+    assert site.load(b"no results").skipped
+
+
+def test_good_rows_beside_bad_ones_are_loaded(site: Site) -> None:
+    loaded = site.load(json_lines([row(1.0)]) + b"{broken\n" + json_lines([row(2.0, run="r2")]))
+    assert (loaded.new_measurements, loaded.quarantined) == (2, 1)
+    assert list(site.quarantine()["location"]) == ["line 2"]
+
+
+def test_both_attempts_are_kept_and_the_last_is_analysed(site: Site) -> None:
+    site.load([row(1.0), row(2.0, attempt=2)])
+    assert site.values() == [1.0, 2.0]
+    assert site.values("analysed_measurements") == [2.0]
+    site.load([row(3.0, attempt=3)])
+    assert site.values() == [1.0, 2.0, 3.0]
+    assert site.values("analysed_measurements") == [3.0]
+
+
+def test_results_of_short_lived_branches_are_kept_beside_the_main_series(site: Site) -> None:
+    site.load([row(1.0, branch="main"), row(2.0, run="r2", branch="topic")])
+    assert site.values() == [1.0, 2.0]
+    assert site.values("analysed_measurements") == [1.0]
+    assert len(site.content()["series"]) == 1
+
+
+def test_branches_are_long_lived_by_configuration(site: Site) -> None:
+    site.load([row(1.0, branch="main"), row(2.0, run="r2", branch="topic")], branches=("main", "topic"))
+    assert site.values("analysed_measurements") == [1.0, 2.0]
+    assert set(site.content()["series"]["branch"]) == {"main", "topic"}
+
+
+def test_ephemeral_runners_form_no_series_and_keep_their_name(site: Site) -> None:
+    names = ["GitHub Actions 12", "fv-az12-345", "runner-0123456789ab-x7k2p", "GitHub Actions 13"]
+    site.load([row(1.0, run=f"r{number}", node_id=name) for number, name in enumerate(names)])
+    assert len(site.content()["series"]) == 1
+    assert set(site.warehouse.query("SELECT node_id FROM performance_metrics")["node_id"]) == set(names)
+    site.load([row(1.0, run="lasting", node_id="linux-large-01")])
+    assert len(site.content()["series"]) == 2
+
+
+def test_sample_data_is_left_out_once_own_data_is_there(site: Site) -> None:
+    site.load([row(1.0)], origin="sample")
+    assert site.values("analysed_measurements") == [1.0]
+    site.load([row(2.0, test_name="own")])
+    assert site.values() == [1.0, 2.0]
+    assert site.values("analysed_measurements") == [2.0]
+
+
+def test_a_series_of_the_sample_becomes_own_with_the_first_own_result(site: Site, other_site: Site) -> None:
+    files: list[tuple[list[dict[str, Any]], Origin]] = [([row(1.0)], "sample"), ([row(2.0, run="r2")], "file")]
+    for at, order in ((site, (0, 1)), (other_site, (1, 0))):
+        for position in order:
+            content, origin = files[position]
+            at.load(content, origin=origin)
+    assert_same_content(site, other_site)
+    assert list(site.content()["series"]["sample"]) == [False]
+
+
+def test_a_poll_that_brings_the_same_runs_adds_nothing_and_keeps_the_first_time(site: Site, other_site: Site) -> None:
+    answers = [
+        (json.dumps({"results": [scenario(), scenario()], "page": page}).encode(), RECEIVED_AT + timedelta(hours=page))
+        for page in range(3)
+    ]
+    for content, received_at in answers:
+        site.load(content, received_at=received_at)
+    for content, received_at in reversed(answers):
+        other_site.load(content, received_at=received_at)
+    for at in (site, other_site):
+        measurements = at.content()["measurements"]
+        assert len(measurements) == 4
+        assert set(measurements["ts"]) == {RECEIVED_AT}
+    assert_same_content(site, other_site)
+
+
+def test_ids_are_the_same_in_two_fresh_warehouses(site: Site, other_site: Site) -> None:
+    for at in (site, other_site):
+        at.load([row(1.0, node_id="n1", context_data={"image": "1"}), row(2.0, run=None, hour=1)])
+    assert_same_content(site, other_site)
+    with site.warehouse.reading() as one, other_site.warehouse.reading() as other:
+        assert checksums(one).equals(checksums(other))
+
+
+def test_a_crash_inside_the_transaction_leaves_nothing(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.load([row(1.0)])
+    content = site.content()
+    with monkeypatch.context() as patched:
+        patched.setattr(loading, "_BATCH", "SELECT error('power cut')")
+        with pytest.raises(Exception, match="power cut"):
+            site.load([row(2.0, run="r2"), row(-1.0, run="r3")])
+    assert all(site.content()[name].equals(table) for name, table in content.items())
+    assert site.quarantine().empty
+    loaded = site.load([row(2.0, run="r2"), row(-1.0, run="r3")])
+    assert (loaded.skipped, loaded.new_measurements, loaded.quarantined) == (False, 1, 1)
+    assert site.values() == [1.0, 2.0]
+
+
+def test_a_file_that_another_process_loads_meanwhile_is_loaded_once(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare = loading._prepare
+
+    def meanwhile(file: LandedFile, *rest: Any) -> Any:
+        monkeypatch.setattr(loading, "_prepare", prepare)
+        site.load_landed(file)
+        return prepare(file, *rest)
+
+    monkeypatch.setattr(loading, "_prepare", meanwhile)
+    assert site.load([row(1.0)]).skipped
+    assert site.values() == [1.0]
+
+
+def test_deleting_the_warehouse_and_loading_landing_again_gives_the_same_checksums(site: Site) -> None:
+    site.load([row(1.0, context_data={"image": "1"}), row(2.0, metric_name="cpu_usage", context_data={"image": "2"})])
+    site.load(
+        json_lines([row(5.0), row(3.0, run="r2", hour=5)]) + b"broken", received_at=RECEIVED_AT + timedelta(days=1)
+    )
+    site.load(json.dumps([scenario(), scenario()]).encode(), received_at=RECEIVED_AT + timedelta(days=2))
+    record_files(site.warehouse, site.landing.files(), site.landing.days(), load_catalog())
+    with site.warehouse.reading() as con:
+        before = checksums(con)
+    site.warehouse.database.unlink()
+    for file in site.landing.files():
+        site.load_landed(file)
+    record_files(site.warehouse, site.landing.files(), site.landing.days(), load_catalog())
+    with site.warehouse.reading() as con:
+        assert checksums(con).equals(before)
+    rows = dict(zip(before["table"], before["rows"], strict=True))
+    assert (rows["raw_results"], rows["batches"], rows["quarantined_results"]) == (3, 3, 2)
+
+
+def test_recording_files_replaces_the_days_it_is_given(site: Site) -> None:
+    files = [
+        site.landing.land(name, name="x", received_at=RECEIVED_AT + timedelta(days=day), origin="file")
+        for day, name in enumerate([b"a", json_lines([row()])])
+    ]
+    for _ in range(2):
+        assert record_files(site.warehouse, files, site.landing.days(), load_catalog()) == 2
+    found = site.warehouse.query("SELECT * FROM raw_results ORDER BY received_day")
+    assert list(found["content_hash"]) == [file.content_hash for file in files]
+    assert found["format"].tolist()[1] == "long-table-jsonl"
+    assert found["format"].isna().tolist() == [True, False]
+    assert record_files(site.warehouse, [], [files[0].day], load_catalog()) == 0
+    assert len(site.warehouse.query("SELECT * FROM raw_results")) == 1
+
+
+def test_the_specifications_query_is_answered(site: Site) -> None:
+    rows = [row(float(hour), run=f"r{hour}", hour=hour, test_type="unit_test", ci_job_id="j") for hour in (2, 0, 1)]
+    site.load([*rows, row(9.0, run="e", test_type="e2e")])
+    found = site.warehouse.query(
+        """SELECT timestamp, metric_value FROM performance_metrics
+        WHERE metric_name = ? AND test_type = ? AND timestamp > CURRENT_TIMESTAMP - INTERVAL 50 YEARS
+        ORDER BY timestamp ASC""",
+        ["test_execution_time", "unit_test"],
+    )
+    assert list(found["metric_value"]) == [0.0, 1.0, 2.0]
+    everything = site.warehouse.query("SELECT * FROM performance_metrics")
+    assert list(everything.columns) == [
+        "id", "timestamp", "metric_name", "metric_value", "test_name", "test_type", "node_id", "node_type",
+        "test_run_id", "ci_job_id", "context_data",
+    ]  # fmt: skip
+    assert everything["id"].is_unique
