@@ -1,0 +1,8 @@
+"""What cannot be rebuilt: what people said, what was sent, and the ids given to regressions.
+
+Facts and everything derived from them belong in the warehouse.
+"""
+
+from perf_assets.state.store import StateStore, open_state
+
+__all__ = ["StateStore", "open_state"]

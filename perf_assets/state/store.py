@@ -1,0 +1,288 @@
+"""Reading and writing of the state store. The rows are small and few; every write is one short transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from datetime import datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import pandas as pd
+from filelock import FileLock
+from sqlalchemy import URL, DateTime, Engine, Integer, Table, and_, create_engine, delete, event, func, or_, select
+from sqlalchemy import update as update_rows
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.schema import CreateTable
+
+from perf_assets.state.schema import acknowledgements, deliveries, metadata, regression_anchors
+
+BUSY_TIMEOUT_SECONDS = 30
+"""How long a process waits for another one's write before it gives up."""
+
+CREATION_LOCK = 7_260_531
+"""Key of the Postgres advisory lock under which tables are created; any constant, the same in every process."""
+
+ANCHOR_COLUMNS = [column.name for column in regression_anchors.columns]
+
+
+class StateError(Exception):
+    """The state store cannot be opened; the message says where it was looked for and what to do."""
+
+
+class StateStore:
+    """Acknowledgements, deliveries and anchors in one database that several processes may use at the same time.
+
+    Times may be naive (taken as UTC) or aware; they are stored, and come back, as naive UTC with microseconds.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def __enter__(self) -> StateStore:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give back all connections; the store opens new ones when it is used again."""
+        self._engine.dispose()
+
+    def acknowledge(self, finding_id: str, acknowledged_by: str, acknowledged_at: datetime, note: str = "") -> None:
+        """Record that somebody has taken note of a finding; an earlier acknowledgement never replaces a later one."""
+        statement = _insert(self._engine, acknowledgements).values(
+            finding_id=finding_id,
+            acknowledged_by=acknowledged_by,
+            acknowledged_at=utc_naive(acknowledged_at),
+            note=note,
+        )
+        latest = statement.on_conflict_do_update(
+            index_elements=["finding_id"],
+            set_={name: statement.excluded[name] for name in ("acknowledged_by", "acknowledged_at", "note")},
+            where=statement.excluded.acknowledged_at >= acknowledgements.c.acknowledged_at,
+        )
+        with self._engine.begin() as connection:
+            connection.execute(latest)
+
+    def withdraw_acknowledgement(self, finding_id: str) -> bool:
+        """Take an acknowledgement back; False where there was none."""
+        with self._engine.begin() as connection:
+            removed = connection.execute(delete(acknowledgements).where(acknowledgements.c.finding_id == finding_id))
+        return removed.rowcount > 0
+
+    def acknowledgements(self) -> pd.DataFrame:
+        """Columns finding_id, acknowledged_by, acknowledged_at, note; one row a finding, sorted by finding."""
+        return self._table(acknowledgements)
+
+    def deliveries(self) -> pd.DataFrame:
+        """Every alert that any channel ever tried: the columns of `schema.deliveries`, sorted by alert and channel."""
+        return self._table(deliveries)
+
+    def claim_deliveries(
+        self,
+        alert_ids: Iterable[str],
+        channel: str,
+        claimed_at: datetime,
+        lease: timedelta,
+        digest_id: str | None = None,
+    ) -> frozenset[str]:
+        """Take alerts for sending, all in one transaction, and return those that are now the caller's alone.
+
+        An alert can be taken when it was never tried, when it failed, or when its claim is older than `lease`
+        (whoever held it has crashed). Each claim counts as an attempt. A `digest_id` given earlier is kept.
+        """
+        moment = utc_naive(claimed_at)
+        # Sorted, so that two Postgres processes lock the rows in one order and cannot wait for each other.
+        rows = [
+            {
+                "alert_id": alert_id,
+                "channel": channel,
+                "status": "sending",
+                "attempts": 1,
+                "first_tried_at": moment,
+                "claimed_at": moment,
+                "digest_id": digest_id,
+            }
+            for alert_id in sorted(set(alert_ids))
+        ]
+        if not rows:
+            return frozenset()
+        statement = _insert(self._engine, deliveries)
+        claim = statement.on_conflict_do_update(
+            index_elements=["alert_id", "channel"],
+            set_={
+                "status": "sending",
+                "attempts": deliveries.c.attempts + 1,
+                "claimed_at": statement.excluded.claimed_at,
+                "digest_id": func.coalesce(deliveries.c.digest_id, statement.excluded.digest_id),
+            },
+            where=or_(
+                deliveries.c.status == "failed",
+                and_(deliveries.c.status == "sending", deliveries.c.claimed_at <= moment - lease),
+            ),
+        ).returning(deliveries.c.alert_id)
+        with self._engine.begin() as connection:
+            return frozenset(connection.execute(claim, rows).scalars())
+
+    def record_sent(self, alert_ids: Iterable[str], channel: str, sent_at: datetime, receipt: str) -> None:
+        """Record that the channel took the alerts; from now on they are never sent again."""
+        self._settle(
+            alert_ids, channel, {"status": "sent", "sent_at": utc_naive(sent_at), "receipt": receipt, "error": None}
+        )
+
+    def record_failure(self, alert_ids: Iterable[str], channel: str, claimed_at: datetime, error: str) -> None:
+        """Record why the attempt claimed at `claimed_at` failed; no effect on alerts that another process took over."""
+        # Postgres text holds no NUL, and an error message may quote anything.
+        failure = {"status": "failed", "error": error.replace("\0", "�")}
+        self._settle(alert_ids, channel, failure, only_claim=utc_naive(claimed_at))
+
+    def add_anchors(self, anchors: pd.DataFrame) -> None:
+        """Fix the ids of newly confirmed regressions; changes that already have an anchor keep it.
+
+        `anchors` has the columns of `schema.regression_anchors`; only `part_of_day` may be null. A change is known
+        by series, first bad run, part of day and kind.
+
+        Raises ValueError for missing columns and for nulls.
+        """
+        rows = _anchor_rows(anchors)
+        if not rows:
+            return
+        statement = _insert(self._engine, regression_anchors).on_conflict_do_nothing()
+        with self._engine.begin() as connection:
+            connection.execute(statement, rows)
+
+    def anchors(self) -> pd.DataFrame:
+        """All anchors: the columns of `schema.regression_anchors`; `part_of_day` is null for the whole day."""
+        table = self._table(regression_anchors)
+        return table.assign(part_of_day=table["part_of_day"].where(table["part_of_day"] != ""))
+
+    def _settle(
+        self, alert_ids: Iterable[str], channel: str, outcome: dict[str, Any], only_claim: datetime | None = None
+    ) -> None:
+        statement = update_rows(deliveries).where(deliveries.c.channel == channel)
+        if only_claim is not None:
+            statement = statement.where(deliveries.c.status == "sending", deliveries.c.claimed_at == only_claim)
+        with self._engine.begin() as connection:
+            for some in _portions(sorted(set(alert_ids))):
+                connection.execute(statement.where(deliveries.c.alert_id.in_(some)).values(**outcome))
+
+    def _table(self, table: Table) -> pd.DataFrame:
+        with self._engine.connect() as connection:
+            rows = connection.execute(select(table).order_by(*table.primary_key.columns)).all()
+        frame = pd.DataFrame(rows, columns=[column.name for column in table.columns])
+        # Named types, or an empty table would come back with other ones than a full table.
+        return frame.astype({column.name: _pandas_type(column.type) for column in table.columns})
+
+
+def open_state(url_or_path: str | Path) -> StateStore:
+    """Open the state store at an SQLAlchemy URL or, without `://`, in an SQLite file; missing tables are created.
+
+    Raises StateError where the database cannot be opened.
+    """
+    url = _url(url_or_path)
+    where = url.render_as_string(hide_password=True)
+    try:
+        engine = _engine(url)
+        with _creation_lock(url):
+            _create_tables(engine)
+    except ModuleNotFoundError as error:
+        raise StateError(f"{where}: the driver {error.name} is not installed; `pip install {error.name}`.") from error
+    except (SQLAlchemyError, OSError) as error:
+        reason = getattr(error, "orig", None) or error
+        raise StateError(
+            f"{where}: cannot open the state store ({reason}). Check that the path is writable, or the server, "
+            "user and database of the URL."
+        ) from error
+    return StateStore(engine)
+
+
+def utc_naive(moment: datetime) -> datetime:
+    """`moment` in UTC, without its zone, whole microseconds; a naive one is taken as UTC already."""
+    stamp = pd.Timestamp(moment)
+    if stamp.tzinfo is not None:
+        stamp = stamp.tz_convert("UTC").tz_localize(None)
+    naive: datetime = stamp.floor("us").to_pydatetime()
+    return naive
+
+
+def _url(url_or_path: str | Path) -> URL:
+    text = str(url_or_path)
+    if "://" not in text:
+        return URL.create("sqlite", database=text)
+    try:
+        return make_url(text)
+    except ArgumentError as error:
+        # The text may hold a password, so it is not repeated here.
+        raise StateError("The URL of the state store is not one; write dialect://user:password@host/name.") from error
+
+
+def _engine(url: URL) -> Engine:
+    if url.get_backend_name() == "postgresql":
+        return create_engine(url, pool_pre_ping=True)
+    if url.get_backend_name() != "sqlite":
+        raise StateError(f"The state store runs on SQLite and Postgres, not on {url.get_backend_name()}.")
+    if url.database and url.database != ":memory:":
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_SECONDS})
+    event.listen(engine, "connect", _prepare_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    """Write-ahead log: readers and the one writer do not wait for each other. The file remembers it, hence the test."""
+    if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+
+
+def _creation_lock(url: URL) -> AbstractContextManager[object]:
+    """SQLite fails at once while another process switches a new file to the write-ahead log (5 of 240 openings)."""
+    if url.get_backend_name() != "sqlite" or url.database in (None, ":memory:"):
+        return nullcontext()
+    return FileLock(f"{url.database}.lock", timeout=BUSY_TIMEOUT_SECONDS)
+
+
+def _create_tables(engine: Engine) -> None:
+    with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            # IF NOT EXISTS alone still collides in the catalogue when two processes start at once.
+            connection.execute(select(func.pg_advisory_xact_lock(CREATION_LOCK)))
+        for table in metadata.sorted_tables:
+            connection.execute(CreateTable(table, if_not_exists=True))
+
+
+def _insert(engine: Engine, table: Table) -> Any:
+    """The dialect's own insert: ON CONFLICT is the same SQL in both, but no part of SQLAlchemy's common insert."""
+    return postgresql.insert(table) if engine.dialect.name == "postgresql" else sqlite.insert(table)
+
+
+def _anchor_rows(anchors: pd.DataFrame) -> list[dict[str, Any]]:
+    missing = [name for name in ANCHOR_COLUMNS if name not in anchors.columns]
+    if missing:
+        raise ValueError(f"anchors lack the columns {', '.join(missing)}")
+    required = anchors[ANCHOR_COLUMNS].drop(columns="part_of_day")
+    if required.isna().to_numpy().any():
+        raise ValueError(f"anchors have nulls in {', '.join(required.columns[required.isna().any()])}")
+    times = [column.name for column in regression_anchors.columns if isinstance(column.type, DateTime)]
+    table = anchors[ANCHOR_COLUMNS].assign(part_of_day=anchors["part_of_day"].astype(object).fillna(""))
+    return [
+        {str(name): utc_naive(value) if name in times else str(value) for name, value in row.items()}
+        for row in table.to_dict("records")
+    ]
+
+
+def _portions(ids: Sequence[str], size: int = 5000) -> Iterable[Sequence[str]]:
+    """Parts small enough for the number of bound values that a statement may have (32,766 in SQLite)."""
+    return (ids[start : start + size] for start in range(0, len(ids), size))
+
+
+def _pandas_type(column_type: object) -> str:
+    if isinstance(column_type, DateTime):
+        return "datetime64[us]"
+    return "int64" if isinstance(column_type, Integer) else "str"

@@ -1,0 +1,130 @@
+"""What alerts say about regressions and failed runs."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from perf_assets.alerts.model import alerts_from_regressions, failed_run_alert
+
+ROW = {
+    "regression_id": 2**62 + 1,
+    "scope": "test",
+    "scope_name": "checkout_flow",
+    "cause": "code",
+    "kind": "regression",
+    "state": "confirmed",
+    "part_of_day": None,
+    "project": "shop",
+    "metric": "test_execution_time",
+    "unit": "s",
+    "test_name": "checkout_flow",
+    "node_id": None,
+    "node_type": None,
+    "before": 12.0,
+    "after": 13.68,
+    "change": 0.14,
+    "change_low": 0.11,
+    "change_high": 0.17,
+    "q_value": 0.00012,
+    "last_good_run": "r-100",
+    "first_bad_run": "r-101",
+    "last_good_at": pd.Timestamp("2026-09-10 05:00"),
+    "first_bad_at": pd.Timestamp("2026-09-10 06:00"),
+    "first_bad_commit": "abc1234",
+    "members": 20,
+    "explanation": "checkout_flow takes 14 % longer on all 20 nodes.",
+    "simulated": False,
+}
+
+
+def table(*rows: dict) -> pd.DataFrame:
+    frame = pd.DataFrame([ROW | row for row in rows], columns=list(ROW))
+    return frame.astype({"regression_id": "int64", "first_bad_at": "datetime64[us]", "last_good_at": "datetime64[us]"})
+
+
+def title(**changes: object) -> str:
+    return alerts_from_regressions(table(changes))[0].title
+
+
+def test_alert_of_a_regression():
+    (alert,) = alerts_from_regressions(table({}), link="http://ci/report.html")
+    assert alert.alert_id == "regression-4611686018427387905"
+    assert alert.title == "checkout_flow is 14 % slower since 2026-09-10 06:00 UTC (code, 20 nodes)"
+    assert alert.summary == ROW["explanation"]
+    assert alert.severity == "regression"
+    assert alert.link == "http://ci/report.html"
+    assert alert.happened_at == datetime(2026, 9, 10, 6, tzinfo=UTC)
+    facts = dict(alert.facts)
+    assert facts["Before and after"] == "12 s → 13.68 s"
+    assert facts["Change"] == "+14 % (95 % interval +11 % to +17 %)"
+    assert facts["First bad run"] == "r-101, 2026-09-10 06:00 UTC"
+    assert facts["First bad commit"] == "abc1234"
+    assert "Node" not in facts
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"change": -0.2, "kind": "improvement"}, "checkout_flow is 20 % faster since"),
+        ({"change": 0.0349}, "checkout_flow is 3.5 % slower since"),
+        ({"change": 11.4}, "checkout_flow is 1,140 % slower since"),
+        ({"metric": "memory_usage", "unit": "By"}, "memory_usage of checkout_flow is 14 % higher since"),
+        ({"metric": "queue_wait_time"}, "queue_wait_time of checkout_flow is 14 % higher since"),
+        ({"change": float("inf"), "before": 0.0, "after": 3.0}, "checkout_flow went from 0 s to 3 s since"),
+        ({"change": float("nan"), "unit": "1"}, "test_execution_time of checkout_flow went from 12 to 13.68 since"),
+        ({"cause": "unknown", "members": 1}, "(cause unknown)"),
+        ({"scope": "node_type", "scope_name": "arm-large", "cause": "environment"}, "(environment, 20 series)"),
+        ({"part_of_day": "night 00-06 UTC"}, "(code, 20 nodes, night 00-06 UTC)"),
+        ({"first_bad_at": pd.NaT}, "checkout_flow is 14 % slower (code"),
+    ],
+)
+def test_titles(changes, expected):
+    assert expected in title(**changes)
+
+
+def test_simulated_data_is_labelled_in_title_and_facts():
+    (alert,) = alerts_from_regressions(table({"simulated": True}))
+    assert alert.simulated
+    assert alert.title.startswith("[simulated] checkout_flow")
+    assert ("Data", "simulated, not measured") in alert.facts
+
+
+def test_only_confirmed_rows_newest_first():
+    rows = table(
+        {"regression_id": 1, "first_bad_at": pd.Timestamp("2026-01-01")},
+        {"regression_id": 2, "state": "suspected"},
+        {"regression_id": -3, "first_bad_at": pd.Timestamp("2026-03-01"), "kind": "improvement"},
+        {"regression_id": 4, "first_bad_at": pd.NaT},
+    )
+    alerts = alerts_from_regressions(rows)
+    assert [alert.alert_id for alert in alerts] == ["regression--3", "regression-1", "regression-4"]
+    assert [alert.severity for alert in alerts] == ["improvement", "regression", "regression"]
+
+
+def test_no_regressions_no_alerts():
+    assert alerts_from_regressions(table()) == []
+
+
+def test_failed_run():
+    alert = failed_run_alert("run-1", "daily_analysis", "", datetime(2026, 9, 10, 6))  # noqa: DTZ001 - naive is UTC
+    assert alert.alert_id == "failed-run-run-1"
+    assert alert.title == "Run of daily_analysis failed at 2026-09-10 06:00 UTC"
+    assert alert.summary == "The run left no error message."
+    assert alert.severity == "failure"
+
+
+@given(
+    change=st.floats(),
+    before=st.floats(),
+    unit=st.sampled_from(["s", "1", "By", None]),
+    scope=st.sampled_from(["series", "test", "node", "node_type", "fleet"]),
+    explanation=st.none() | st.text(),
+)
+def test_any_number_makes_a_title_of_one_line(change, before, unit, scope, explanation):
+    changes = {"change": change, "before": before, "unit": unit, "scope": scope, "explanation": explanation}
+    assert "\n" not in title(**changes)
