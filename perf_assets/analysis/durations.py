@@ -1,0 +1,170 @@
+"""Scenario runs: what their duration goes along with, which runs stand out, and which scenarios are efficient."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from perf_assets.analysis.correlations import strength_of
+from perf_assets.analysis.statistics import FloatArray
+
+FEATURES = ("nodes", "edges", "observations")
+DRIVERS = (*FEATURES, "risks")
+OUTLIER_SHARE = 0.20
+"""Residual, as a share of what was expected, beyond which a run is slower or faster than expected."""
+WELL_EXPLAINED = 0.7
+DRIVER_COLUMNS = (
+    "project", "driver", "correlation", "strength", "in_model", "coefficient", "standardised_coefficient", "importance",
+    "intercept", "r_squared", "r_squared_cross_validated", "runs",
+)  # fmt: skip
+OUTLIER_COLUMNS = (
+    "project", "run_id", "scenario", "duration", "expected", "residual", "residual_share", "leave_one_out_expected",
+    "verdict", *DRIVERS,
+)  # fmt: skip
+EFFICIENCY_COLUMNS = (
+    "project", "scenario", "runs", "duration_mean", "duration_sd", "nodes_mean", "edges_mean", "observations_mean",
+    "seconds_per_node", "seconds_per_1k_edges", "seconds_per_observation",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class DurationModel:
+    """Least squares of duration (s) on the features; arrays have one entry a run, or one a feature.
+
+    `leave_one_out` is what a model without the run expects of it; `leverages` the diagonal of the hat matrix.
+    """
+
+    intercept: float
+    coefficients: FloatArray
+    standardised: FloatArray
+    expected: FloatArray
+    leave_one_out: FloatArray
+    leverages: FloatArray
+    r_squared: float
+    r_squared_cross_validated: float
+
+
+def fit_duration_model(runs: pd.DataFrame) -> DurationModel | None:
+    """Linear model of `duration` (s) by nodes, edges and observations, runs with any of them missing left out.
+
+    The cross-validated R² is 1 - PRESS / SST, leaving out one run at a time (Allen 1974, The relationship between
+    variable selection and data augmentation). None for fewer runs than two more than the coefficients, or constants.
+    """
+    x = runs[list(FEATURES)].to_numpy(dtype=np.float64)
+    y = runs["duration"].to_numpy(dtype=np.float64)
+    if len(runs) < x.shape[1] + 3 or not np.ptp(y) > 0:
+        return None
+    design = np.column_stack((np.ones(len(y)), x))
+    pseudo_inverse = np.linalg.pinv(design)
+    solution = pseudo_inverse @ y
+    expected = design @ solution
+    leverages = np.clip(np.einsum("ij,ji->i", design, pseudo_inverse), 0.0, 1.0 - 1e-9)
+    residuals = y - expected
+    deleted = residuals / (1.0 - leverages)
+    total = float(np.sum((y - y.mean()) ** 2))
+    return DurationModel(
+        intercept=float(solution[0]),
+        coefficients=solution[1:],
+        standardised=solution[1:] * x.std(axis=0),
+        expected=expected,
+        leave_one_out=y - deleted,
+        leverages=leverages,
+        r_squared=1.0 - float(np.sum(residuals**2)) / total,
+        r_squared_cross_validated=1.0 - float(np.sum(deleted**2)) / total,
+    )
+
+
+def complete_runs(runs: pd.DataFrame) -> pd.DataFrame:
+    """The runs of which duration and all features are known."""
+    return runs.dropna(subset=["duration", *FEATURES]).reset_index(drop=True)
+
+
+def duration_drivers(runs: pd.DataFrame) -> pd.DataFrame:
+    """One row a driver with the columns DRIVER_COLUMNS; Pearson correlations over the runs that know both.
+
+    `runs`: project, run_id, scenario, duration (s), nodes, edges, observations, risks; NaN is missing.
+    """
+    rows = []
+    for project, own in runs.groupby("project", sort=True):
+        complete = complete_runs(own)
+        model = fit_duration_model(complete)
+        weights = np.abs(model.standardised) if model is not None else np.zeros(len(FEATURES))
+        for driver in DRIVERS:
+            known = own.dropna(subset=["duration", driver])
+            correlation = _pearson(known[driver], known["duration"])
+            position = FEATURES.index(driver) if driver in FEATURES and model is not None else None
+            fitted = model is not None and position is not None
+            rows.append(
+                {
+                    "project": project,
+                    "driver": driver,
+                    "correlation": correlation,
+                    "strength": strength_of(correlation) if np.isfinite(correlation) else None,
+                    "in_model": fitted,
+                    "coefficient": model.coefficients[position] if model and position is not None else np.nan,
+                    "standardised_coefficient": model.standardised[position]
+                    if model and position is not None
+                    else np.nan,
+                    "importance": weights[position] / weights.sum()
+                    if position is not None and weights.sum()
+                    else np.nan,
+                    "intercept": model.intercept if model else np.nan,
+                    "r_squared": model.r_squared if model else np.nan,
+                    "r_squared_cross_validated": model.r_squared_cross_validated if model else np.nan,
+                    "runs": len(complete),
+                }
+            )
+    return pd.DataFrame(rows, columns=list(DRIVER_COLUMNS))
+
+
+def run_outliers(runs: pd.DataFrame) -> pd.DataFrame:
+    """Each complete run beside what the model expects of it, with the columns OUTLIER_COLUMNS."""
+    parts = []
+    for _, own in runs.groupby("project", sort=True):
+        complete = complete_runs(own)
+        model = fit_duration_model(complete)
+        if model is None:
+            continue
+        residual = complete["duration"] - model.expected
+        share = residual / np.where(np.abs(model.expected) > 0, np.abs(model.expected), np.nan)
+        parts.append(
+            complete.assign(
+                expected=model.expected,
+                residual=residual,
+                residual_share=share,
+                leave_one_out_expected=model.leave_one_out,
+                verdict=np.select([share > OUTLIER_SHARE, share < -OUTLIER_SHARE], ["slower", "faster"], "as expected"),
+            )[list(OUTLIER_COLUMNS)]
+        )
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(OUTLIER_COLUMNS))
+
+
+def scenario_efficiency(runs: pd.DataFrame) -> pd.DataFrame:
+    """Scenarios with the columns EFFICIENCY_COLUMNS, least efficient by edges first. Means of the runs' own ratios."""
+    timed = runs.dropna(subset=["duration"]).assign(
+        per_node=lambda t: t["duration"] / t["nodes"],
+        per_edge=lambda t: t["duration"] / (t["edges"] / 1000.0),
+        per_observation=lambda t: t["duration"] / t["observations"].where(t["observations"] != 0),
+    )
+    table = timed.groupby(["project", "scenario"], as_index=False).agg(
+        runs=("duration", "size"),
+        duration_mean=("duration", "mean"),
+        duration_sd=("duration", "std"),
+        nodes_mean=("nodes", "mean"),
+        edges_mean=("edges", "mean"),
+        observations_mean=("observations", "mean"),
+        seconds_per_node=("per_node", "mean"),
+        seconds_per_1k_edges=("per_edge", "mean"),
+        seconds_per_observation=("per_observation", "mean"),
+    )
+    table = table.sort_values(["project", "seconds_per_1k_edges"], ascending=[True, False], ignore_index=True)
+    return table[list(EFFICIENCY_COLUMNS)]
+
+
+def _pearson(a: pd.Series, b: pd.Series) -> float:
+    x, y = a.to_numpy(dtype=np.float64), b.to_numpy(dtype=np.float64)
+    if x.size < 3 or not np.ptp(x) > 0 or not np.ptp(y) > 0:
+        return float("nan")
+    return float(np.corrcoef(x, y)[0, 1])

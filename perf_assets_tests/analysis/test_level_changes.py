@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from hypothesis import given
+from hypothesis import settings as limits
+from hypothesis import strategies as st
+
+from perf_assets.analysis.level_changes import ALL_DAY, CHANGE_COLUMNS, find_change_points
+from perf_assets_tests.analysis.signals import MONDAY, autoregressive, hourly, measurements, step, white
+
+
+def test_a_change_names_the_runs_on_both_sides() -> None:
+    ts = pd.date_range(MONDAY, periods=120, freq="10h").to_numpy()
+    table = find_change_points(measurements(ts, step(white(120, 1), 80, 4.0)))
+    row = table.iloc[0]
+    assert (row["index_run_id"], row["previous_run_id"], row["position"]) == (80, 79, 80)
+    assert row["changed_at"] == ts[80]
+    assert row["part_of_day"] == ALL_DAY
+
+
+def test_a_change_at_night_is_told_as_one_and_starts_with_its_first_hour() -> None:
+    ts = hourly(24 * 60)
+    values = 100 + autoregressive(ts.size, 0.4, 2) + 2 * np.sin(2 * np.pi * (np.arange(ts.size) - 8) / 24)
+    hour, day = np.arange(ts.size) % 24, np.arange(ts.size) // 24
+    values[(hour >= 2) & (hour < 6) & (day >= 40)] += 3.0
+    table = find_change_points(measurements(ts, values))
+    assert list(table["part_of_day"]) == ["night 00-06 UTC"]
+    assert abs(int(table["position"].iloc[0]) - (40 * 24 + 2)) <= 3
+    assert table["before"].iloc[0] < table["after"].iloc[0]
+
+
+def test_a_daily_cycle_is_no_change() -> None:
+    ts = hourly(24 * 60)
+    values = autoregressive(ts.size, 0.3, 3) + 5 * np.sin(2 * np.pi * np.arange(ts.size) / 24)
+    assert find_change_points(measurements(ts, values)).empty
+
+
+def test_a_family_of_quiet_series_makes_a_doubtful_change_more_doubtful() -> None:
+    ts = pd.date_range(MONDAY, periods=60, freq="D").to_numpy()
+    one = measurements(ts, step(white(60, 4), 40, 2.0))
+    many = pd.concat([one, *(measurements(ts, white(60, 100 + s), series_id=2 + s) for s in range(40))])
+    alone = find_change_points(one)["q_value"].iloc[0]
+    together = find_change_points(many).set_index("series_id").loc[1, "q_value"]
+    assert together > 10 * alone
+
+
+def test_no_series_gives_the_empty_table() -> None:
+    empty = measurements(np.empty(0, dtype="datetime64[us]"), np.empty(0))
+    assert list(find_change_points(empty).columns) == list(CHANGE_COLUMNS)
+
+
+@limits(max_examples=20)
+@given(st.lists(st.integers(0, 30), min_size=1, max_size=4, unique=True))
+def test_series_do_not_influence_each_others_change_points(seeds: list[int]) -> None:
+    ts = pd.date_range(MONDAY, periods=80, freq="D").to_numpy()
+    parts = [measurements(ts, step(white(80, seed), 50, 3.0), series_id=seed) for seed in sorted(seeds)]
+    together = find_change_points(pd.concat(parts)).drop(columns="q_value")
+    apart = [find_change_points(part).drop(columns="q_value") for part in parts]
+    pd.testing.assert_frame_equal(together, pd.concat(apart, ignore_index=True), check_dtype=False)
