@@ -1,0 +1,155 @@
+"""Key insights: what to read first, in words, with the figures it rests on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+
+from perf_assets.advice.identifiers import advice_id
+from perf_assets.advice.recommendations import Findings, breaches_ahead
+from perf_assets.advice.wording import day, metric_words, moment, quantity, share
+from perf_assets.analysis.durations import WELL_EXPLAINED, complete_runs, fit_duration_model
+from perf_assets.analysis.level_changes import ALL_DAY
+
+INSIGHT_COLUMNS = ("insight_id", "rank", "project", "kind", "title", "text", "evidence", "simulated")
+
+
+def key_insights(
+    findings: Findings, runs: pd.DataFrame, drivers: pd.DataFrame, efficiency: pd.DataFrame
+) -> pd.DataFrame:
+    """Insights with the columns INSIGHT_COLUMNS, in order of reading.
+
+    `runs`: scenario runs (project, run_id, scenario, duration, nodes, edges, observations, risks); `drivers` and
+    `efficiency`: the tables of those names.
+    """
+    found = [
+        *_about_changes(findings),
+        *_about_breaches(findings),
+        *_about_scenarios(runs, drivers, efficiency),
+    ]
+    rows = [
+        {**insight, "rank": rank, "insight_id": advice_id(insight["project"], insight["kind"], insight["subject"])}
+        for rank, insight in enumerate(found, start=1)
+    ]
+    return pd.DataFrame(rows, columns=list(INSIGHT_COLUMNS)).drop_duplicates("insight_id", ignore_index=True)
+
+
+def change_title(row: Any) -> str:
+    """One line for a regression or improvement (a row of regressions): what, how much, since when."""
+    subject = {
+        "node_type": f"all {row.scope_name} nodes",
+        "node": f"node {row.scope_name}",
+        "test": f"{row.scope_name} on {row.members} nodes",
+    }.get(row.scope, row.scope_name)
+    when = "" if row.part_of_day == ALL_DAY else f" ({row.part_of_day})"
+    words = metric_words(row.metric)
+    what = f"{words} {share(row.change)}" if row.scope != "series" else share(row.change)
+    return f"{subject}{when}: {what} since {moment(row.first_bad_at)}"
+
+
+def _about_changes(findings: Findings) -> Iterator[dict[str, object]]:
+    ordered = findings.regressions.sort_values(["kind", "members"], ascending=[False, False])
+    for row in ordered.itertuples():
+        yield {
+            "project": row.project,
+            "kind": row.kind,
+            "subject": row.regression_id,
+            "title": change_title(row),
+            "text": f"{row.explanation} From {quantity(row.before, row.unit)} to {quantity(row.after, row.unit)} "
+            f"({share(row.change)}, 95 % interval {share(row.change_low)} to {share(row.change_high)}), "
+            f"{row.state}; last good run {row.last_good_run}, first of the new level {row.first_bad_run}.",
+            "evidence": json.dumps({"table": "regressions", "regression_id": str(row.regression_id)}),
+            "simulated": bool(row.simulated),
+        }
+
+
+def _about_breaches(findings: Findings) -> Iterator[dict[str, object]]:
+    for row in breaches_ahead(findings).itertuples():
+        when = "is beyond its limit" if row.already_breached else f"will cross its limit about {day(row.breach_date)}"
+        span = f" (95 % interval from {day(row.earliest)} to {day(row.latest) if not pd.isna(row.latest) else 'later'})"
+        yield {
+            "project": row.project,
+            "kind": "breach",
+            "subject": row.series_id,
+            "title": f"{row.title} {when}",
+            "text": f"Now {quantity(row.last_value, row.unit)}, limit {quantity(row.limit_value, row.unit)}: crossed "
+            f"by {day(row.horizon_end)} with probability {row.probability:.0%}{'' if row.already_breached else span}.",
+            "evidence": json.dumps({"table": "breach_outlook", "series_id": str(row.series_id)}),
+            "simulated": bool(row.simulated),
+        }
+
+
+def _about_scenarios(
+    runs: pd.DataFrame, drivers: pd.DataFrame, efficiency: pd.DataFrame
+) -> Iterator[dict[str, object]]:
+    for project, own in drivers.groupby("project", sort=True):
+        known = own.dropna(subset=["correlation"])
+        if not known.empty:
+            top = known.loc[known["correlation"].abs().idxmax()]
+            rises = "longer" if top["correlation"] > 0 else "shorter"
+            yield _scenario(
+                project, "strongest_predictor", f"Strongest predictor of duration: {top['driver']}",
+                f"Correlation {top['correlation']:.3f} ({top['strength']}): more {top['driver']} goes along with "
+                f"{rises} runs. A correlation is no cause.",
+                {"table": "duration_drivers", "driver": top["driver"]},
+            )  # fmt: skip
+        if own["r_squared"].notna().any():
+            yield _prediction(str(project), runs[runs["project"] == project], own.iloc[0])
+        yield from _extremes(str(project), efficiency[efficiency["project"] == project])
+
+
+def _prediction(project: str, runs: pd.DataFrame, model: pd.Series) -> dict[str, object]:
+    inside, outside = float(model["r_squared"]), float(model["r_squared_cross_validated"])
+    figures = f"R² {inside:.3f} on the {int(model['runs'])} runs it was fitted to, {outside:.3f} leaving each one out"
+    if outside > WELL_EXPLAINED:
+        title, reason = "Duration is well explained by nodes, edges and observations", ""
+    elif outside > WELL_EXPLAINED / 2:
+        title, reason = "Duration is partly explained by nodes, edges and observations", " Other factors matter too."
+    else:
+        title = "Duration is not explained reliably by nodes, edges and observations"
+        reason = f" {_why_unreliable(runs, inside, outside)}"
+    return _scenario(project, "prediction_accuracy", title, f"{figures}.{reason}", {"table": "duration_drivers"})
+
+
+def _why_unreliable(runs: pd.DataFrame, inside: float, outside: float) -> str:
+    complete = complete_runs(runs)
+    model = fit_duration_model(complete)
+    if model is None or inside <= WELL_EXPLAINED / 2:
+        return "The three say little about duration: what else differs between runs has not been recorded."
+    largest = int(model.leverages.argmax())
+    run = complete.iloc[largest]
+    pull = f"one run of {run['scenario']} ({run['edges']:,.0f} edges) has a leverage of {model.leverages[largest]:.2f}"
+    return (
+        f"The fit does not carry over to runs it has not seen: {len(complete)} runs are few for three features that "
+        f"rise together, and {pull}, so it alone decides the slope."
+    )
+
+
+def _extremes(project: str, efficiency: pd.DataFrame) -> Iterator[dict[str, object]]:
+    if efficiency.empty:
+        return
+    slowest = efficiency.loc[efficiency["duration_mean"].idxmax()]
+    yield _scenario(
+        project, "slowest_scenario", f"Slowest scenario: {slowest['scenario']}",
+        f"{quantity(slowest['duration_mean'], 's')} on average over {int(slowest['runs'])} runs.",
+        {"table": "scenario_efficiency", "scenario": slowest["scenario"]},
+    )  # fmt: skip
+    varied = efficiency.dropna(subset=["duration_sd"])
+    if not varied.empty:
+        most = varied.loc[varied["duration_sd"].idxmax()]
+        yield _scenario(
+            project, "most_variable_scenario", f"Most variable scenario: {most['scenario']}",
+            f"Standard deviation {quantity(most['duration_sd'], 's')} over {int(most['runs'])} runs; "
+            f"{'two runs say little, run it again before acting' if most['runs'] < 5 else 'worth investigating'}.",
+            {"table": "scenario_efficiency", "scenario": most["scenario"]},
+        )  # fmt: skip
+
+
+def _scenario(project: object, kind: str, title: str, text: str, evidence: dict[str, object]) -> dict[str, object]:
+    return {
+        "project": project, "kind": kind, "subject": kind, "title": title, "text": text,
+        "evidence": json.dumps(evidence), "simulated": False,
+    }  # fmt: skip

@@ -1,0 +1,69 @@
+"""Node scores: nodes compared on the same tests, so that a node with long tests is not taken for a slow one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+NODE_SCORE_COLUMNS = (
+    "project", "node_id", "node_type", "score", "score_low", "score_high", "rank", "slowdown", "tests", "healthy",
+    "reason",
+)  # fmt: skip
+SCALE = 0.1
+"""Logarithmic slowdown that divides the odds of the score by e: a tenth slower takes 50 to 27."""
+_UNHEALTHY_SLOWDOWN = 0.08
+_FEWEST_TESTS = 3
+
+
+def score_nodes(durations: pd.DataFrame, alarms: pd.DataFrame) -> pd.DataFrame:
+    """Nodes with the columns NODE_SCORE_COLUMNS, best first.
+
+    `durations`: project, test_name, node_id, node_type, duration (recent median, s), one row a test and node. `alarms`:
+    project, node_id, reason: nodes that another finding calls unfit. A node's effect is the median over its tests of
+    log(duration / median of the test over all nodes); score = 100 / (1 + exp(effect / SCALE)), so 50 is the middle of
+    the fleet. The 95 % interval is that of the median over tests (1.253 standard errors; Kendall & Stuart). Unfit are
+    nodes with an alarm, and those at least 8 % slower than their own type beyond doubt.
+    """
+    table = durations.dropna(subset=["duration", "node_id", "test_name"]).copy()
+    table = table[table["duration"] > 0]
+    table["log"] = np.log(table["duration"].to_numpy(dtype=np.float64))
+    table["effect"] = table["log"] - table.groupby(["project", "test_name"])["log"].transform("median")
+    nodes = table.groupby(["project", "node_id"], as_index=False).agg(
+        node_type=("node_type", "first"),
+        effect=("effect", "median"),
+        spread=("effect", "std"),
+        tests=("effect", "size"),
+    )
+    nodes = nodes[nodes["tests"] >= _FEWEST_TESTS].reset_index(drop=True)
+    if nodes.empty:
+        return pd.DataFrame(columns=list(NODE_SCORE_COLUMNS))
+    error = 1.2533 * nodes["spread"].fillna(0.0) / np.sqrt(nodes["tests"])
+    nodes["score"] = _score(nodes["effect"])
+    nodes["score_low"] = _score(nodes["effect"] + 1.96 * error)
+    nodes["score_high"] = _score(nodes["effect"] - 1.96 * error)
+    nodes["slowdown"] = np.expm1(nodes["effect"])
+    nodes["rank"] = nodes.groupby("project")["score"].rank(ascending=False, method="min").astype(int)
+    beside_type = nodes["effect"] - nodes.groupby(["project", "node_type"], dropna=False)["effect"].transform("median")
+    slow = (beside_type - 1.96 * error) > np.log1p(_UNHEALTHY_SLOWDOWN) / 2
+    slow &= beside_type > np.log1p(_UNHEALTHY_SLOWDOWN)
+    told = alarms.groupby(["project", "node_id"])["reason"].agg("; ".join) if len(alarms) else pd.Series(dtype=str)
+    reasons = [
+        "; ".join(
+            part
+            for part in (
+                f"{np.expm1(beside):.0%} slower than other {kind} nodes on the same tests" if is_slow else "",
+                str(told.get((project, node), "")),
+            )
+            if part
+        )
+        for project, node, kind, beside, is_slow in zip(
+            nodes["project"], nodes["node_id"], nodes["node_type"], beside_type, slow, strict=True
+        )
+    ]
+    nodes["reason"] = [reason or None for reason in reasons]
+    nodes["healthy"] = nodes["reason"].isna()
+    return nodes.sort_values(["project", "rank", "node_id"], ignore_index=True)[list(NODE_SCORE_COLUMNS)]
+
+
+def _score(effect: pd.Series) -> pd.Series:
+    return 100.0 / (1.0 + np.exp(effect / SCALE))

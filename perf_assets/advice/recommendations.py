@@ -1,0 +1,192 @@
+"""Recommendations: what to do about the findings, on what evidence, and what it should bring."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from perf_assets.advice.identifiers import advice_id
+from perf_assets.advice.wording import day, metric_words, moment, quantity, share
+from perf_assets.analysis.level_changes import ALL_DAY
+
+RECOMMENDATION_COLUMNS = (
+    "recommendation_id", "rank", "kind", "subject", "title", "action", "expected_effect", "evidence", "state",
+    "project", "as_of", "simulated",
+)  # fmt: skip
+LIKELY = 0.5
+"""Probability from which a breach is worth acting on."""
+_ORDER = (
+    "high_memory_usage", "limit_breach", "runner_image_regression", "slow_node", "high_node_failure_rate",
+    "slow_test_execution", "queue_saturation", "flaky_test", "regression", "metric_not_in_catalogue",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Findings:
+    """The finding tables that advice rests on, in the schemas of the warehouse; `series` is metric_series."""
+
+    series: pd.DataFrame
+    regressions: pd.DataFrame
+    breaches: pd.DataFrame
+    trends: pd.DataFrame
+    node_scores: pd.DataFrame
+
+
+def recommend(findings: Findings) -> pd.DataFrame:
+    """Proposals with the columns RECOMMENDATION_COLUMNS, most urgent first.
+
+    The specification's three (high memory usage, slow test execution, high node failure rate), and those that the
+    findings suggest: limits about to be crossed, slow nodes, runner images, queues, flaky tests, unknown metrics.
+    """
+    proposals = [
+        *_about_limits(findings),
+        *_about_regressions(findings),
+        *_about_failing_nodes(findings),
+        *_about_unknown_metrics(findings),
+    ]
+    as_of = findings.series.groupby("project")["as_of"].max() if len(findings.series) else pd.Series(dtype=object)
+    rows = []
+    for order, proposal in enumerate(sorted(proposals, key=lambda p: (_ORDER.index(str(p["kind"])), p["subject"]))):
+        identity = advice_id(proposal["project"], proposal["kind"], proposal["subject"])
+        rows.append(
+            {**proposal, "recommendation_id": identity, "rank": order + 1, "state": "proposed",
+             "as_of": as_of.get(proposal["project"])}
+        )  # fmt: skip
+    table = pd.DataFrame(rows, columns=list(RECOMMENDATION_COLUMNS))
+    return table.drop_duplicates("recommendation_id", ignore_index=True)
+
+
+def breaches_ahead(findings: Findings) -> pd.DataFrame:
+    """Limits that will more likely than not be crossed, or are crossed already, by series that drift that way."""
+    table = findings.breaches.merge(findings.series, on="series_id")
+    drifting = findings.trends.loc[findings.trends["verdict"].isin(["worse", "rising"]), "series_id"]
+    ahead = table["breach_date"].notna() & (table["probability"] >= LIKELY) & table["series_id"].isin(drifting)
+    return table[ahead | table["already_breached"].astype(bool)].sort_values("breach_date")
+
+
+def _about_limits(findings: Findings) -> Iterator[dict[str, object]]:
+    for row in breaches_ahead(findings).itertuples():
+        place = row.node_id or row.test_name or row.project
+        value, limit = quantity(row.last_value, row.unit), quantity(row.limit_value, row.unit)
+        memory = row.metric == "memory_usage"
+        when = f"is beyond its limit of {limit}" if row.already_breached else (
+            f"will cross its limit of {limit} about {day(row.breach_date)}")  # fmt: skip
+        yield {
+            "kind": "high_memory_usage" if memory else "limit_breach",
+            "subject": str(place),
+            "project": row.project,
+            "title": f"{metric_words(row.metric)} of {place} {when}",
+            "action": (
+                f"Find what holds memory on {place} (it rose steadily to {value}); restart it or raise its memory "
+                "limit before then."
+                if memory
+                else f"Add capacity for {metric_words(row.metric)} on {place}, or raise the limit, before then."
+            ),
+            "expected_effect": f"No failures from {metric_words(row.metric)}; without it the limit is crossed with "
+            f"probability {row.probability:.0%} by {day(row.horizon_end)}.",
+            "evidence": json.dumps([{"table": "breach_outlook", "series_id": str(row.series_id)},
+                                    {"table": "metric_trends", "series_id": str(row.series_id)}]),
+            "simulated": bool(row.simulated),
+        }  # fmt: skip
+
+
+def _about_regressions(findings: Findings) -> Iterator[dict[str, object]]:
+    daily = findings.series.set_index("series_id")
+    for row in findings.regressions.itertuples():
+        if row.kind != "regression":
+            continue
+        rate = daily.loc[row.series_id, "measurements"] / max(float(daily.loc[row.series_id, "span_days"]), 1.0)
+        cost = (row.after - row.before) * rate * row.members
+        saved = f"{quantity(cost, 's')} less a day over {row.members} series" if row.unit == "s" and cost > 0 else None
+        base = {
+            "project": row.project,
+            "evidence": json.dumps([{"table": "regressions", "regression_id": str(row.regression_id)}]),
+            "simulated": bool(row.simulated),
+        }
+        yield base | _proposal(row, saved or f"back to {quantity(row.before, row.unit)}")
+
+
+def _proposal(row: Any, effect: str) -> dict[str, object]:
+    """Kind, subject, title, action and effect for one regression (a row of the table)."""
+    name, since, size = row.scope_name, moment(row.first_bad_at), share(row.change)
+    bracket = f"between {row.last_good_run} and {row.first_bad_run}"
+    commits = [c for c in (row.last_good_commit, row.first_bad_commit) if not pd.isna(c)]
+    if len(commits) == 2:
+        bracket += f" (commits {commits[0][:12]}..{commits[1][:12]})"
+    words = metric_words(row.metric)
+    place = next((p for p in (row.test_name, row.node_id) if not pd.isna(p)), row.project)
+    if row.scope == "node_type":
+        return {
+            "kind": "runner_image_regression", "subject": name,
+            "title": f"All {name} nodes are {size} off since {since}",
+            "action": f"Compare the runner image {bracket}; roll it back. {row.explanation}",
+            "expected_effect": f"{effect}; no single test needs investigation.",
+        }  # fmt: skip
+    if row.scope == "node":
+        return {
+            "kind": "slow_node", "subject": name,
+            "title": f"Node {name} is {size} off since {since}",
+            "action": f"Drain {name} and check its hardware and neighbours; the schedule plan already leaves it out.",
+            "expected_effect": effect,
+        }  # fmt: skip
+    if row.part_of_day != ALL_DAY and words.startswith("queue"):
+        return {
+            "kind": "queue_saturation", "subject": place,
+            "title": f"{words} of {place} is {size} at {row.part_of_day} since {since}",
+            "action": "Move scheduled jobs out of these hours, or add nodes for them.",
+            "expected_effect": effect,
+        }  # fmt: skip
+    if row.metric == "test_failure_rate":
+        return {
+            "kind": "flaky_test", "subject": place,
+            "title": f"{place} fails more often since {since}: {quantity(row.before, row.unit)} to "
+                     f"{quantity(row.after, row.unit)}",
+            "action": f"Quarantine {place} so that it blocks nobody, and look at its failures {bracket}.",
+            "expected_effect": "Fewer reruns, and red builds that mean something.",
+        }  # fmt: skip
+    if row.scope == "test" or row.metric == "test_execution_time":
+        return {
+            "kind": "slow_test_execution", "subject": name if row.scope == "test" else place,
+            "title": f"{name if row.scope == 'test' else row.test_name} is {size} since {since}",
+            "action": f"Look at the change {bracket}; until then, split the test or run more of it in parallel.",
+            "expected_effect": effect,
+        }  # fmt: skip
+    return {
+        "kind": "regression", "subject": name,
+        "title": f"{words} of {place} is {size} since {since}",
+        "action": f"Look at the change {bracket}.",
+        "expected_effect": effect,
+    }  # fmt: skip
+
+
+def _about_failing_nodes(findings: Findings) -> Iterator[dict[str, object]]:
+    """node_failure_rate above 5 %, by the level of the last week."""
+    table = findings.trends.merge(findings.series, on="series_id", suffixes=("", "_series"))
+    failing = table[(table["metric"] == "node_failure_rate") & (table["average_7d"] > 0.05)]
+    for row in failing.itertuples():
+        yield {
+            "kind": "high_node_failure_rate", "subject": row.node_id, "project": row.project,
+            "title": f"{row.node_id} fails {row.average_7d:.1%} of its jobs for reasons of its own",
+            "action": f"Investigate {row.node_id}; take it out of the pool until the cause is known.",
+            "expected_effect": f"{row.average_7d:.1%} of its jobs no longer run twice.",
+            "evidence": json.dumps([{"table": "metric_trends", "series_id": str(row.series_id)}]),
+            "simulated": bool(row.simulated),
+        }  # fmt: skip
+
+
+def _about_unknown_metrics(findings: Findings) -> Iterator[dict[str, object]]:
+    unknown = findings.series[~findings.series["in_catalogue"].astype(bool)]
+    for (project, metric), rows in unknown.groupby(["project", "metric"]):
+        yield {
+            "kind": "metric_not_in_catalogue", "subject": metric, "project": project,
+            "title": f"{metric} is not in the catalogue",
+            "action": f"Add [{metric}] with unit and direction to your metrics file: without a direction no change of "
+                      f"its {len(rows)} series can be called a regression.",
+            "expected_effect": f"{len(rows)} more series watched.",
+            "evidence": json.dumps([{"table": "metric_series", "metric": metric}]),
+            "simulated": bool(rows["simulated"].any()),
+        }  # fmt: skip

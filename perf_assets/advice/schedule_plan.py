@@ -1,0 +1,33 @@
+"""Schedule plan: which test to run on which node so that all nodes end at about the same time."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+PLAN_COLUMNS = ("project", "node_id", "position", "test_name", "predicted_duration", "starts_after")
+
+
+def plan_schedule(durations: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
+    """One row a test with the columns PLAN_COLUMNS.
+
+    `durations`: project, test_name, node_id, duration (predicted, s); `scores`: project, node_id, healthy. Longest
+    processing time first (Graham 1969, Bounds on multiprocessing timing anomalies: at most 4/3 of the shortest possible
+    plan on equal machines). Unhealthy nodes are left out; a test goes to the node on which it ends first.
+    """
+    rows: list[tuple[object, ...]] = []
+    for project, own in durations.groupby("project", sort=True):
+        healthy = set(scores.loc[(scores["project"] == project) & scores["healthy"].astype(bool), "node_id"])
+        table = own[own["node_id"].isin(healthy)].pivot_table(index="test_name", columns="node_id", values="duration")
+        if table.empty:
+            continue
+        longest_first = table.median(axis=1).sort_values(ascending=False, kind="stable").index
+        free_from = dict.fromkeys(sorted(table.columns), 0.0)
+        position = dict.fromkeys(table.columns, 0)
+        for test in longest_first:
+            predicted = table.loc[test].dropna()
+            node = min(predicted.index, key=lambda name: (free_from[name] + predicted[name], name))
+            position[node] += 1
+            rows.append((project, node, position[node], test, predicted[node], free_from[node]))
+            free_from[node] += predicted[node]
+    plan = pd.DataFrame(rows, columns=list(PLAN_COLUMNS))
+    return plan.sort_values(["project", "node_id", "position"], ignore_index=True)
