@@ -60,10 +60,14 @@ def _about_changes(findings: Findings) -> Iterator[dict[str, object]]:
             "title": change_title(row),
             "text": f"{row.explanation} From {quantity(row.before, row.unit)} to {quantity(row.after, row.unit)} "
             f"({share(row.change)}, 95 % interval {share(row.change_low)} to {share(row.change_high)}), "
-            f"{row.state}; last good run {row.last_good_run}, first of the new level {row.first_bad_run}.",
+            f"{row.state}{_recovery(row)}; last good run {row.last_good_run}, first of the new level {row.first_bad_run}.",
             "evidence": json.dumps({"table": "regressions", "regression_id": str(row.regression_id)}),
             "simulated": bool(row.simulated),
         }
+
+
+def _recovery(row: Any) -> str:
+    return "" if pd.isna(row.recovered_at) else f", recovered {day(row.recovered_at)}"
 
 
 def _about_breaches(findings: Findings) -> Iterator[dict[str, object]]:

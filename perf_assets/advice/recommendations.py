@@ -97,7 +97,7 @@ def _about_limits(findings: Findings) -> Iterator[dict[str, object]]:
 def _about_regressions(findings: Findings) -> Iterator[dict[str, object]]:
     daily = findings.series.set_index("series_id")
     for row in findings.regressions.itertuples():
-        if row.kind != "regression":
+        if row.kind != "regression" or not pd.isna(row.recovered_at):
             continue
         rate = daily.loc[row.series_id, "measurements"] / max(float(daily.loc[row.series_id, "span_days"]), 1.0)
         cost = (row.after - row.before) * rate * row.members
@@ -113,10 +113,11 @@ def _about_regressions(findings: Findings) -> Iterator[dict[str, object]]:
 def _proposal(row: Any, effect: str) -> dict[str, object]:
     """Kind, subject, title, action and effect for one regression (a row of the table)."""
     name, since, size = row.scope_name, moment(row.first_bad_at), share(row.change)
-    bracket = f"between {row.last_good_run} and {row.first_bad_run}"
     commits = [c for c in (row.last_good_commit, row.first_bad_commit) if not pd.isna(c)]
     if len(commits) == 2:
-        bracket += f" (commits {commits[0][:12]}..{commits[1][:12]})"
+        bracket = f"between the commits {commits[0][:12]} and {commits[1][:12]}"
+    else:
+        bracket = f"between the runs {row.last_good_run} and {row.first_bad_run}"
     words = metric_words(row.metric)
     place = next((p for p in (row.test_name, row.node_id) if not pd.isna(p)), row.project)
     if row.scope == "node_type":

@@ -242,15 +242,20 @@ def _p_value(x: FloatArray, cut: int, noise: _Noise) -> float:
 
 
 def _drifts(x: FloatArray, cut: int, noise: _Noise) -> bool:
-    """Does a line, straight or bent once, explain the values better than a step at `cut`?
+    """Does a line, straight or bent once, explain the values better than a step at `cut`, or that and one more?
 
-    A bent line has one coefficient more than a step, so it must explain one noise variance more.
+    A bent line has one coefficient more than a step, so it must explain one noise variance more; a second step has two
+    more, for which it must explain log(n) variances more (Schwarz 1978). Without the second step a level that rose and
+    came back would pass for a drift up and down.
     """
     n = x.size
+    if n < 4 * SHORTEST:
+        return False
     step = float(_gains(x)[cut - SHORTEST])
-    total = float(np.sum((x - x.mean()) ** 2))
-    bent = total - float(np.sum((x - _bent_line(x)) ** 2))
-    return n >= 4 * SHORTEST and bent - step > noise.long_run_variance
+    second = max(float(_gains(part).max()) if part.size >= 2 * SHORTEST else 0.0 for part in (x[:cut], x[cut:]))
+    bent = float(np.sum((x - x.mean()) ** 2)) - float(np.sum((x - _bent_line(x)) ** 2))
+    variance = noise.long_run_variance
+    return bent > max(step + variance, step + second - np.log(n) * variance)
 
 
 def _bent_line(x: FloatArray) -> FloatArray:

@@ -713,8 +713,11 @@ def _boost_fold(fresh: Sequence[Series], origins: Sequence[int], horizon: int, s
         max_iter=60, learning_rate=0.08, max_leaf_nodes=15, min_samples_leaf=40, early_stopping=False, random_state=seed
     )
     known = [s.until(origin) for s, origin in zip(fresh, origins, strict=True)]
-    model.fit(features, targets)
-    ahead = model.predict(np.concatenate([_last_rows(s, horizon) for s in known])).reshape(len(fresh), horizon)
+    # A feature without two values, as the weekday is on a weekly grid, cannot be binned and tells nothing.
+    telling = np.where(np.isnan(features), -np.inf, features).max(axis=0) > np.where(np.isnan(features), np.inf, features).min(axis=0)
+    model.fit(features[:, telling], targets)
+    rows_ahead = np.concatenate([_last_rows(s, horizon) for s in known])[:, telling]
+    ahead = model.predict(rows_ahead).reshape(len(fresh), horizon)
     levels = np.array([_levels(s.values)[-1] for s in known])
     means: FloatArray = levels[:, None] + ahead * np.array([_scale(s) for s in known])[:, None]
     return means

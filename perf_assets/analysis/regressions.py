@@ -14,6 +14,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -31,7 +32,7 @@ REGRESSION_COLUMNS = (
     "regression_id", "series_id", "scope", "scope_name", "cause", "kind", "state", "part_of_day", "project", "metric",
     "unit", "test_name", "node_id", "node_type", "before", "after", "change", "change_low", "change_high", "p_value",
     "q_value", "last_good_run", "first_bad_run", "last_good_at", "first_bad_at", "last_good_commit",
-    "first_bad_commit", "members", "explanation", "simulated",
+    "first_bad_commit", "recovered_at", "members", "explanation", "simulated",
 )  # fmt: skip
 ANCHOR_COLUMNS = (
     "series_id", "first_bad_run", "part_of_day", "kind", "regression_id", "low_ts", "high_ts", "confirmed_at",
@@ -91,6 +92,7 @@ def find_regressions(
     for group in groups:
         rows = candidates.loc[group.rows]
         record = _record(group, rows, run_of, rules)
+        record["recovered_at"] = _recovered_at(record, candidates, rules)
         record["regression_id"] = _regression_id(record, rows, anchors, used)
         used.add(int(str(record["regression_id"])))
         records.append(record)
@@ -249,6 +251,17 @@ def _record(group: _Group, rows: pd.DataFrame, runs: pd.DataFrame, rules: Regres
         "explanation": _explanation(group, rows, cause, shifted),
         "simulated": bool(best["simulated"]),
     }
+
+
+def _recovered_at(record: Mapping[str, Any], candidates: pd.DataFrame, rules: RegressionRules) -> object:
+    """When the series of a regression came back to within the threshold of its old level, or better; else NaT."""
+    later = candidates[
+        (candidates["series_id"] == record["series_id"]) & (candidates["changed_at"] > record["first_bad_at"])
+    ]
+    worse = np.sign(float(record["after"]) - float(record["before"]))
+    excess = (later["after"] - record["before"]) * worse / abs(float(record["before"]))
+    back = later.loc[excess < rules.threshold_of(str(record["metric"])), "changed_at"]
+    return back.min() if record["kind"] == "regression" and len(back) else pd.NaT
 
 
 def _run(runs: pd.DataFrame, run_id: object) -> dict[str, object]:

@@ -41,7 +41,7 @@ class Shape:
     metric: str
     level: float
     noise: float
-    hours: int
+    hours: float
     daily: float = 0.0
     weekly: float = 0.0
     autocorrelation: float = 0.3
@@ -55,7 +55,7 @@ class Shape:
 
 _NODE_SHAPES = (
     Shape("cpu_usage", 0.45, 0.03, 1, daily=2.0, weekly=1.0, autocorrelation=0.5, highest=1.0),
-    Shape("memory_usage", 0.62, 0.02, 1, daily=0.5, autocorrelation=0.3, highest=1.0),
+    Shape("memory_usage", 0.62, 0.02, 0.5, daily=0.5, autocorrelation=0.3, highest=1.0),
     Shape("disk_usage", 0.48, 0.01, 4, highest=1.0),
     Shape("disk_io", 42e6, 4e6, 4, daily=1.5, weekly=0.7),
     Shape("disk_io_time", 0.22, 0.02, 4, daily=1.0, highest=1.0),
@@ -97,7 +97,7 @@ _SUITE_SHAPES = (
     Shape("test_complexity", 3.4, 0.08, 24),
 )
 _FAILURE_SHARE = 0.02
-_EXECUTIONS = 60
+_EXECUTIONS = 200
 _FAILURE_HOURS = 12
 _TEST_NOISE = 0.05
 """Noise of a test's duration as a share of its level."""
@@ -271,7 +271,7 @@ def _regular(rng: np.random.Generator, shape: Shape, subjects: Sequence[_Subject
             at_breach = leak.size + rise * (_hours_since_start(leak.breach_at) - end)
             level[row] = leak.limit - at_breach * noise[row]
     values = np.clip(level[:, None] + noise[:, None] * values, shape.lowest, shape.highest)
-    stamps = [(START + timedelta(hours=float(hour))).strftime("%Y-%m-%dT%H") for hour in hours]
+    stamps = [(START + timedelta(hours=float(hour))).strftime("%Y-%m-%dT%H:%M") for hour in hours]
     names = [subject.node_id or subject.test_name for subject in subjects]
     return _table(
         shape.metric,
@@ -279,7 +279,7 @@ def _regular(rng: np.random.Generator, shape: Shape, subjects: Sequence[_Subject
         hours,
         values,
         _present(rng, values.shape, 0.02, outages=len(subjects) // 5),
-        [[f"telemetry-{shape.hours}h/{name}/{stamp}" for stamp in stamps] for name in names],
+        [[f"telemetry-{shape.hours:g}h/{name}/{stamp}" for stamp in stamps] for name in names],
         [[_context(image, subject.node_type, hour, None) for hour in hours] for subject in subjects],
     )
 

@@ -335,6 +335,7 @@ REGRESSIONS = _table(
     first_bad_at TIMESTAMP time of the first bad run
     last_good_commit VARCHAR commit of the last good run
     first_bad_commit VARCHAR commit of the first bad run
+    recovered_at TIMESTAMP when a later change brought a regression's level back, null while it stands
     members BIGINT series that moved together
     explanation VARCHAR one sentence for people
     simulated BOOLEAN from the fleet simulator

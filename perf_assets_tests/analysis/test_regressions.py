@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import settings as limits
+from hypothesis import strategies as st
+
+from perf_assets.analysis.level_changes import find_change_points
+from perf_assets.analysis.regressions import Regressions, RegressionRules, find_regressions
+from perf_assets_tests.analysis.signals import MONDAY, step, white
+
+POINTS = 80
+TS = pd.date_range(MONDAY, periods=POINTS, freq="D").to_numpy()
+
+
+class Fleet:
+    """Series of tests on nodes, each around 100 with a noise of 3; events are added by series."""
+
+    def __init__(self, tests: int = 4, nodes: int = 6, types: int = 2) -> None:
+        self.rows: list[dict[str, object]] = []
+        self.values: dict[int, np.ndarray] = {}
+        for test in range(tests):
+            for node in range(nodes):
+                series_id = len(self.rows) + 1
+                self.rows.append(
+                    {"series_id": series_id, "project": "p", "metric": "test_execution_time", "unit": "s",
+                     "direction": "lower_is_better", "test_name": f"test-{test}", "node_id": f"node-{node}",
+                     "node_type": f"type-{node % types}", "title": f"test-{test} on node-{node}", "simulated": False,
+                     "first_seen": TS[0], "last_seen": TS[-1], "as_of": TS[-1]}
+                )  # fmt: skip
+                self.values[series_id] = 100 + 3 * white(POINTS, 1_000 + series_id)
+
+    def shift(self, at: int, size: float, **where: str) -> Fleet:
+        for row in self.rows:
+            if all(row[name] == value for name, value in where.items()):
+                series_id = int(str(row["series_id"]))
+                self.values[series_id] = step(self.values[series_id], at, size)
+        return self
+
+    def find(self, rules: RegressionRules | None = None, anchors: pd.DataFrame | None = None) -> Regressions:
+        series = pd.DataFrame(self.rows)
+        frames = [
+            pd.DataFrame({"series_id": key, "run_id": np.arange(POINTS), "ts": TS, "value": values})
+            for key, values in self.values.items()
+        ]
+        runs = pd.DataFrame(
+            {"run_id": np.arange(POINTS), "run_key": [f"run-{n}" for n in range(POINTS)],
+             "commit_id": [f"commit-{n}" for n in range(POINTS)],
+             "context": [f'{{"runner_image": "{"new" if n >= 50 else "old"}"}}' for n in range(POINTS)]}
+        )  # fmt: skip
+        return find_regressions(find_change_points(pd.concat(frames)), series, runs, rules or RegressionRules(), anchors)
+
+
+def test_a_quiet_fleet_has_no_regression() -> None:
+    found = Fleet().find()
+    assert found.table.empty
+    assert found.members.empty
+
+
+@pytest.mark.parametrize(
+    ("where", "scope", "cause", "members"),
+    [({"test_name": "test-2"}, "test", "code", 6), ({"node_id": "node-3"}, "node", "environment", 4),
+     ({"node_type": "type-1"}, "node_type", "environment", 12)],
+)  # fmt: skip
+def test_what_moved_together_is_one_finding_with_its_cause(
+    where: dict[str, str], scope: str, cause: str, members: int
+) -> None:
+    found = Fleet().shift(50, 20.0, **where).find()
+    row = found.table.iloc[0]
+    assert len(found.table) == 1
+    assert (row["scope"], row["scope_name"], row["cause"]) == (scope, *where.values(), cause)
+    assert row["members"] == members == len(found.members)
+    assert row["change"] == pytest.approx(0.2, abs=0.03)
+    assert row["change_low"] <= row["change"] <= row["change_high"]
+
+
+def test_one_series_is_bracketed_by_its_runs_and_commits() -> None:
+    row = Fleet().shift(50, 20.0, test_name="test-2", node_id="node-3").find().table.iloc[0]
+    assert (row["scope"], row["kind"], row["state"]) == ("series", "regression", "confirmed")
+    assert (row["last_good_run"], row["first_bad_run"]) == ("run-49", "run-50")
+    assert (row["last_good_commit"], row["first_bad_commit"]) == ("commit-49", "commit-50")
+    assert row["cause"] == "environment"
+    assert "runner_image changed from old to new" in row["explanation"]
+
+
+def test_direction_decides_between_regression_and_improvement() -> None:
+    fleet = Fleet().shift(40, -20.0, test_name="test-1")
+    assert fleet.find().table["kind"].tolist() == ["improvement"]
+    for row in fleet.rows:
+        row["direction"] = "higher_is_better"
+    assert fleet.find().table["kind"].tolist() == ["regression"]
+    for row in fleet.rows:
+        row["direction"] = "neutral"
+    assert fleet.find().table.empty
+
+
+def test_a_significant_change_below_the_threshold_does_not_matter() -> None:
+    fleet = Fleet().shift(40, 6.0, test_name="test-1")
+    assert fleet.find().table.empty
+    assert len(fleet.find(RegressionRules(threshold=0.10, thresholds={"test_execution_time": 0.03})).table) == 1
+
+
+def test_a_fresh_change_is_suspected_until_enough_runs_confirm_it() -> None:
+    found = Fleet().shift(POINTS - 5, 40.0, test_name="test-1").find(RegressionRules(confirm_after=10))
+    assert found.table["state"].tolist() == ["suspected"]
+    assert found.anchors.empty
+
+
+def test_a_regression_that_was_mended_says_when() -> None:
+    found = Fleet().shift(30, 20.0, test_name="test-1").shift(60, -20.0, test_name="test-1").find()
+    by_kind = found.table.set_index("kind")
+    assert abs(by_kind.loc["regression", "recovered_at"] - TS[60]) <= pd.Timedelta(days=2)
+    assert pd.isna(by_kind.loc["improvement", "recovered_at"])
+
+
+def test_two_events_at_one_time_are_told_apart() -> None:
+    found = Fleet().shift(50, 20.0, node_id="node-3").shift(50, -25.0, test_name="test-1").find()
+    assert sorted(found.table["kind"]) == ["improvement", "regression"]
+
+
+def test_ids_stay_when_an_anchored_change_moves_a_little() -> None:
+    first = Fleet().shift(50, 12.0, test_name="test-1").find()
+    moved = Fleet().shift(51, 12.0, test_name="test-1")
+    assert moved.find().table["regression_id"].tolist() != first.table["regression_id"].tolist()
+    again = moved.find(anchors=first.anchors)
+    assert again.table["regression_id"].tolist() == first.table["regression_id"].tolist()
+
+
+@limits(max_examples=10)
+@given(st.randoms(use_true_random=False))
+def test_the_order_of_series_does_not_matter(random) -> None:
+    fleet = Fleet().shift(50, 20.0, node_id="node-3").shift(30, -20.0, test_name="test-1")
+    before = fleet.find().table
+    random.shuffle(fleet.rows)
+    pd.testing.assert_frame_equal(before, fleet.find().table)
+
+
+@limits(max_examples=10)
+@given(st.integers(1, 60))
+def test_constant_series_beside_change_nothing(count: int) -> None:
+    fleet = Fleet().shift(50, 20.0, test_name="test-1")
+    before = fleet.find().table
+    for number in range(count):
+        series_id = 1_000 + number
+        fleet.rows.append({**fleet.rows[0], "series_id": series_id, "test_name": f"flat-{number}", "title": f"{number}",
+                           "node_id": None, "node_type": None})  # fmt: skip
+        fleet.values[series_id] = np.full(POINTS, 5.0)
+    after = fleet.find().table
+    assert after["regression_id"].tolist() == before["regression_id"].tolist()
+    assert after["members"].tolist() == before["members"].tolist()
