@@ -1,0 +1,313 @@
+"""The report as one page: no network, no JavaScript, light and dark, on a phone and on paper.
+
+Belongs here: which findings become which picture and row of the page. Does not belong here: how a chart looks (charts,
+theme), what the findings say (reading).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from duckdb import DuckDBPyConnection
+
+from perf_assets.advice import wording
+from perf_assets.advice.insights import change_title
+from perf_assets.report import charts, reading
+from perf_assets.report.reading import Report, read_report, rows_of
+from perf_assets.report.theme import short
+from perf_assets.warehouse.tables import METRIC_TRENDS
+
+MOST_PICTURES, MOST_IMPROVEMENT_PICTURES = 12, 4
+MOST_ROWS = 300
+"""Rows a table of the page shows; of more, the first, and it says so."""
+
+
+@dataclass(frozen=True)
+class Card:
+    """A finding with its pictures (SVG)."""
+
+    row: Any
+    title: str
+    pictures: tuple[str, ...]
+    more_places: str = ""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Changes of one test or benchmark, newest first."""
+
+    name: str
+    rows: tuple[Any, ...]
+
+
+def write_report(con: DuckDBPyConnection, file: Path, acknowledged: frozenset[str] = frozenset()) -> None:
+    """Write the page about a snapshot (read-only connection) to `file`, whole or not at all.
+
+    `acknowledged`: ids (as text) of regressions that somebody has taken on; they are shown after the others.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    staged = file.with_name(f".{file.name}.writing")
+    staged.write_text(render_report(con, acknowledged), encoding="utf-8")
+    staged.replace(file)
+
+
+def render_report(con: DuckDBPyConnection, acknowledged: frozenset[str] = frozenset()) -> str:
+    """The page as HTML."""
+    from markupsafe import Markup
+
+    template = _template()
+    report = read_report(con, acknowledged)
+    style = Markup((Path(__file__).parent / "page.css").read_text(encoding="utf-8"))  # noqa: S704 - our own file
+    if report.empty:
+        return str(template.render(report=report, style=style))
+    total, projects = reading.counts(report)
+    waiting = report.regressions.sort_values("acknowledged", kind="stable")
+    return str(
+        template.render(
+            report=report,
+            style=style,
+            total=total,
+            projects=projects,
+            worse=_cards(con, report, waiting, MOST_PICTURES),
+            better=_cards(con, report, report.improvements, MOST_IMPROVEMENT_PICTURES),
+            worse_groups=_groups(report.regressions),
+            better_groups=_groups(report.improvements),
+            breaches=list(report.breaches.itertuples()),
+            breach_pictures=_breach_pictures(con, report),
+            forecast_pictures=_forecast_pictures(con, report),
+            trend_pictures=_trend_pictures(con, report),
+            trends=_told_trends(report),
+            unfit=report.node_scores[~report.node_scores["healthy"].astype(bool)],
+            odd=report.outliers[report.outliers["verdict"] != "as expected"],
+            pictures=_overview_pictures(report),
+            reading=reading,
+            wording=wording,
+        )
+    )
+
+
+def _template() -> Any:
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters |= {
+        "rows": _first_rows,
+        "known": _known,
+        "href": _href,
+        "short": _short,
+        "figure": _figure,
+    }
+    environment.globals |= {"most_rows": MOST_ROWS, "change_title": change_title}
+    return environment.get_template("page.html")
+
+
+def _first_rows(table: pd.DataFrame) -> list[Any]:
+    return list(table.head(MOST_ROWS).itertuples())
+
+
+def _known(value: Any, other: str = "") -> Any:
+    return other if value is None or pd.isna(value) else value
+
+
+def _figure(value: float) -> str:
+    return "–" if pd.isna(value) else f"{value:,.3g}"
+
+
+def _short(text: object) -> str:
+    return short(text, 36)
+
+
+def _href(run_url: object) -> str:
+    """The address of a run where it is one that a browser may be sent to, else nothing."""
+    text = "" if run_url is None or pd.isna(run_url) else str(run_url)  # type: ignore[call-overload]
+    return text if text.startswith(("https://", "http://")) else ""
+
+
+def _picture(chart: charts.Chart | None) -> str:
+    from markupsafe import Markup
+
+    # Every text in the picture has been escaped by the renderer.
+    return Markup(charts.svg(chart)) if chart is not None else ""  # noqa: S704
+
+
+# Changes
+
+
+def _cards(con: DuckDBPyConnection, report: Report, changes: pd.DataFrame, most: int) -> list[Card]:
+    shown = _with_run_urls(con, changes.head(most))
+    values = _values(con, shown["series_id"])
+    spans = _level_spans(con, shown["series_id"])
+    cards = []
+    for row in rows_of(shown):
+        members = report.members[report.members["regression_id"] == row.regression_id]
+        drawn = [_change_picture(row, report, values, spans)]
+        if len(members) >= 3:
+            by = "node_type" if row.scope == "test" else "metric"
+            words = f"{len(members)} series moved together"
+            drawn.append(
+                charts.member_strip(
+                    members.assign(metric=members["metric"].map(wording.metric_words)), by, words, row.kind
+                )
+            )
+        cards.append(
+            Card(
+                row, change_title(row), tuple(_picture(chart) for chart in drawn if chart is not None), _names(members)
+            )
+        )
+    return cards
+
+
+def _change_picture(
+    row: Any, report: Report, values: dict[int, pd.DataFrame], spans: pd.DataFrame
+) -> charts.Chart | None:
+    if row.series_id not in values:
+        return None
+    known = report.series.loc[report.series["series_id"] == row.series_id]
+    name = str(known["title"].iloc[0]) if len(known) else str(row.scope_name)
+    own = wording.share((row.after - row.before) / abs(row.before)) if row.before else "changed"
+    at = pd.Timestamp(row.first_bad_at)
+    others = spans.loc[(spans["series_id"] == row.series_id) & (spans["part_of_day"] == row.part_of_day), "changed_at"]
+    earlier, later = others[others < at], others[others > at]
+    return charts.change_chart(
+        values[row.series_id], row.before, row.after, at, f"{name}: {own}", row.unit, row.part_of_day,
+        metric=str(row.metric), kind=row.kind,
+        since=earlier.max() if len(earlier) else None, until=later.min() if len(later) else None,
+    )  # fmt: skip
+
+
+def _names(members: pd.DataFrame, most: int = 4) -> str:
+    """The series of a finding, the first few by name."""
+    if len(members) < 2:
+        return ""
+    named = ", ".join(members["title"].head(most))
+    return f"{named} and {len(members) - most:,} more" if len(members) > most else named
+
+
+def _groups(changes: pd.DataFrame) -> list[Group]:
+    """By test or benchmark; the one with the newest change first."""
+    grouped: dict[str, list[Any]] = {}
+    for row in rows_of(changes.head(MOST_ROWS)):
+        grouped.setdefault(reading.subject(row), []).append(row)
+    return [Group(name, tuple(rows)) for name, rows in grouped.items()]
+
+
+def _with_run_urls(con: DuckDBPyConnection, changes: pd.DataFrame) -> pd.DataFrame:
+    urls = con.execute(
+        "SELECT run_key, project, any_value(run_url) AS url FROM runs WHERE list_contains(?, run_key) GROUP BY ALL",
+        [[*changes["last_good_run"].dropna(), *changes["first_bad_run"].dropna()]],
+    ).df()
+    known = {(row.project, row.run_key): row.url for row in rows_of(urls)}
+    return changes.assign(
+        last_good_url=pd.Series(
+            [known.get((row.project, row.last_good_run)) for row in rows_of(changes)], changes.index
+        ),
+        first_bad_url=pd.Series(
+            [known.get((row.project, row.first_bad_run)) for row in rows_of(changes)], changes.index
+        ),
+    )
+
+
+def _values(con: DuckDBPyConnection, series: pd.Series) -> dict[int, pd.DataFrame]:
+    rows = con.execute(
+        """SELECT series_id, ts, value FROM analysed_measurements WHERE list_contains(?, series_id)
+        ORDER BY series_id, ts""",
+        [[int(key) for key in series]],
+    ).df()
+    return dict(iter(rows.groupby("series_id")))  # type: ignore[arg-type]
+
+
+def _level_spans(con: DuckDBPyConnection, series: pd.Series) -> pd.DataFrame:
+    return con.execute(
+        "SELECT series_id, part_of_day, changed_at FROM change_points WHERE list_contains(?, series_id)",
+        [[int(key) for key in series]],
+    ).df()
+
+
+# Forecasts and trends
+
+
+def _breach_pictures(con: DuckDBPyConnection, report: Report) -> list[str]:
+    rows = report.breaches.head(charts.MOST_PANELS)
+    history, forecasts, titles = _forecast_tables(con, report, rows["series_id"].astype(str).tolist())
+    return [_picture(chart) for chart in charts.breach_panels(rows, history, forecasts, titles)]
+
+
+def _forecast_pictures(con: DuckDBPyConnection, report: Report) -> list[str]:
+    """Forecasts of the most important series of each metric: one series a metric, by importance in the catalogue."""
+    order = ["critical", "high", "important", "medium", "low"]
+    rank = report.series["importance"].map({name: number for number, name in enumerate(order)}).fillna(len(order))
+    forecast = report.models.loc[report.models["chosen"].astype(bool), "series_id"]
+    headline = report.series["metric"] != "tests_per_hour"
+    known = report.series.assign(rank=rank, other=headline)[report.series["series_id"].isin(forecast)]
+    unseen = known[~known["series_id"].isin(report.breaches["series_id"])]
+    chosen = unseen.sort_values(["other", "rank", "measurements", "series_id"], ascending=[True, True, False, True])
+    chosen = chosen.drop_duplicates("metric") if chosen["metric"].nunique() > 2 else chosen
+    keys = chosen.head(4)["series_id"].astype(str).tolist()
+    return [_picture(chart) for chart in charts.forecast_panels(*_forecast_tables(con, report, keys))]
+
+
+def _forecast_tables(
+    con: DuckDBPyConnection, report: Report, keys: list[str]
+) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, str]]:
+    """History by day (or by the series' own wider bucket), forecasts and titles of the series, in that order."""
+    history = con.execute(
+        """SELECT s.series_id :: VARCHAR AS unique_id, s.metric, s.unit,
+          time_bucket(to_seconds(greatest(s.bucket_seconds, 86400)), b.ts, TIMESTAMP '1970-01-05') AS ds,
+          avg(b.value) AS y
+        FROM metric_series s JOIN series_buckets b USING (series_id) WHERE list_contains(?, s.series_id :: VARCHAR)
+        GROUP BY ALL ORDER BY unique_id, ds""",
+        [keys],
+    ).df()
+    forecasts = con.execute(
+        "SELECT * FROM metric_forecasts WHERE list_contains(?, unique_id) ORDER BY unique_id, ds", [keys]
+    ).df()
+    series = report.series.set_index(report.series["series_id"].astype(str))
+    labels = series["title"] + np.where(series["simulated"].astype(bool), " (simulated)", "")
+    return history, forecasts, {key: str(labels[key]) for key in keys}
+
+
+def _trend_pictures(con: DuckDBPyConnection, report: Report) -> list[str]:
+    drifting = report.trends[report.trends["verdict"].isin(["worse", "better"])]
+    buckets = con.execute(
+        "SELECT series_id, ts, value FROM series_buckets WHERE list_contains(?, series_id) ORDER BY series_id, ts",
+        [[int(key) for key in drifting["series_id"].head(50)]],
+    ).df()
+    trends = drifting.head(50)[[column.name for column in METRIC_TRENDS.columns]]
+    return [_picture(chart) for chart in charts.trend_panels(trends, report.series, buckets)[:4]]
+
+
+def _told_trends(report: Report) -> pd.DataFrame:
+    """Series with a trend, for the worse first, and the few without that come nearest to one."""
+    order = report.trends["verdict"].map({"worse": 0, "better": 1, "rising": 2, "falling": 2})
+    ordered = report.trends.assign(order=order).sort_values(["order", "q_value"], kind="stable")
+    return pd.concat([ordered[ordered["order"].notna()].head(60), ordered[ordered["order"].isna()].head(10)])
+
+
+# Pictures of whole tables
+
+
+def _overview_pictures(report: Report) -> dict[str, str]:
+    drawings: Sequence[tuple[str, Callable[[pd.DataFrame], charts.Chart | None], pd.DataFrame]] = (
+        ("nodes", charts.node_ranking, report.node_scores),
+        ("plan", charts.schedule, report.plan),
+        ("correlations", charts.correlation_heatmap, report.correlations),
+        ("drivers", charts.driver_scatter, report.runs),
+        ("residuals", charts.residuals, report.outliers),
+        ("efficiency", charts.efficiency, report.efficiency),
+        ("models", charts.model_choice, report.models),
+    )
+    return {name: _picture(draw(table)) for name, draw, table in drawings}
+
+
+__all__ = ["render_report", "write_report"]

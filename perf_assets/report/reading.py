@@ -1,0 +1,252 @@
+"""What page and terminal both tell: the finished tables of a snapshot, and the sentences about them.
+
+Belongs here: reading, choosing and counting what is shown, and its words. Does not belong here: HTML, pictures.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+from duckdb import DuckDBPyConnection
+
+from perf_assets.advice.recommendations import Findings, breaches_ahead
+from perf_assets.advice.wording import metric_words, quantity, share
+from perf_assets.warehouse.readings import scenario_runs
+
+RECENT = pd.Timedelta(days=30)
+_SCENARIO_INSIGHTS = ("strongest_predictor", "prediction_accuracy", "slowest_scenario", "most_variable_scenario")
+
+
+@dataclass(frozen=True)
+class Report:
+    """Tables of one snapshot in the schemas of the warehouse. `series` is metric_series; `regressions` and
+    `improvements` are rows of regressions, newest first; `breaches` is breach_outlook joined with metric_series, the
+    limits about to be crossed; `trends` is metric_trends joined with title, metric, unit, project and simulated.
+    """
+
+    series: pd.DataFrame
+    regressions: pd.DataFrame
+    improvements: pd.DataFrame
+    members: pd.DataFrame
+    breaches: pd.DataFrame
+    trends: pd.DataFrame
+    recommendations: pd.DataFrame
+    node_scores: pd.DataFrame
+    plan: pd.DataFrame
+    correlations: pd.DataFrame
+    runs: pd.DataFrame
+    drivers: pd.DataFrame
+    outliers: pd.DataFrame
+    efficiency: pd.DataFrame
+    scenario_insights: pd.DataFrame
+    models: pd.DataFrame
+    quarantined: pd.DataFrame
+    files: pd.DataFrame
+
+    @property
+    def empty(self) -> bool:
+        return self.series.empty
+
+    @property
+    def as_of(self) -> pd.Timestamp:
+        return pd.Timestamp(self.series["as_of"].max())
+
+    @property
+    def simulated_projects(self) -> frozenset[str]:
+        return frozenset(self.series.loc[self.series["simulated"].astype(bool), "project"])
+
+    @property
+    def unknown_metrics(self) -> pd.DataFrame:
+        """project, metric, series: metrics that the catalogue does not know."""
+        unknown = self.series[~self.series["in_catalogue"].astype(bool)]
+        return unknown.groupby(["project", "metric"], as_index=False).agg(series=("series_id", "size"))
+
+    @property
+    def gappy(self) -> pd.DataFrame:
+        """Series that lack a tenth of their buckets, or were silent for a tenth of their span; the worst first."""
+        silent = (self.series["as_of"] - self.series["last_seen"]).dt.total_seconds() / 86400.0
+        table = self.series.assign(silent_days=silent)
+        gaps = (table["missing_share"] >= 0.1) | (silent > (0.1 * table["span_days"]).clip(lower=2.0))
+        return table[gaps].sort_values(["silent_days", "missing_share", "title"], ascending=[False, False, True])
+
+
+def read_report(con: DuckDBPyConnection, acknowledged: frozenset[str] = frozenset()) -> Report:
+    """Read a snapshot; `acknowledged` are the ids (as text) of findings somebody has taken on."""
+
+    def table(sql: str) -> pd.DataFrame:
+        return con.execute(sql).df()
+
+    series = table("SELECT * FROM metric_series ORDER BY series_id")
+    trends = table("SELECT * FROM metric_trends ORDER BY q_value NULLS LAST, abs(change_per_week) DESC, series_id")
+    changes = table("SELECT * FROM regressions ORDER BY first_bad_at DESC, members DESC, regression_id")
+    changes = changes.assign(acknowledged=changes["regression_id"].astype(str).isin(acknowledged))
+    outlook = table("SELECT * FROM breach_outlook ORDER BY series_id")
+    scores = table("SELECT * FROM node_scores ORDER BY project, rank, node_id")
+    named = series[["series_id", "title", "metric", "unit", "project", "test_name", "node_id", "simulated"]]
+    insights = table("SELECT * FROM key_insights ORDER BY rank, insight_id")
+    return Report(
+        series=series,
+        regressions=changes[changes["kind"] == "regression"].reset_index(drop=True),
+        improvements=changes[changes["kind"] == "improvement"].reset_index(drop=True),
+        members=table("SELECT * FROM regression_members ORDER BY regression_id, abs(change) DESC, series_id").merge(
+            series[["series_id", "title", "metric", "test_name", "node_id", "node_type"]], on="series_id"
+        ),
+        breaches=breaches_ahead(Findings(series, changes, outlook, trends, scores)),
+        trends=trends.merge(named, on="series_id"),
+        recommendations=table("SELECT * FROM recommendations ORDER BY rank, recommendation_id"),
+        node_scores=scores,
+        plan=table("SELECT * FROM schedule_plan ORDER BY project, node_id, position"),
+        correlations=table("SELECT * FROM metric_correlations ORDER BY q_value NULLS LAST, abs(rho) DESC"),
+        runs=scenario_runs(con),
+        drivers=table("SELECT * FROM duration_drivers ORDER BY project, abs(correlation) DESC NULLS LAST, driver"),
+        outliers=table("SELECT * FROM run_outliers ORDER BY abs(residual_share) DESC, run_id"),
+        efficiency=table("SELECT * FROM scenario_efficiency ORDER BY seconds_per_1k_edges DESC NULLS LAST, scenario"),
+        scenario_insights=insights[insights["kind"].isin(_SCENARIO_INSIGHTS)].reset_index(drop=True),
+        models=table("SELECT * FROM forecast_models ORDER BY series_id, model"),
+        quarantined=table(
+            """SELECT reason, count(*) AS rows, count(DISTINCT content_hash) AS files,
+              arg_min(message, location) AS example, arg_min(name, location) AS name, min(location) AS location
+            FROM quarantined_results GROUP BY reason ORDER BY rows DESC, reason"""
+        ),
+        files=table(
+            """SELECT name, any_value(format) AS format, sum(measurements) AS measurements,
+              any_value(simulated) AS simulated FROM batches GROUP BY name ORDER BY name"""
+        ),
+    )
+
+
+def rows_of(table: pd.DataFrame) -> Iterator[Any]:
+    """The rows as named tuples."""
+    return iter(table.itertuples())
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 regression`, `3 regressions`."""
+    plural = f"{noun[:-1]}ies" if noun.endswith("y") and noun[-2:-1] not in "aeiou" else f"{noun}s"
+    return f"{number:,} {noun if number == 1 else plural}"
+
+
+@dataclass(frozen=True)
+class Count:
+    """What there is of one project, or of all."""
+
+    project: str
+    regressions: int
+    recent: int
+    """Regressions of the last 30 days of their project's data."""
+    acknowledged: int
+    improvements: int
+    breaches: int
+    series: int
+    simulated: bool
+    as_of: pd.Timestamp
+
+    @property
+    def words(self) -> str:
+        worse = counted(self.regressions, "regression") if self.regressions else "no regressions"
+        if 0 <= self.recent < self.regressions:
+            worse += f" ({self.recent or 'none'} in the last {RECENT.days} days of data)"
+        if self.acknowledged:
+            worse += f" and {self.acknowledged:,} acknowledged"
+        improved = counted(self.improvements, "improvement") if self.improvements else "no improvements"
+        limits = f"{counted(self.breaches, 'limit')} crossed or about to be" if self.breaches else "no limit in danger"
+        return f"{worse}, {improved}, {limits}"
+
+
+def counts(report: Report) -> tuple[Count, list[Count]]:
+    """Of everything, and of each project, the one with most to say first."""
+    projects = [_count(report, str(name), str(name)) for name in sorted(report.series["project"].unique())]
+    order = sorted(projects, key=lambda c: (-c.regressions - c.breaches, -c.series, c.project))
+    return _count(report, "", None), order
+
+
+def _count(report: Report, name: str, project: str | None) -> Count:
+    def own(table: pd.DataFrame) -> pd.DataFrame:
+        return table if project is None else table[table["project"] == project]
+
+    series, regressions = own(report.series), own(report.regressions)
+    new = regressions[~regressions["acknowledged"].astype(bool)]
+    newest = new["project"].map(series.groupby("project")["as_of"].max())
+    return Count(
+        project=name,
+        regressions=len(new),
+        recent=int((new["first_bad_at"] >= newest - RECENT).sum()),
+        acknowledged=len(regressions) - len(new),
+        improvements=len(own(report.improvements)),
+        breaches=len(own(report.breaches)),
+        series=len(series),
+        simulated=bool(series["simulated"].astype(bool).any()),
+        as_of=series["as_of"].max(),
+    )
+
+
+def confidence(q_value: float, state: str) -> str:
+    """How sure a change is, in words: by its false-discovery rate, and whether enough measurements followed it."""
+    if pd.isna(q_value):
+        return "sureness unknown"
+    sure = "practically certain" if q_value <= 0.001 else "very likely" if q_value <= 0.01 else "likely"
+    wait = "" if state == "confirmed" else ", few measurements since"
+    return f"{sure} (q {chance(q_value)}){wait}"
+
+
+def chance(value: float) -> str:
+    """A p- or q-value as people write it."""
+    return "unknown" if pd.isna(value) else "< .0001" if value < 1e-4 else f"= {value:.2g}".replace("0.", ".", 1)
+
+
+def place(row: Any) -> str:
+    """Where a change (row of regressions) is."""
+    if row.scope == "node_type":
+        return f"all nodes of type {row.scope_name}"
+    if row.scope == "node":
+        kind = "" if _missing(row.node_type) else f" ({row.node_type})"
+        return f"node {row.scope_name}{kind}"
+    if row.scope == "test":
+        return f"test {row.scope_name}, on {counted(int(row.members), 'node')}"
+    parts = [
+        f"{word} {value}"
+        for word, value in (("test", row.test_name), ("node", row.node_id))
+        if not _missing(value)
+    ]  # fmt: skip
+    return ", ".join(parts) or f"project {row.project}"
+
+
+def subject(row: Any) -> str:
+    """What a change (row of regressions) is about, for grouping: its test or benchmark, else its node or scope."""
+    if row.scope in ("node", "node_type"):
+        return str(row.scope_name)
+    return next((str(value) for value in (row.test_name, row.node_id) if not _missing(value)), str(row.scope_name))
+
+
+def size(row: Any) -> str:
+    """`+12 % (95 % interval +10 % to +14 %)`."""
+    return f"{share(row.change)} (95 % interval {share(row.change_low)} to {share(row.change_high)})"
+
+
+def levels(row: Any) -> str:
+    """`12 s to 15 s`, of the series that shows the change best."""
+    return f"{quantity(row.before, row.unit)} to {quantity(row.after, row.unit)}"
+
+
+def measure(row: Any) -> str:
+    return metric_words(str(row.metric))
+
+
+def commits(row: Any) -> str:
+    """`abc..def`, the commits of the last good and the first bad run, where results name them."""
+    known = [str(c)[:10] for c in (row.last_good_commit, row.first_bad_commit) if not _missing(c)]
+    return "..".join(known)
+
+
+def rests_on(evidence: str) -> str:
+    """`regressions 12, metric_trends 34`: the rows named by the JSON of a recommendation or insight."""
+    entries = json.loads(evidence)
+    return ", ".join(" ".join(str(value) for value in entry.values()) for entry in entries)
+
+
+def _missing(value: object) -> bool:
+    return value is None or bool(pd.isna(value))  # type: ignore[call-overload]

@@ -1,0 +1,303 @@
+"""The report in the terminal, and the tables of the command.
+
+Belongs here: rich renderables of finished tables. Does not belong here: reading them (reading, cli), decisions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from rich.markup import escape
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from perf_assets.advice.insights import change_title
+from perf_assets.advice.wording import day, metric_words, moment, quantity, share
+from perf_assets.analysis.level_changes import ALL_DAY
+from perf_assets.report import reading
+from perf_assets.report.reading import Report, read_report, rows_of
+from perf_assets.report.theme import short
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+    from rich.console import Console
+
+MOST_REGRESSIONS, MOST_IMPROVEMENTS, MOST_BREACHES, MOST_ACTIONS, MOST_NODES = 8, 4, 4, 5, 3
+_COLOURS = {"worse": "red", "better": "green", "regression": "red", "improvement": "green"}
+
+
+def print_report(con: DuckDBPyConnection, console: Console) -> None:
+    """The findings of a snapshot in about 60 lines of 100 columns: what, where, since when, how sure, what to do."""
+    report = read_report(con)
+    if report.empty:
+        console.print(
+            "[bold]There are no results yet.[/] `make run` analyses the bundled sample, "
+            "`make run INPUT=<file or folder>` results of your own."
+        )
+        return
+    for line in _lines(report):
+        text = line.lstrip(" ")
+        console.print(Padding(Text.from_markup(text), (0, 0, 0, len(line) - len(text)), expand=False))
+
+
+def _lines(report: Report) -> Iterator[str]:
+    total, projects = reading.counts(report)
+    yield f"\n[bold]{total.words[0].upper()}{total.words[1:]}[/], as of {moment(report.as_of)}"
+    for project in projects:
+        name = f"{escape(project.project)}{_label(project.simulated)}"
+        yield f"  {name}: {project.series:,} series, as of {day(project.as_of)}"
+    yield from _changes("Got worse", report.regressions, MOST_REGRESSIONS)
+    yield from _breaches(report)
+    yield from _changes("Improved", report.improvements, MOST_IMPROVEMENTS)
+    yield from _actions(report)
+    yield from _nodes(report)
+    yield from _scenarios(report)
+    yield from _quality(report)
+
+
+def _changes(heading: str, changes: pd.DataFrame, most: int) -> Iterator[str]:
+    if changes.empty:
+        return
+    yield f"\n[bold]{heading}[/]"
+    for row in rows_of(changes.head(most)):
+        colour = _COLOURS[str(row.kind)]
+        yield f"  [{colour}]{escape(change_title(row))}[/]{_label(row.simulated)}"
+        runs = reading.commits(row) or f"{short(row.last_good_run, 28)} to {short(row.first_bad_run, 28)}"
+        yield (
+            f"    [dim]{escape(reading.levels(row))}; {escape(reading.confidence(row.q_value, row.state))}; "
+            f"{row.members:,} series; {escape(runs)}[/]"
+        )
+    yield from _rest(len(changes) - most, "regressions")
+
+
+def _breaches(report: Report) -> Iterator[str]:
+    if report.breaches.empty:
+        return
+    yield "\n[bold]About to breach a limit[/]"
+    for row in rows_of(report.breaches.head(MOST_BREACHES)):
+        when = "is beyond it now" if row.already_breached else f"will cross it about {day(row.breach_date)}"
+        odds = f"probability {row.probability:.0%} by {day(row.horizon_end)}"
+        yield (
+            f"  [red]{escape(str(row.title))}[/]{_label(row.simulated)}: {quantity(row.last_value, row.unit)}, limit "
+            f"{quantity(row.limit_value, row.unit)}, {when} ({odds})"
+        )
+    yield from _rest(len(report.breaches) - MOST_BREACHES, "forecast")
+
+
+def _actions(report: Report) -> Iterator[str]:
+    if report.recommendations.empty:
+        return
+    yield "\n[bold]What to do[/]"
+    for number, row in enumerate(rows_of(report.recommendations.head(MOST_ACTIONS)), start=1):
+        yield f"  {number}. {escape(str(row.title))}{_label(row.simulated)}"
+        yield f"     [dim]{escape(_first_sentence(str(row.action)))}[/]"
+    yield from _rest(len(report.recommendations) - MOST_ACTIONS, "recommendations")
+
+
+def _nodes(report: Report) -> Iterator[str]:
+    slow = report.node_scores[report.node_scores["slowdown"] > 0].sort_values("slowdown", ascending=False)
+    if slow.empty:
+        return
+    worst = [f"{escape(str(row.node_id))} {share(row.slowdown)}" for row in rows_of(slow.head(MOST_NODES))]
+    simulated = bool(report.node_scores["project"].isin(report.simulated_projects).any())
+    yield f"\n[bold]Slowest nodes[/]{_label(simulated)} (time on the same tests): {', '.join(worst)}"
+    for row in rows_of(report.node_scores[~report.node_scores["healthy"].astype(bool)].head(MOST_NODES)):
+        yield f"  not fit for scheduling: {escape(str(row.node_id))}, {escape(str(row.reason))}"
+
+
+def _scenarios(report: Report) -> Iterator[str]:
+    if report.scenario_insights.empty:
+        return
+    yield "\n[bold]Scenario runs[/]"
+    for row in rows_of(report.scenario_insights.head(4)):
+        if row.kind == "prediction_accuracy":
+            yield f"  {escape(str(row.title))}: [dim]{escape(str(row.text))}[/]"
+        else:
+            yield f"  {escape(str(row.title))}"
+
+
+def _quality(report: Report) -> Iterator[str]:
+    rows = int(report.quarantined["rows"].sum()) if len(report.quarantined) else 0
+    unknown = report.unknown_metrics["metric"].nunique()
+    parts = [
+        f"{reading.counted(rows, 'row')} in quarantine" if rows else "",
+        f"{reading.counted(int(unknown), 'metric')} not in the catalogue" if unknown else "",
+        f"{len(report.gappy):,} series with gaps or silent" if len(report.gappy) else "",
+    ]
+    told = ", ".join(part for part in parts if part)
+    if told:
+        yield f"\n[bold]Data quality[/]: {told}"
+    for row in rows_of(report.quarantined.head(2)):
+        yield f"  [yellow]{escape(str(row.reason))}[/] {row.rows:,} times, for example: {escape(str(row.example))}"
+
+
+def _label(simulated: object) -> str:
+    return " [dim](simulated)[/]" if simulated else ""
+
+
+def _rest(more: int, command: str) -> Iterator[str]:
+    if more > 0:
+        yield f"  [dim]and {more:,} more: perf-assets {command}[/]"
+
+
+def _first_sentence(text: str) -> str:
+    return text.split(". ", 1)[0].rstrip(".") + "."
+
+
+# Tables of the command
+
+
+def regressions_table(rows: pd.DataFrame) -> Table:
+    """Rows of `regressions`."""
+    table = _table("Since (UTC)", "Metric and place", "Change", "How sure", "Last good to first new")
+    for row in rows_of(rows):
+        part = "" if row.part_of_day == ALL_DAY else f", {row.part_of_day}"
+        name = Text(f"{reading.measure(row)}, {reading.place(row)}{part}")
+        name.append(_plain_label(row.simulated), style="dim")
+        runs = reading.commits(row) or f"{short(row.last_good_run, 28)} to {short(row.first_bad_run, 28)}"
+        change = Text(share(row.change), style=_COLOURS[str(row.kind)])
+        change.append(f"\n{share(row.change_low)} to {share(row.change_high)}\n{reading.levels(row)}", style="dim")
+        table.add_row(
+            f"{pd.Timestamp(row.first_bad_at):%Y-%m-%d %H:%M}",
+            name,
+            change,
+            Text(f"{reading.confidence(row.q_value, str(row.state))}; {row.state}"),
+            Text(runs),
+        )
+        table.columns[0].no_wrap = table.columns[2].no_wrap = True
+    return table
+
+
+def trends_table(rows: pd.DataFrame) -> Table:
+    """Rows of `metric_trends` with title, unit and simulated of their series (metric_series)."""
+    table = _table("Series", "Verdict", "A week", "Level", "q", "Since", numbers=("A week", "Level", "q"))
+    for row in rows_of(rows):
+        table.add_row(
+            _series(row),
+            Text(str(row.verdict), style=_COLOURS.get(str(row.verdict), "")),
+            _share(row.change_per_week),
+            quantity(row.level, row.unit),
+            reading.chance(row.q_value).replace("= ", ""),
+            day(row.since),
+        )
+    return table
+
+
+def forecast_table(rows: pd.DataFrame) -> Table:
+    """Rows of `breach_outlook` with title, unit and simulated of their series and the model of their forecast."""
+    columns = ("Series", "Now", "Limit", "Crosses it", "95 % interval", "Probability", "Until", "Model")
+    table = _table(*columns, numbers=("Now", "Limit", "Probability"))
+    for row in rows_of(rows):
+        crossing = (
+            "beyond it now"
+            if row.already_breached
+            else "not foreseen"
+            if pd.isna(row.breach_date)
+            else day(row.breach_date)
+        )
+        latest = "later" if pd.isna(row.latest) else day(row.latest)
+        span = "" if pd.isna(row.earliest) or row.already_breached else f"{day(row.earliest)} to {latest}"
+        table.add_row(
+            _series(row),
+            quantity(row.last_value, row.unit),
+            quantity(row.limit_value, row.unit),
+            Text(crossing, style="" if crossing == "not foreseen" else "red"),
+            span,
+            f"{row.probability:.0%}",
+            day(row.horizon_end),
+            Text(metric_words("" if pd.isna(row.model) else str(row.model))),
+        )
+    return table
+
+
+def correlations_table(rows: pd.DataFrame) -> Table:
+    """Rows of `metric_correlations`."""
+    table = _table("Metrics", "Where", "ρ", "95 % interval", "Strength", "q", "Days", numbers=("ρ", "q", "Days"))
+    for row in rows_of(rows):
+        table.add_row(
+            Text(f"{metric_words(str(row.metric_a))}, {metric_words(str(row.metric_b))}"),
+            Text(f"{row.project}, {row.node_id}"),
+            _figure(row.rho),
+            f"{_figure(row.rho_low)} to {_figure(row.rho_high)}",
+            Text("" if pd.isna(row.strength) else str(row.strength)),
+            reading.chance(row.q_value).replace("= ", ""),
+            f"{row.points:,.0f}",
+        )
+    return table
+
+
+def insights_table(rows: pd.DataFrame) -> Table:
+    """Rows of `key_insights`."""
+    table = _table("Insight", "In words", "Project")
+    for row in rows_of(rows):
+        title = Text(str(row.title), style="bold")
+        title.append(_plain_label(row.simulated), style="dim")
+        table.add_row(title, Text(str(row.text)), Text(str(row.project)))
+    return table
+
+
+def nodes_table(rows: pd.DataFrame) -> Table:
+    """Rows of `node_scores`."""
+    columns = (
+        "Rank",
+        "Node",
+        "Type",
+        "Score",
+        "95 % interval",
+        "Time on the same tests",
+        "Tests",
+        "Fit for scheduling",
+    )
+    table = _table(*columns, numbers=("Rank", "Score", "Time on the same tests", "Tests"))
+    for row in rows_of(rows):
+        fit = Text("yes") if row.healthy else Text(f"no: {row.reason}", style="red")
+        table.add_row(
+            str(row.rank),
+            Text(str(row.node_id)),
+            Text("" if pd.isna(row.node_type) else str(row.node_type)),
+            f"{row.score:.0f}",
+            f"{row.score_low:.0f} to {row.score_high:.0f}",
+            _share(row.slowdown),
+            str(row.tests),
+            fit,
+        )
+    return table
+
+
+def recommendations_table(rows: pd.DataFrame) -> Table:
+    """Rows of `recommendations`."""
+    table = _table("", "What", "Do", "Expected effect", "State")
+    for row in rows_of(rows):
+        title = Text(str(row.title), style="bold")
+        title.append(_plain_label(row.simulated), style="dim")
+        effect = "" if pd.isna(row.expected_effect) else str(row.expected_effect)
+        table.add_row(str(row.rank), title, Text(str(row.action)), Text(effect), Text(str(row.state)))
+    return table
+
+
+def _table(*columns: str, numbers: tuple[str, ...] = ()) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for name in columns:
+        table.add_column(name, justify="right" if name in numbers else "left", overflow="fold")
+    return table
+
+
+def _series(row: Any) -> Text:
+    text = Text(str(row.title))
+    text.append(_plain_label(row.simulated), style="dim")
+    return text
+
+
+def _plain_label(simulated: object) -> str:
+    return " (simulated)" if simulated else ""
+
+
+def _share(change: float) -> str:
+    return "" if pd.isna(change) else share(change)
+
+
+def _figure(value: float) -> str:
+    return "" if pd.isna(value) else f"{value:.2f}"

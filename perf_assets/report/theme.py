@@ -1,0 +1,268 @@
+"""How every picture looks: colours, fonts, axes with units, and the ways from a chart to PNG and SVG.
+
+Belongs here: what all charts share. Does not belong here: what a single chart shows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+import struct
+import textwrap
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from itertools import takewhile
+from typing import Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+
+from perf_assets.advice.wording import day, quantity
+
+Chart: TypeAlias = Any
+
+INK = "#1f2328"
+"""Text, axes and raw values; becomes currentColor in an SVG, so that it follows a page's light or dark text."""
+WORSE, BETTER, AHEAD, NEUTRAL = "#D55E00", "#009E73", "#1F83C9", "#8C8C8C"
+PALETTE = (AHEAD, "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9")
+"""Okabe & Ito (2008), Color universal design; its blue a little lighter, without yellow and black: on white
+and on near black each has a contrast of 2 at least."""
+SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross")
+MOST_POINTS = 400
+"""Buckets a line is reduced to; each draws its mean, smallest and largest value."""
+LARGEST_PNG = 150_000
+_PNG_SCALES = (2.0, 1.5, 1.0, 0.75)
+_FACTORS = (1.0, 100.0, 1e3, 1e6, 1e9, 1 / 60, 1 / 3600, 1e-3, 1e-6, 1e-9, 1e-12)
+_FONT = "Arial, Liberation Sans, Helvetica, DejaVu Sans, sans-serif"
+_CONFIG = {
+    "font": _FONT,
+    "aria": False,
+    "view": {"stroke": None},
+    "concat": {"spacing": 28},
+    "title": {
+        "anchor": "start",
+        "fontSize": 13,
+        "fontWeight": 600,
+        "color": INK,
+        "subtitleColor": INK,
+        "subtitleFontSize": 11,
+        "subtitlePadding": 4,
+        "offset": 8,
+    },
+    "axis": {
+        "labelColor": INK,
+        "titleColor": INK,
+        "labelFontSize": 11,
+        "titleFontSize": 11,
+        "titleFontWeight": "normal",
+        "domainColor": INK,
+        "domainOpacity": 0.5,
+        "tickColor": INK,
+        "tickOpacity": 0.5,
+        "gridColor": INK,
+        "gridOpacity": 0.12,
+        "labelLimit": 400,
+        "titleLimit": 600,
+    },
+    "legend": {
+        "labelColor": INK,
+        "titleColor": INK,
+        "labelFontSize": 11,
+        "titleFontSize": 11,
+        "titleFontWeight": "normal",
+        "labelLimit": 300,
+        "symbolBaseFillColor": INK,
+        "symbolBaseStrokeColor": INK,
+        "symbolOpacity": 1,
+    },
+    "text": {"color": INK, "fontSize": 11},
+}
+
+
+def png(chart: Chart) -> bytes:
+    """The chart on white, at twice its size, or less where that takes more than 150 kB."""
+    import vl_convert
+
+    spec = _specification(chart) | {"background": "white"}
+    drawn = b""
+    for scale in _PNG_SCALES:
+        drawn = _packed(vl_convert.vegalite_to_png(spec, scale=scale))
+        if len(drawn) <= LARGEST_PNG:
+            break
+    return drawn
+
+
+def svg(chart: Chart) -> str:
+    """The chart as an element for a page: transparent, text in the page's colour, ids that no other picture has."""
+    import vl_convert
+
+    drawn = vl_convert.vegalite_to_svg(_specification(chart) | {"background": "transparent"})
+    own = "p" + hashlib.sha256(drawn.encode()).hexdigest()[:10]
+    drawn = re.sub(r'\bid="', f'id="{own}-', drawn)
+    drawn = re.sub(r"url\((['\"]?)#", rf"url(\1#{own}-", drawn)
+    drawn = drawn.replace(INK, "currentColor")
+    label = escape(" ".join(_title_words(chart)))
+    return drawn.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)
+
+
+def data(frame: pd.DataFrame) -> Any:
+    """The frame as inline data: times in UTC, numbers at six significant digits."""
+    import altair as alt
+
+    columns = {str(name): _values(frame[name]) for name in frame.columns}
+    return alt.InlineData(values=[dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)])
+
+
+def title(text: str, width: int, *more: str) -> Any:
+    """A title and lines below it, wrapped to `width` pixels."""
+    lines = [line for part in more if part for line in wrapped(part, int(width / 5.6))]
+    import altair as alt
+
+    # An empty subtitle would take room all the same.
+    below: dict[str, Any] = {"subtitle": lines} if lines else {}
+    return alt.TitleParams(text=wrapped(text, int(width / 7.0)), **below)
+
+
+def wrapped(text: str, characters: int, most: int = 3) -> list[str]:
+    """At most `most` lines; what does not fit ends in an ellipsis."""
+    together = text.replace(" %", "\N{NO-BREAK SPACE}%")
+    return textwrap.wrap(together, max(characters, 10), max_lines=most, placeholder=" …") or [""]
+
+
+def short(text: object, characters: int = 34) -> str:
+    """The text with its middle left out where it is too long for a label."""
+    whole = str(text)
+    if len(whole) <= characters:
+        return whole
+    kept = characters - 1
+    return f"{whole[: math.ceil(kept / 2)]}…{whole[len(whole) - kept // 2 :]}"
+
+
+def labels(names: Sequence[object], characters: int = 34) -> dict[object, str]:
+    """A short label for each name, no two alike: what all long names begin with is left out first."""
+    distinct = list(dict.fromkeys(names))
+    long = [str(name) for name in distinct if len(str(name)) > characters]
+    alike = (len(set(letters)) == 1 for letters in zip(*long, strict=False))
+    shared = sum(1 for _ in takewhile(bool, alike)) - 4 if len(long) > 1 else 0
+    found: dict[object, str] = {}
+    taken: set[str] = set()
+    for name in distinct:
+        text = str(name)
+        label = short(f"…{text[shared:]}" if shared > 4 and len(text) > characters else text, characters)
+        if label in taken:
+            label = f"{short(label, characters - 5)} #{len(taken)}"
+        taken.add(label)
+        found[name] = label
+    return found
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Values times `factor` are in `label`, the unit people read."""
+
+    factor: float
+    label: str
+
+
+def scale_of(values: Sequence[float] | pd.Series | np.ndarray, unit: str) -> Scale:
+    """The prefix in which the largest of the values reads best, as wording.quantity writes it."""
+    finite = np.abs(np.asarray(values, dtype=float))
+    finite = finite[np.isfinite(finite) & (finite > 0)]
+    if finite.size == 0:
+        return Scale(1.0, quantity(0.0, unit).partition(" ")[2] if unit not in ("s", "1") else unit.replace("1", ""))
+    largest = float(finite.max())
+    number, _, label = quantity(largest, unit).partition(" ")
+    ratio = float(number.replace(",", "")) / largest
+    factor = min(_FACTORS, key=lambda known: abs(math.log(known / ratio))) if ratio > 0 else 1.0
+    return Scale(factor, label)
+
+
+def axis_title(metric: str, scale: Scale) -> str:
+    words = metric.replace("_", " ")
+    return f"{words} ({scale.label})" if scale.label else words
+
+
+def time_axis(times: pd.Series, width: int) -> Any:
+    """The horizontal encoding of column ts, named by the days it spans."""
+    import altair as alt
+
+    first, last = times.min(), times.max()
+    span = f"{day(first)} to {day(last)} (UTC)"
+    axis = alt.Axis(title=span, tickCount=max(2, width // 90), labelOverlap=True, labelFlush=True, grid=False)
+    return alt.X("ts:T", scale=alt.Scale(type="utc"), axis=axis)
+
+
+def value_axis(name: str, domain: tuple[float, float], height: int) -> Any:
+    import altair as alt
+
+    heading = wrapped(name, max(14, int(height / 5.6)), 2)
+    return {
+        "scale": alt.Scale(zero=False, domain=list(domain), nice=False, clamp=False),
+        "axis": alt.Axis(title=heading, tickCount=4),
+    }
+
+
+def domain_of(*values: Sequence[float] | pd.Series | np.ndarray, within: bool = False) -> tuple[float, float]:
+    """Lowest and highest of the values with a margin; `within` leaves out what lies far outside their middle."""
+    joined = np.concatenate([np.asarray(part, dtype=float).ravel() for part in values])
+    joined = joined[np.isfinite(joined)]
+    if joined.size == 0:
+        return (0.0, 1.0)
+    low, high = float(joined.min()), float(joined.max())
+    if within and joined.size >= 20:
+        first, third = np.quantile(joined, [0.1, 0.9])
+        reach = 4.0 * (third - first)
+        if reach > 0:
+            low, high = max(low, float(first - reach)), min(high, float(third + reach))
+    margin = 0.07 * (high - low) or 0.05 * abs(high) or 1.0
+    return (low - margin, high + margin)
+
+
+def reduced(values: pd.DataFrame, most: int = MOST_POINTS) -> pd.DataFrame:
+    """Columns ts, low, mean, high: the values (columns ts, value) in at most `most` buckets of equal time."""
+    kept = values[np.isfinite(values["value"].to_numpy(dtype=float))].sort_values("ts")
+    if len(kept) <= most:
+        return pd.DataFrame({"ts": kept["ts"], "low": kept["value"], "mean": kept["value"], "high": kept["value"]})
+    stamps = kept["ts"].to_numpy().astype("datetime64[us]").astype(np.int64)
+    width = max(1, math.ceil((stamps[-1] - stamps[0] + 1) / most))
+    groups = kept["value"].groupby((stamps - stamps[0]) // width)
+    table: pd.DataFrame = groups.agg(low="min", mean="mean", high="max")
+    table.insert(0, "ts", (stamps[0] + table.index.to_numpy() * width + width // 2).astype("datetime64[us]"))
+    drawn: pd.DataFrame = table.reset_index(drop=True)
+    return drawn
+
+
+def _packed(drawn: bytes) -> bytes:
+    """The same PNG at the best compression: the renderer's is quick and three times as large."""
+    kept, pixels, at = [drawn[:8]], b"", 8
+    while at < len(drawn):
+        (size,) = struct.unpack(">I", drawn[at : at + 4])
+        if drawn[at + 4 : at + 8] == b"IDAT":
+            pixels += drawn[at + 8 : at + 8 + size]
+        else:
+            kept.append(drawn[at : at + 12 + size])
+        at += 12 + size
+    body = b"IDAT" + zlib.compress(zlib.decompress(pixels), 9)
+    kept.insert(-1, struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body)))
+    return b"".join(kept)
+
+
+def _specification(chart: Chart) -> dict[str, Any]:
+    spec: dict[str, Any] = chart.to_dict(validate=False)
+    return spec | {"config": _CONFIG, "padding": 6}
+
+
+def _title_words(chart: Chart) -> list[str]:
+    text = getattr(chart.title, "text", chart.title)
+    return [text] if isinstance(text, str) else [str(line) for line in text] if isinstance(text, list) else ["chart"]
+
+
+def _values(column: pd.Series) -> list[Any]:
+    if pd.api.types.is_datetime64_any_dtype(column):
+        return [None if pd.isna(time) else f"{time:%Y-%m-%dT%H:%M:%S}Z" for time in column]
+    if pd.api.types.is_float_dtype(column):
+        return [float(f"{value:.6g}") if math.isfinite(value) else None for value in column.astype(float)]
+    return [None if value is None or value is pd.NA else value for value in column.tolist()]
