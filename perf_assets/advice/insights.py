@@ -31,10 +31,11 @@ def key_insights(
         *_about_scenarios(runs, drivers, efficiency),
     ]
     rows = [
-        {**insight, "rank": rank, "insight_id": advice_id(insight["project"], insight["kind"], insight["subject"])}
-        for rank, insight in enumerate(found, start=1)
+        {**insight, "insight_id": advice_id(insight["project"], insight["kind"], insight["subject"])}
+        for insight in found
     ]
-    return pd.DataFrame(rows, columns=list(INSIGHT_COLUMNS)).drop_duplicates("insight_id", ignore_index=True)
+    table = pd.DataFrame(rows, columns=list(INSIGHT_COLUMNS)).drop_duplicates("insight_id", ignore_index=True)
+    return table.assign(rank=range(1, len(table) + 1))
 
 
 def change_title(row: Any) -> str:
@@ -60,13 +61,15 @@ def _about_changes(findings: Findings) -> Iterator[dict[str, object]]:
             "title": change_title(row),
             "text": f"{row.explanation} From {quantity(row.before, row.unit)} to {quantity(row.after, row.unit)} "
             f"({share(row.change)}, 95 % interval {share(row.change_low)} to {share(row.change_high)}), "
-            f"{row.state}{_recovery(row)}; last good run {row.last_good_run}, first of the new level {row.first_bad_run}.",
+            f"{row.state}{recovery(row)}; last good run {row.last_good_run}, "
+            f"first of the new level {row.first_bad_run}.",
             "evidence": json.dumps({"table": "regressions", "regression_id": str(row.regression_id)}),
             "simulated": bool(row.simulated),
         }
 
 
-def _recovery(row: Any) -> str:
+def recovery(row: Any) -> str:
+    """`, recovered 2026-01-12` for a regression (a row of regressions) that no longer stands, else nothing."""
     return "" if pd.isna(row.recovered_at) else f", recovered {day(row.recovered_at)}"
 
 
@@ -147,7 +150,7 @@ def _extremes(project: str, efficiency: pd.DataFrame) -> Iterator[dict[str, obje
         yield _scenario(
             project, "most_variable_scenario", f"Most variable scenario: {most['scenario']}",
             f"Standard deviation {quantity(most['duration_sd'], 's')} over {int(most['runs'])} runs; "
-            f"{'two runs say little, run it again before acting' if most['runs'] < 5 else 'worth investigating'}.",
+            f"{'so few runs say little, run it again before acting' if most['runs'] < 5 else 'worth investigating'}.",
             {"table": "scenario_efficiency", "scenario": most["scenario"]},
         )  # fmt: skip
 

@@ -255,7 +255,7 @@ def _drifts(x: FloatArray, cut: int, noise: _Noise) -> bool:
     second = max(float(_gains(part).max()) if part.size >= 2 * SHORTEST else 0.0 for part in (x[:cut], x[cut:]))
     bent = float(np.sum((x - x.mean()) ** 2)) - float(np.sum((x - _bent_line(x)) ** 2))
     variance = noise.long_run_variance
-    return bent > max(step + variance, step + second - np.log(n) * variance)
+    return bent > step + max(variance, second - float(np.log(n)) * variance)
 
 
 def _bent_line(x: FloatArray) -> FloatArray:

@@ -11,7 +11,6 @@ uncertainty gets the width that it has earned.
 
 from __future__ import annotations
 
-import importlib
 import logging
 import warnings
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -601,9 +600,10 @@ def prophet(series: Series, horizon: int, seed: int) -> Prediction:
     The spread is that of its residuals, growing as that of a mean over the series; the backtest does the rest.
     """
     with _quiet(logging.CRITICAL, "prophet.plot"):  # it reports a missing plotly as an error
+        from cmdstanpy.utils import get_logger
         from prophet import Prophet
 
-        importlib.import_module("cmdstanpy")  # sets its logger's level when it is imported
+    get_logger()  # at its first use it sets its own level
     with _quiet(logging.WARNING, "prophet", "cmdstanpy"):
         model = Prophet(
             weekly_seasonality=series.has_weeks and series.values.size >= 3 * WEEK,
@@ -714,7 +714,7 @@ def _boost_fold(fresh: Sequence[Series], origins: Sequence[int], horizon: int, s
     )
     known = [s.until(origin) for s, origin in zip(fresh, origins, strict=True)]
     # A feature without two values, as the weekday is on a weekly grid, cannot be binned and tells nothing.
-    telling = np.where(np.isnan(features), -np.inf, features).max(axis=0) > np.where(np.isnan(features), np.inf, features).min(axis=0)
+    telling = np.fmax.reduce(features, axis=0) > np.fmin.reduce(features, axis=0)
     model.fit(features[:, telling], targets)
     rows_ahead = np.concatenate([_last_rows(s, horizon) for s in known])[:, telling]
     ahead = model.predict(rows_ahead).reshape(len(fresh), horizon)

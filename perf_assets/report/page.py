@@ -16,7 +16,7 @@ import pandas as pd
 from duckdb import DuckDBPyConnection
 
 from perf_assets.advice import wording
-from perf_assets.advice.insights import change_title
+from perf_assets.advice.insights import change_title, recovery
 from perf_assets.report import charts, reading
 from perf_assets.report.reading import Report, read_report, rows_of
 from perf_assets.report.theme import short
@@ -108,7 +108,7 @@ def _template() -> Any:
         "short": _short,
         "figure": _figure,
     }
-    environment.globals |= {"most_rows": MOST_ROWS, "change_title": change_title}
+    environment.globals |= {"most_rows": MOST_ROWS, "change_title": change_title, "recovery": recovery}
     return environment.get_template("page.html")
 
 
@@ -130,7 +130,7 @@ def _short(text: object) -> str:
 
 def _href(run_url: object) -> str:
     """The address of a run where it is one that a browser may be sent to, else nothing."""
-    text = "" if run_url is None or pd.isna(run_url) else str(run_url)  # type: ignore[call-overload]
+    text = "" if run_url is None or pd.isna(run_url) else str(run_url)
     return text if text.startswith(("https://", "http://")) else ""
 
 
@@ -224,7 +224,7 @@ def _values(con: DuckDBPyConnection, series: pd.Series) -> dict[int, pd.DataFram
         ORDER BY series_id, ts""",
         [[int(key) for key in series]],
     ).df()
-    return dict(iter(rows.groupby("series_id")))  # type: ignore[arg-type]
+    return dict(iter(rows.groupby("series_id")))
 
 
 def _level_spans(con: DuckDBPyConnection, series: pd.Series) -> pd.DataFrame:

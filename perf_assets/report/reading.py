@@ -49,7 +49,7 @@ class Report:
 
     @property
     def empty(self) -> bool:
-        return self.series.empty
+        return bool(self.series.empty)
 
     @property
     def as_of(self) -> pd.Timestamp:
@@ -249,4 +249,4 @@ def rests_on(evidence: str) -> str:
 
 
 def _missing(value: object) -> bool:
-    return value is None or bool(pd.isna(value))  # type: ignore[call-overload]
+    return value is None or bool(pd.isna(value))

@@ -14,7 +14,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from perf_assets.advice.insights import change_title
+from perf_assets.advice.insights import change_title, recovery
 from perf_assets.advice.wording import day, metric_words, moment, quantity, share
 from perf_assets.analysis.level_changes import ALL_DAY
 from perf_assets.report import reading
@@ -67,8 +67,8 @@ def _changes(heading: str, changes: pd.DataFrame, most: int) -> Iterator[str]:
         yield f"  [{colour}]{escape(change_title(row))}[/]{_label(row.simulated)}"
         runs = reading.commits(row) or f"{short(row.last_good_run, 28)} to {short(row.first_bad_run, 28)}"
         yield (
-            f"    [dim]{escape(reading.levels(row))}; {escape(reading.confidence(row.q_value, row.state))}; "
-            f"{row.members:,} series; {escape(runs)}[/]"
+            f"    [dim]{escape(reading.levels(row))}; {escape(reading.confidence(row.q_value, row.state))}"
+            f"{recovery(row)}; {row.members:,} series; {escape(runs)}[/]"
         )
     yield from _rest(len(changes) - most, "regressions")
 
@@ -164,7 +164,7 @@ def regressions_table(rows: pd.DataFrame) -> Table:
             f"{pd.Timestamp(row.first_bad_at):%Y-%m-%d %H:%M}",
             name,
             change,
-            Text(f"{reading.confidence(row.q_value, str(row.state))}; {row.state}"),
+            Text(f"{reading.confidence(row.q_value, str(row.state))}; {row.state}{recovery(row)}"),
             Text(runs),
         )
         table.columns[0].no_wrap = table.columns[2].no_wrap = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from perf_assets.warehouse.tables import TABLES, VIEWS, Table
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+_FINGERPRINT = hashlib.sha256("\n".join([*(table.ddl for table in TABLES), *VIEWS]).encode()).hexdigest()
 LOCK_TIMEOUT_SECONDS = 300.0
 
 
@@ -121,14 +123,22 @@ class Warehouse:
 
 
 def create_tables(con: DuckDBPyConnection) -> None:
-    """Create all tables and views, or none; a database that has tables is left as it is."""
-    if con.execute("SELECT 1 FROM duckdb_tables() LIMIT 1").fetchall():
+    """Create all tables and views, or none. Those of another schema give way: they are rebuilt from landing."""
+    names = {name for (name,) in con.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
+    current = "SELECT fingerprint FROM warehouse_schema"
+    if "warehouse_schema" in names and con.execute(current).fetchall() == [(_FINGERPRINT,)]:
         return
     con.begin()
+    for view in con.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal").fetchall():
+        con.execute(f'DROP VIEW "{view[0]}"')
+    for name in names:
+        con.execute(f'DROP TABLE "{name}"')
+    con.execute("CREATE TABLE warehouse_schema (fingerprint VARCHAR)")
+    con.execute("INSERT INTO warehouse_schema VALUES (?)", [_FINGERPRINT])
     for table in TABLES:
         con.execute(table.ddl)
-    for view in VIEWS:
-        con.execute(view)
+    for view_sql in VIEWS:
+        con.execute(view_sql)
     con.commit()
 
 

@@ -28,8 +28,10 @@ def scenario_runs(con: DuckDBPyConnection) -> pd.DataFrame:
 
 
 def daily_metric_values(con: DuckDBPyConnection) -> pd.DataFrame:
-    """Project, node_id (or 'whole project'), metric, day, value: the mean of the daily means, one row a day and
-    place.
+    """Project, node_id (or 'whole project'), metric, day, value: one row a day and place.
+
+    `value` is the median over the series of the day's mean as a share of the series' level, so that series of
+    different size count alike; null where all levels are zero.
     """
     return con.execute(
         """WITH daily AS (SELECT s.project, s.node_id, s.metric, r.day, r.mean / nullif(abs(s.level), 0) AS value
@@ -105,12 +107,13 @@ def forecast_selection(
 
 
 def forecast_history(con: DuckDBPyConnection, selection: ForecastSelection) -> pd.DataFrame:
-    """unique_id, ds, y, since: the mean of each bucket of at least a day; `since` is the last change point."""
+    """unique_id, ds, y, since, metric, unit: means of buckets of at least a day; `since` is the last change point."""
     chosen = pd.DataFrame({"unique_id": pd.Series(selection.series, dtype=str)})
     con.register("chosen", chosen)
     history = con.execute(
         """SELECT c.unique_id, time_bucket(to_seconds(greatest(s.bucket_seconds, 86400)), b.ts, TIMESTAMP '1970-01-05')
-            AS ds, avg(b.value) AS y, any_value(p.since) AS since
+            AS ds, avg(b.value) AS y, any_value(p.since) AS since, any_value(s.metric) AS metric,
+            any_value(s.unit) AS unit
         FROM chosen c JOIN metric_series s ON s.series_id = c.unique_id :: BIGINT
         JOIN series_buckets b ON b.series_id = s.series_id
         LEFT JOIN (SELECT series_id, max(changed_at) AS since FROM change_points GROUP BY series_id) p ON

@@ -8,7 +8,7 @@ from hypothesis import settings as limits
 from hypothesis import strategies as st
 
 from perf_assets.analysis.level_changes import find_change_points
-from perf_assets.analysis.regressions import Regressions, RegressionRules, find_regressions
+from perf_assets.analysis.regressions import RegressionRules, Regressions, find_regressions
 from perf_assets_tests.analysis.signals import MONDAY, step, white
 
 POINTS = 80
@@ -50,7 +50,9 @@ class Fleet:
              "commit_id": [f"commit-{n}" for n in range(POINTS)],
              "context": [f'{{"runner_image": "{"new" if n >= 50 else "old"}"}}' for n in range(POINTS)]}
         )  # fmt: skip
-        return find_regressions(find_change_points(pd.concat(frames)), series, runs, rules or RegressionRules(), anchors)
+        return find_regressions(
+            find_change_points(pd.concat(frames)), series, runs, rules or RegressionRules(), anchors
+        )
 
 
 def test_a_quiet_fleet_has_no_regression() -> None:

@@ -93,3 +93,13 @@ def test_no_sql_needs_what_a_lake_catalogue_lacks() -> None:
     assert len(files) > 20
     found = [f"{file.relative_to(package)}: {hit[0]}" for file in files for hit in lacking.finditer(file.read_text())]
     assert found == []
+
+
+def test_tables_of_another_schema_give_way(tmp_path: Path) -> None:
+    warehouse = Warehouse(tmp_path / "w.duckdb", tmp_path / "snapshots")
+    with warehouse.transaction() as con:
+        con.execute("ALTER TABLE regressions DROP COLUMN explanation")
+        con.execute("INSERT INTO batches (batch_id) VALUES (1)")
+        con.execute("UPDATE warehouse_schema SET fingerprint = 'of an earlier version'")
+    assert warehouse.query("SELECT explanation FROM regressions").empty
+    assert warehouse.query("SELECT * FROM batches").empty
