@@ -18,7 +18,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import stats
+from scipy import special
 
 from perf_assets.analysis.statistics import (
     FloatArray,
@@ -105,7 +105,7 @@ def _describe_one(
     n_before, n_after = cut - left, right - cut
     error = np.sqrt(noise.long_run_variance * (1.0 / n_before + 1.0 / n_after))
     degrees = max(effective_sample_size(right - left, noise.autocorrelation) - 2.0, 1.0)
-    margin = float(stats.t.ppf(0.975, degrees)) * error
+    margin = float(special.stdtrit(degrees, 0.975)) * error
     low, high = _location_interval(clean[left:right], cut - left, noise)
     return {
         "index": int(observed[cut]),
@@ -231,14 +231,14 @@ def _p_value(x: FloatArray, cut: int, noise: _Noise) -> float:
     mean_before, mean_after = float(bounded[:cut].mean()), float(bounded[cut:].mean())
     statistic = abs(mean_after - mean_before) / np.sqrt(noise.long_run_variance * (1.0 / cut + 1.0 / (n - cut)))
     degrees = max(effective_sample_size(n, noise.autocorrelation) - 2.0, 1.0)
-    b = float(stats.norm.isf(stats.t.sf(statistic, degrees))) if degrees < 200 else float(statistic)
+    b = float(-special.ndtri(special.stdtr(degrees, -statistic))) if degrees < 200 else float(statistic)
     if not np.isfinite(b) or b > 37:
         return 0.0
     if b < 1.5:
         return 1.0
     inner = SHORTEST / n
     spread = 2.0 * np.log((1.0 - inner) / inner)
-    return float(min(1.0, b * stats.norm.pdf(b) * ((1.0 - b**-2) * spread + 4.0 * b**-2)))
+    return float(min(1.0, b * np.exp(-(b**2) / 2.0) / np.sqrt(2.0 * np.pi) * ((1.0 - b**-2) * spread + 4.0 * b**-2)))
 
 
 def _drifts(x: FloatArray, cut: int, noise: _Noise) -> bool:

@@ -60,8 +60,10 @@ def _changes_of(series: pd.DataFrame) -> pd.DataFrame:
     values = series["value"].to_numpy(dtype=np.float64)
     whole = deseasonalise(ts, values)
     indices = detect(whole)
-    changes = describe(whole, indices).assign(part_of_day=ALL_DAY)
     partial = _partial_changes(ts, values)
+    if not indices.size and partial.empty:
+        return partial  # most series: no table need be made of nothing
+    changes = describe(whole, indices).assign(part_of_day=ALL_DAY)
     if not partial.empty:
         near = pd.Series(
             [bool(((partial["low"] <= row.high) & (partial["high"] >= row.low)).any()) for row in changes.itertuples()],
@@ -103,7 +105,10 @@ def _partial_changes(ts: TimeArray, values: FloatArray) -> pd.DataFrame:
         inside = (hours >= start) & (hours < end)
         means = _daily_means(values, day, inside, span)
         differences = means - _daily_means(values, day, ~inside, span)
-        table = describe(differences, detect(differences))
+        cuts = detect(differences)
+        if not cuts.size:
+            continue
+        table = describe(differences, cuts)
         for row in table.to_dict("records"):
             changed = _changed_hours(values, day, hours, inside, int(row["index"]))
             sharper = _daily_means(values, day, changed, span) - _daily_means(values, day, ~inside, span)

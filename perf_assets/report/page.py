@@ -18,7 +18,7 @@ from duckdb import DuckDBPyConnection
 from perf_assets.advice import wording
 from perf_assets.advice.insights import change_title, recovery
 from perf_assets.report import charts, reading
-from perf_assets.report.reading import Report, read_report, rows_of
+from perf_assets.report.reading import Handling, Report, read_report, rows_of
 from perf_assets.report.theme import short
 from perf_assets.warehouse.tables import METRIC_TRENDS
 
@@ -45,23 +45,23 @@ class Group:
     rows: tuple[Any, ...]
 
 
-def write_report(con: DuckDBPyConnection, file: Path, acknowledged: frozenset[str] = frozenset()) -> None:
+def write_report(con: DuckDBPyConnection, file: Path, handling: Handling | None = None) -> None:
     """Write the page about a snapshot (read-only connection) to `file`, whole or not at all.
 
-    `acknowledged`: ids (as text) of regressions that somebody has taken on; they are shown after the others.
+    `handling`: what has been done about regressions; those that somebody has taken on are shown after the others.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     staged = file.with_name(f".{file.name}.writing")
-    staged.write_text(render_report(con, acknowledged), encoding="utf-8")
+    staged.write_text(render_report(con, handling), encoding="utf-8")
     staged.replace(file)
 
 
-def render_report(con: DuckDBPyConnection, acknowledged: frozenset[str] = frozenset()) -> str:
+def render_report(con: DuckDBPyConnection, handling: Handling | None = None) -> str:
     """The page as HTML."""
     from markupsafe import Markup
 
     template = _template()
-    report = read_report(con, acknowledged)
+    report = read_report(con, handling)
     style = Markup((Path(__file__).parent / "page.css").read_text(encoding="utf-8"))  # noqa: S704 - our own file
     if report.empty:
         return str(template.render(report=report, style=style))

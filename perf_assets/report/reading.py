@@ -6,8 +6,8 @@ Belongs here: reading, choosing and counting what is shown, and its words. Does 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -74,8 +74,17 @@ class Report:
         return table[gaps].sort_values(["silent_days", "missing_share", "title"], ascending=[False, False, True])
 
 
-def read_report(con: DuckDBPyConnection, acknowledged: frozenset[str] = frozenset()) -> Report:
-    """Read a snapshot; `acknowledged` are the ids (as text) of findings somebody has taken on."""
+@dataclass(frozen=True)
+class Handling:
+    """What has been done about regressions, by id as text: taken on by somebody, or alerted (in words: where, when)."""
+
+    acknowledged: frozenset[str] = frozenset()
+    alerted: Mapping[str, str] = field(default_factory=dict)
+
+
+def read_report(con: DuckDBPyConnection, handling: Handling | None = None) -> Report:
+    """Read a snapshot, and mark in it what has been done."""
+    handling = handling or Handling()
 
     def table(sql: str) -> pd.DataFrame:
         return con.execute(sql).df()
@@ -83,7 +92,8 @@ def read_report(con: DuckDBPyConnection, acknowledged: frozenset[str] = frozense
     series = table("SELECT * FROM metric_series ORDER BY series_id")
     trends = table("SELECT * FROM metric_trends ORDER BY q_value NULLS LAST, abs(change_per_week) DESC, series_id")
     changes = table("SELECT * FROM regressions ORDER BY first_bad_at DESC, members DESC, regression_id")
-    changes = changes.assign(acknowledged=changes["regression_id"].astype(str).isin(acknowledged))
+    ids = changes["regression_id"].astype(str)
+    changes = changes.assign(acknowledged=ids.isin(handling.acknowledged), alert=ids.map(dict(handling.alerted)))
     outlook = table("SELECT * FROM breach_outlook ORDER BY series_id")
     scores = table("SELECT * FROM node_scores ORDER BY project, rank, node_id")
     named = series[["series_id", "title", "metric", "unit", "project", "test_name", "node_id", "simulated"]]

@@ -87,7 +87,8 @@ def forecast_selection(
     """The series to forecast: headline metrics first, then those with a limit, then by importance and data."""
     con.register("limits", limits)
     table = con.execute(
-        """SELECT s.series_id :: VARCHAR AS unique_id, s.title, l.limit_value, l.side,
+        """SELECT s.series_id :: VARCHAR AS unique_id, s.title || CASE WHEN s.simulated THEN ' (simulated)' ELSE '' END
+          AS title, l.limit_value, l.side,
           list_contains(?, s.metric) AS headline
         FROM metric_series s LEFT JOIN limits l ON l.metric = s.metric
         WHERE s.observed_buckets >= 14

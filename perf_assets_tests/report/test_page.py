@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from perf_assets.report.page import MOST_PICTURES, _href, render_report, write_report
+from perf_assets.report.reading import Handling
 from perf_assets_tests.report.snapshots import measured, snapshot
 
 EVIL = "<script>alert(1)</script>"
@@ -110,9 +111,10 @@ def test_many_regressions_have_few_pictures_and_one_table(tmp_path: Path) -> Non
 
 def test_acknowledged_regressions_come_last_and_are_not_counted(tmp_path: Path) -> None:
     with snapshot(tmp_path, fleet(), regressions=2) as con:
-        page = _Page(render_report(con, frozenset({"1"})))
+        page = _Page(render_report(con, Handling(frozenset({"1"}), {"2": "sent to outbox 2026-06-12 09:00 UTC"})))
     assert "1 regression and 1 acknowledged" in page.text
     assert "acknowledged" in page.text.split("Got worse", 2)[2]
+    assert page.text.count("sent to outbox 2026-06-12 09:00 UTC") == 1
 
 
 def test_an_empty_warehouse_says_what_to_do(tmp_path: Path) -> None:
