@@ -51,7 +51,7 @@ def score_nodes(durations: pd.DataFrame, alarms: pd.DataFrame) -> pd.DataFrame:
         "; ".join(
             part
             for part in (
-                f"{np.expm1(beside):.0%} slower than other {kind} nodes on the same tests" if is_slow else "",
+                f"{np.expm1(beside):.0%} slower than other {_kind(kind)}nodes on the same tests" if is_slow else "",
                 str(told.get((project, node), "")),
             )
             if part
@@ -65,5 +65,10 @@ def score_nodes(durations: pd.DataFrame, alarms: pd.DataFrame) -> pd.DataFrame:
     return nodes.sort_values(["project", "rank", "node_id"], ignore_index=True)[list(NODE_SCORE_COLUMNS)]
 
 
+def _kind(node_type: object) -> str:
+    return "" if pd.isna(node_type) else f"{node_type} "
+
+
 def _score(effect: pd.Series) -> pd.Series:
-    return 100.0 / (1.0 + np.exp(effect / SCALE))
+    # The same as 100 / (1 + exp(effect / SCALE)), which overflows for effects far out.
+    return 50.0 * (1.0 - np.tanh(effect / (2.0 * SCALE)))

@@ -17,6 +17,8 @@ RECOMMENDATION_COLUMNS = (
     "recommendation_id", "rank", "kind", "subject", "title", "action", "expected_effect", "evidence", "state",
     "project", "as_of", "simulated",
 )  # fmt: skip
+_WORTH_TELLING = 60.0
+"""Seconds a day from which a saving is named."""
 LIKELY = 0.5
 """Probability from which a breach is worth acting on."""
 _ORDER = (
@@ -49,15 +51,14 @@ def recommend(findings: Findings) -> pd.DataFrame:
         *_about_unknown_metrics(findings),
     ]
     as_of = findings.series.groupby("project")["as_of"].max() if len(findings.series) else pd.Series(dtype=object)
-    rows = []
-    for order, proposal in enumerate(sorted(proposals, key=lambda p: (_ORDER.index(str(p["kind"])), p["subject"]))):
-        identity = advice_id(proposal["project"], proposal["kind"], proposal["subject"])
-        rows.append(
-            {**proposal, "recommendation_id": identity, "rank": order + 1, "state": "proposed",
-             "as_of": as_of.get(proposal["project"])}
-        )  # fmt: skip
+    rows = [
+        {**proposal, "recommendation_id": advice_id(proposal["project"], proposal["kind"], proposal["subject"]),
+         "state": "proposed", "as_of": as_of.get(proposal["project"])}
+        for proposal in sorted(proposals, key=lambda p: (_ORDER.index(str(p["kind"])), str(p["subject"])))
+    ]  # fmt: skip
     table = pd.DataFrame(rows, columns=list(RECOMMENDATION_COLUMNS))
-    return table.drop_duplicates("recommendation_id", ignore_index=True)
+    table = table.drop_duplicates("recommendation_id", ignore_index=True)
+    return table.assign(rank=range(1, len(table) + 1))
 
 
 def breaches_ahead(findings: Findings) -> pd.DataFrame:
@@ -70,14 +71,14 @@ def breaches_ahead(findings: Findings) -> pd.DataFrame:
 
 def _about_limits(findings: Findings) -> Iterator[dict[str, object]]:
     for row in breaches_ahead(findings).itertuples():
-        place = row.node_id or row.test_name or row.project
+        place = _first_known(row.node_id, row.test_name, row.project)
         value, limit = quantity(row.last_value, row.unit), quantity(row.limit_value, row.unit)
         memory = row.metric == "memory_usage"
         when = f"is beyond its limit of {limit}" if row.already_breached else (
             f"will cross its limit of {limit} about {day(row.breach_date)}")  # fmt: skip
         yield {
             "kind": "high_memory_usage" if memory else "limit_breach",
-            "subject": str(place),
+            "subject": place if memory else f"{metric_words(row.metric)} of {place}",
             "project": row.project,
             "title": f"{metric_words(row.metric)} of {place} {when}",
             "action": (
@@ -101,7 +102,11 @@ def _about_regressions(findings: Findings) -> Iterator[dict[str, object]]:
             continue
         rate = daily.loc[row.series_id, "measurements"] / max(float(daily.loc[row.series_id, "span_days"]), 1.0)
         cost = (row.after - row.before) * rate * row.members
-        saved = f"{quantity(cost, 's')} less a day over {row.members} series" if row.unit == "s" and cost > 0 else None
+        saved = (
+            f"{quantity(cost, 's')} less a day over {row.members} series"
+            if row.unit == "s" and cost >= _WORTH_TELLING
+            else None
+        )
         base = {
             "project": row.project,
             "evidence": json.dumps([{"table": "regressions", "regression_id": str(row.regression_id)}]),
@@ -119,7 +124,7 @@ def _proposal(row: Any, effect: str) -> dict[str, object]:
     else:
         bracket = f"between the runs {row.last_good_run} and {row.first_bad_run}"
     words = metric_words(row.metric)
-    place = next((p for p in (row.test_name, row.node_id) if not pd.isna(p)), row.project)
+    place = _first_known(row.test_name, row.node_id, row.project)
     if row.scope == "node_type":
         return {
             "kind": "runner_image_regression", "subject": name,
@@ -149,10 +154,11 @@ def _proposal(row: Any, effect: str) -> dict[str, object]:
             "action": f"Quarantine {place} so that it blocks nobody, and look at its failures {bracket}.",
             "expected_effect": "Fewer reruns, and red builds that mean something.",
         }  # fmt: skip
-    if row.scope == "test" or row.metric == "test_execution_time":
+    if row.metric == "test_execution_time" or (row.scope == "test" and row.unit == "s"):
+        test = name if row.scope == "test" else place
         return {
-            "kind": "slow_test_execution", "subject": name if row.scope == "test" else place,
-            "title": f"{name if row.scope == 'test' else row.test_name} is {size} since {since}",
+            "kind": "slow_test_execution", "subject": test,
+            "title": f"{test} is {size} since {since}",
             "action": f"Look at the change {bracket}; until then, split the test or run more of it in parallel.",
             "expected_effect": effect,
         }  # fmt: skip
@@ -162,6 +168,10 @@ def _proposal(row: Any, effect: str) -> dict[str, object]:
         "action": f"Look at the change {bracket}.",
         "expected_effect": effect,
     }  # fmt: skip
+
+
+def _first_known(*names: Any) -> str:
+    return str(next(name for name in names if not pd.isna(name)))
 
 
 def _about_failing_nodes(findings: Findings) -> Iterator[dict[str, object]]:

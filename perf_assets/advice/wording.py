@@ -6,35 +6,51 @@ import math
 
 import pandas as pd
 
-_LARGE_BYTES = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "B"))
+_BYTES = ((1e12, 1e12, "TB"), (1e9, 1e9, "GB"), (1e6, 1e6, "MB"), (1e3, 1e3, "kB"), (0.0, 1.0, "B"))
+_TIMES = (
+    (3600.0, 3600.0, "h"), (180.0, 60.0, "min"), (1.0, 1.0, "s"), (1e-3, 1e-3, "ms"), (1e-6, 1e-6, "µs"),
+    (0.0, 1e-9, "ns"),
+)  # fmt: skip
 
 
 def quantity(value: float, unit: str) -> str:
     """A value with its UCUM unit, in the prefix that reads best: `1.25 ms`, `88 MB`, `82 %`."""
-    if value is None or not math.isfinite(value):
+    if pd.isna(value) or not math.isfinite(value):
         return "missing"
-    size = abs(value)
     if unit == "s":
-        if size >= 3600:
-            return f"{value / 3600:.3g} h"
-        if size >= 180:
-            return f"{value / 60:.3g} min"
-        for factor, name in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")):
-            if size >= factor:
-                return f"{value / factor:.3g} {name}"
-        return f"{value / 1e-9:.3g} ns"
+        return _scaled(value, _TIMES)
     if unit in ("By", "By/s"):
-        factor, name = next((pair for pair in _LARGE_BYTES if size >= pair[0]), _LARGE_BYTES[-1])
-        return f"{value / factor:.3g} {name}{'/s' if unit == 'By/s' else ''}"
-    if unit == "1" and size <= 1.5:
-        return f"{value * 100:.3g} %"
+        return _scaled(value, _BYTES) + ("/s" if unit == "By/s" else "")
+    if unit == "1" and abs(value) <= 1.5:
+        return f"{_figure(value * 100, 3)} %"
     label = unit.replace("{", "").replace("}", "") if unit not in ("", "1") else ""
-    return f"{value:,.4g} {label}".rstrip()
+    return f"{_figure(value, 4)} {label}".rstrip()
 
 
 def share(change: float) -> str:
     """A relative change with its sign: `+12.3 %`."""
-    return f"{change * 100:+.3g} %" if math.isfinite(change) else "unknown"
+    if pd.isna(change) or not math.isfinite(change):
+        return "unknown"
+    return f"{'-' if change < 0 else '+'}{_figure(abs(change) * 100, 3)} %"
+
+
+def _scaled(value: float, units: tuple[tuple[float, float, str], ...]) -> str:
+    """`value` in the largest of the units (smallest size to use it for, factor, name) that it reaches."""
+    # What rounds to a whole unit is written as one: 1 s, not 1,000 ms. Zero is zero of the plain unit.
+    size = abs(value) * 1.0005
+    unit = next((unit for unit in units if size >= unit[0]), units[-1]) if size else (0.0, 1.0, _plain(units))
+    return f"{_figure(value / unit[1], 3)} {unit[2]}"
+
+
+def _plain(units: tuple[tuple[float, float, str], ...]) -> str:
+    return next(name for _, factor, name in units if factor == 1.0)
+
+
+def _figure(value: float, digits: int) -> str:
+    """Significant digits; from a thousand on whole numbers with separators, up to where nobody reads them."""
+    if 999.5 <= abs(value) < 1e15:
+        return f"{value:,.0f}"
+    return f"{value + 0.0:.{digits}g}"
 
 
 def moment(time: object) -> str:

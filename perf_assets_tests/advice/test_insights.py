@@ -1,0 +1,133 @@
+"""Key insights: what is said about changes, limits and scenario runs, and that words follow figures."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from perf_assets.advice.insights import INSIGHT_COLUMNS, change_title, key_insights
+from perf_assets.analysis.durations import duration_drivers, scenario_efficiency
+from perf_assets.catalog import load_catalog
+from perf_assets.landing import Landing
+from perf_assets.settings import Settings
+from perf_assets.sources.files import _SCENARIO_RUNS
+from perf_assets.warehouse import Warehouse
+from perf_assets.warehouse.loading import load_file
+from perf_assets.warehouse.readings import scenario_runs
+from perf_assets_tests.advice.building import AS_OF, findings
+from perf_assets_tests.warehouse.building import RECEIVED_AT
+
+NO_RUNS = pd.DataFrame(columns=["project", "run_id", "scenario", "duration", "nodes", "edges", "observations", "risks"])
+
+
+def insights_of(runs: pd.DataFrame) -> pd.DataFrame:
+    """Insights about scenario runs alone, by kind."""
+    found = key_insights(findings([]), runs, duration_drivers(runs), scenario_efficiency(runs))
+    return found.set_index("kind")
+
+
+def made_up(noise: float, runs: int = 40) -> pd.DataFrame:
+    """Runs whose duration follows nodes, edges and observations, but for noise (in s)."""
+    random = np.random.default_rng(3)
+    nodes, edges, observations = random.uniform(100, 1000, (3, runs))
+    return pd.DataFrame(
+        {
+            "project": "own", "run_id": range(runs), "scenario": [f"scenario-{n % 4}" for n in range(runs)],
+            "duration": nodes + 0.5 * edges + 2 * observations + noise * random.normal(size=runs),
+            "nodes": nodes, "edges": edges, "observations": observations, "risks": 0.0,
+        }
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def sample_runs(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
+    """The 14 real runs that come with the product."""
+    home = tmp_path_factory.mktemp("home")
+    settings = Settings(home=home)
+    file = Landing(settings.landing).land(
+        _SCENARIO_RUNS, name="scenario_runs.json", received_at=RECEIVED_AT, origin="sample"
+    )
+    warehouse = Warehouse(settings.database, settings.snapshots)
+    load_file(warehouse, file, load_catalog(), settings.identity)
+    with warehouse.reading() as con:
+        return scenario_runs(con)
+
+
+def test_the_samples_fit_is_called_unreliable_and_why(sample_runs):
+    assert len(sample_runs) == 14
+    row = insights_of(sample_runs).loc["prediction_accuracy"]
+    assert row["title"] == "Duration is not explained reliably by nodes, edges and observations"
+    assert "on the 14 runs it was fitted to" in row["text"]
+    assert "does not carry over to runs it has not seen" in row["text"]
+    assert "lambda_timeout" in row["text"]
+    assert "has a leverage of" in row["text"]
+
+
+@pytest.mark.parametrize(
+    ("noise", "words"),
+    [(10.0, "is well explained"), (300.0, "is partly explained"), (6000.0, "is not explained reliably")],
+)
+def test_words_follow_the_cross_validated_fit(noise, words):
+    runs = made_up(noise)
+    drivers = duration_drivers(runs)
+    row = insights_of(runs).loc["prediction_accuracy"]
+    assert words in row["title"]
+    assert f"{drivers['r_squared_cross_validated'].iloc[0]:.3f} leaving each one out" in row["text"]
+
+
+def test_scenarios_are_compared(sample_runs):
+    found = insights_of(sample_runs)
+    means = sample_runs.groupby("scenario")["duration"].mean()
+    assert found.loc["slowest_scenario", "title"] == f"Slowest scenario: {means.idxmax()}"
+    assert found.loc["most_variable_scenario", "text"].endswith("run it again before acting.")
+    assert "A correlation is no cause." in found.loc["strongest_predictor", "text"]
+
+
+def test_no_runs_are_no_insights():
+    assert key_insights(findings([]), NO_RUNS, duration_drivers(NO_RUNS), scenario_efficiency(NO_RUNS)).empty
+
+
+def test_changes_and_limits_come_first_with_their_evidence():
+    found = findings(
+        [{"metric": "memory_usage", "unit": "1"}],
+        regressions=[{"kind": "improvement", "regression_id": 7}, {"regression_id": 8}],
+        breaches=[{}],
+        trends=[{}],
+    )
+    runs = made_up(10.0)
+    insights = key_insights(found, runs, duration_drivers(runs), scenario_efficiency(runs))
+    assert list(insights.columns) == list(INSIGHT_COLUMNS)
+    assert insights["kind"].tolist()[:3] == ["regression", "improvement", "breach"]
+    assert insights["rank"].tolist() == list(range(1, len(insights) + 1))
+    assert insights["insight_id"].is_unique
+    assert json.loads(insights["evidence"][0]) == {"table": "regressions", "regression_id": "8"}
+    assert "From 10 s to 14 s (+40 %, 95 % interval +38 % to +42 %), confirmed" in insights["text"][0]
+    assert "limit 90 %: crossed by 2026-09-24 with probability 80%" in insights["text"][2]
+    assert "(95 % interval from 2026-09-15 to later)" in insights["text"][2]
+    assert "will cross its limit about 2026-09-20" in insights["title"][2]
+    again = key_insights(found, runs, duration_drivers(runs), scenario_efficiency(runs))
+    pd.testing.assert_frame_equal(again, insights)
+
+
+def test_recovery_is_told():
+    found = findings(regressions=[{"recovered_at": AS_OF}])
+    (text,) = key_insights(found, NO_RUNS, duration_drivers(NO_RUNS), scenario_efficiency(NO_RUNS))["text"]
+    assert "confirmed, recovered 2026-09-10; last good run run-24, first of the new level run-25." in text
+
+
+@pytest.mark.parametrize(
+    ("scope", "part_of_day", "title"),
+    [
+        ("series", "all day", "x: +40 % since 2026-09-10 00:00 UTC"),
+        ("test", "all day", "x on 3 nodes: test execution time +40 % since 2026-09-10 00:00 UTC"),
+        ("node", "all day", "node x: test execution time +40 % since 2026-09-10 00:00 UTC"),
+        ("node_type", "by night", "all x nodes (by night): test execution time +40 % since 2026-09-10 00:00 UTC"),
+    ],
+)  # fmt: skip
+def test_titles_name_what_moved(scope, part_of_day, title):
+    changes = {"scope": scope, "scope_name": "x", "members": 3, "part_of_day": part_of_day}
+    (row,) = findings(regressions=[changes]).regressions.itertuples()
+    assert change_title(row) == title

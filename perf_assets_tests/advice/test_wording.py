@@ -1,0 +1,61 @@
+"""Figures as people read them."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from perf_assets.advice.wording import day, metric_words, moment, quantity, share
+
+QUANTITIES = [
+    (0.0, "s", "0 s"), (0.00125, "s", "1.25 ms"), (1e-6, "s", "1 µs"), (2.5e-8, "s", "25 ns"), (14.0, "s", "14 s"),
+    (-14.0, "s", "-14 s"), (0.9999, "s", "1 s"), (1445.0, "s", "24.1 min"), (7200.0, "s", "2 h"),
+    (3.6e6, "s", "1,000 h"), (1e300, "s", "2.78e+296 h"),
+    (0.0, "By", "0 B"), (512.0, "By", "512 B"), (88e6, "By", "88 MB"), (999.9e6, "By", "1 GB"), (-2e9, "By", "-2 GB"),
+    (5e15, "By", "5,000 TB"), (0.5, "By", "0.5 B"), (1.5e6, "By/s", "1.5 MB/s"), (0.0, "By/s", "0 B/s"),
+    (0.82, "1", "82 %"), (0.0, "1", "0 %"), (-0.1, "1", "-10 %"), (12.0, "1", "12"), (123456.0, "1", "123,456"),
+    (41.0, "{test}/h", "41 test/h"), (123456.0, "{test}", "123,456 test"), (12.3456, "", "12.35"), (0.0, "", "0"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("value", "unit", "expected"), QUANTITIES)
+def test_quantities(value, unit, expected):
+    assert quantity(value, unit) == expected
+
+
+@pytest.mark.parametrize("value", [None, math.nan, math.inf, -math.inf, pd.NA, pd.NaT])
+@pytest.mark.parametrize("unit", ["s", "By", "1", "", "{test}"])
+def test_what_is_not_known_is_missing(value, unit):
+    assert quantity(value, unit) == "missing"
+
+
+@given(
+    st.floats(allow_nan=False, allow_infinity=False), st.sampled_from(["s", "By", "By/s", "1", "", "{test}/h", "Hz"])
+)
+def test_every_value_is_a_short_text_of_its_size(value, unit):
+    text = quantity(value, unit)
+    assert len(text) < 30
+    assert "e+0" not in text
+    assert text.startswith("-") == (value < 0 and not text.startswith("0"))
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (0.123, "+12.3 %"), (-0.5, "-50 %"), (0.0, "+0 %"), (-0.0, "+0 %"), (12.34, "+1,234 %"), (1e-4, "+0.01 %"),
+        (math.nan, "unknown"), (math.inf, "unknown"), (None, "unknown"), (pd.NA, "unknown"),
+    ],
+)  # fmt: skip
+def test_shares(change, expected):
+    assert share(change) == expected
+
+
+def test_times_and_names():
+    assert moment(pd.Timestamp("2026-09-10 14:06:59")) == "2026-09-10 14:06 UTC"
+    assert (moment(pd.NaT), day(None)) == ("unknown", "unknown")
+    assert day("2026-09-10 14:06") == "2026-09-10"
+    assert metric_words("queue_wait_time") == "queue wait time"
