@@ -23,8 +23,8 @@ def channel_of(settings: Settings) -> Channel:
 def send_new_alerts(settings: Settings, now: datetime) -> DeliveryReport:
     """Send an alert for every confirmed regression of the newest snapshot that has not had one.
 
-    Both the sensor and the command call this, after each run. Acknowledged regressions and recovered ones stay silent. Findings in
-    simulated data only ever go to the outbox. Raises NoSnapshotError before the first run.
+    Both the sensor and the command call this, after each run. Acknowledged regressions and recovered ones stay silent.
+    Findings in simulated data only ever go to the outbox. Raises NoSnapshotError before the first run.
     """
     with open_snapshot(settings.snapshots) as con:
         regressions = con.execute("SELECT * FROM regressions WHERE kind = 'regression' AND recovered_at IS NULL").df()

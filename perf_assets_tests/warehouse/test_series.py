@@ -1,0 +1,200 @@
+"""Regular series from irregular measurements: buckets, gaps, widths, moving averages, and when the sample gives way."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from perf_assets.catalog import load_catalog
+from perf_assets.warehouse.readings import (
+    daily_metric_values,
+    forecast_history,
+    forecast_selection,
+    metric_limits,
+    recent_durations,
+    scenario_runs,
+)
+from perf_assets.warehouse.series import build_rollups, build_series
+from perf_assets_tests.warehouse.building import START, Site, row
+
+HOUR, DAY, WEEK = 3600, 86400, 604800
+LATER = datetime.fromisoformat("2027-12-31")
+"""After the last of the measurements."""
+
+
+def build(site: Site, values: dict[int, float] | list[dict[str, object]]) -> tuple[pd.Series, pd.DataFrame]:
+    """The one row of metric_series and its buckets, of values by hour."""
+    rows = (
+        [row(value, run=f"r{hour}", hour=hour) for hour, value in values.items()]
+        if isinstance(values, dict)
+        else values
+    )
+    site.load(rows, received_at=LATER)
+    return rebuild(site)
+
+
+def rebuild(site: Site) -> tuple[pd.Series, pd.DataFrame]:
+    with site.warehouse.transaction() as con:
+        build_series(con, load_catalog())
+        build_rollups(con)
+    series = site.warehouse.query("SELECT * FROM metric_series ORDER BY test_name")
+    return series.iloc[0], site.warehouse.query("SELECT * FROM series_buckets ORDER BY series_id, ts")
+
+
+def test_a_bucket_is_the_median_and_a_gap_has_no_row(site):
+    hours = [0.25, 0.5, *range(10), *range(16, 24)]
+    rows = [row({0: 9.0, 0.25: 2.0}.get(hour, 1.0), run=f"r{hour}", hour=hour) for hour in hours]
+    series, buckets = build(site, rows)
+    assert series["bucket_seconds"] == HOUR
+    first = buckets.iloc[0]
+    assert (first["ts"], first["value"], first["measurements"]) == (pd.Timestamp(START), 2.0, 3)
+    assert buckets["ts"].diff().max() == pd.Timedelta(hours=7)
+    assert (series["buckets"], series["observed_buckets"], len(buckets)) == (24, 18, 18)
+    assert series["missing_share"] == pytest.approx(6 / 24)
+    assert series["level"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("distance_hours", "width"),
+    [(0.5, HOUR), (1, HOUR), (1.25, HOUR), (1.3, 2 * HOUR), (3, 3 * HOUR), (6, 6 * HOUR), (8, DAY), (24, DAY),
+     (30, DAY), (31, WEEK), (168, WEEK), (1000, WEEK)],
+)  # fmt: skip
+def test_the_width_follows_the_mean_distance(site, distance_hours, width):
+    rows = [row(1.0, run=f"r{n}", hour=n * distance_hours) for n in range(6)]
+    assert build(site, rows)[0]["bucket_seconds"] == width
+
+
+def test_weeks_begin_on_monday(site):
+    _, buckets = build(site, dict.fromkeys(range(0, 24 * 60, 24 * 6), 1.0) | {2400: 1.0})
+    assert buckets["ts"].dt.day_name().unique().tolist() == ["Monday"]
+    assert buckets["ts"].iloc[0] == pd.Timestamp("2026-08-31")
+
+
+def test_one_measurement_is_a_series(site):
+    series, buckets = build(site, {5: 3.0})
+    assert (series["measurements"], series["buckets"], series["observed_buckets"]) == (1, 1, 1)
+    assert (series["span_days"], series["missing_share"], series["level"]) == (0.0, 0.0, 3.0)
+    assert pd.isna(series["noise"])
+    assert buckets["value"].tolist() == [3.0]
+
+
+def test_measurements_all_at_one_time_are_one_bucket(site):
+    series, buckets = build(site, [row(value, run=f"r{value}") for value in (1.0, 2.0, 9.0)])
+    assert (series["measurements"], series["buckets"]) == (3, 1)
+    assert buckets["value"].tolist() == [2.0]
+
+
+def test_a_level_of_zero_has_no_share_of_noise(site):
+    series, _ = build(site, dict.fromkeys(range(10), 0.0))
+    assert series["noise"] == 0.0
+    assert pd.isna(series["noise_share"])
+
+
+def test_noise_is_that_from_one_measurement_to_the_next(site):
+    random = np.random.default_rng(1)
+    # A drift and a step are no noise.
+    drifting = 10 + 0.01 * np.arange(200) + 5.0 * (np.arange(200) > 100)
+    series, _ = build(site, dict(enumerate(drifting + 0.5 * random.normal(size=200))))
+    assert series["noise"] == pytest.approx(0.5, rel=0.2)
+
+
+def test_the_catalogue_says_what_is_better(site):
+    site.load([row(1.0), row(1.0, metric_name="made_up", test_name="zoo")])
+    rebuild(site)
+    table = site.warehouse.query("SELECT metric, direction, in_catalogue, category FROM metric_series ORDER BY metric")
+    assert table.values.tolist() == [
+        ["made_up", "neutral", False, "not in the catalogue"],
+        ["test_execution_time", "lower_is_better", True, load_catalog()["test_execution_time"].category],
+    ]
+
+
+def test_moving_averages_are_of_days_not_of_rows(site):
+    # Days 0 and 1 with two values each, then nothing until day 7 and day 40.
+    build(site, {0: 1.0, 1: 3.0, 24: 4.0, 25: 6.0, 24 * 7: 8.0, 24 * 40: 10.0})
+    rollups = site.warehouse.query("SELECT * FROM metric_rollups ORDER BY day")
+    assert rollups["mean"].tolist() == [2.0, 5.0, 8.0, 10.0]
+    assert rollups[["low", "high", "median"]].iloc[0].tolist() == [1.0, 3.0, 2.0]
+    assert rollups["average_7d"].tolist() == [2.0, 3.5, 6.5, 10.0]
+    assert rollups["average_30d"].tolist() == [2.0, 3.5, 5.0, 10.0]
+
+
+def test_the_sample_gives_way_to_results_of_ones_own(site):
+    site.load([row(1.0, test_name="bundled")], origin="sample")
+    assert rebuild(site)[0]["test_name"] == "bundled"
+    site.load([row(2.0, test_name="own")])
+    series, buckets = rebuild(site)
+    assert series["test_name"] == "own"
+    assert buckets["value"].tolist() == [2.0]
+    with site.warehouse.reading() as con:
+        assert recent_durations(con).empty  # neither names a node
+
+
+def test_a_second_build_is_the_same(site):
+    build(site, {hour: float(hour % 7) for hour in range(100)})
+    before = site.warehouse.query("SELECT * FROM metric_series")
+    rebuild(site)
+    pd.testing.assert_frame_equal(site.warehouse.query("SELECT * FROM metric_series"), before)
+
+
+def test_an_empty_warehouse_has_no_series(site):
+    with site.warehouse.transaction() as con:
+        build_series(con, load_catalog())
+        build_rollups(con)
+        assert scenario_runs(con).empty
+        assert daily_metric_values(con).empty
+        selection = forecast_selection(con, metric_limits(load_catalog(), {}), [], 0, 10)
+        assert selection.series == ()
+        assert forecast_history(con, selection).empty
+
+
+def test_recent_durations_are_medians_of_two_weeks_a_test_and_node(site):
+    rows = [row(float(day), run=f"r{day}", hour=24 * day, node_id="n", node_type="linux") for day in range(40)]
+    site.load(
+        [*rows, row(5.0, run="other", node_id="m", node_type="linux", metric_name="cpu_usage", unit="1")],
+        received_at=LATER,
+    )
+    rebuild(site)
+    with site.warehouse.reading() as con:
+        table = recent_durations(con)
+    assert table[["test_name", "node_id", "node_type", "duration"]].values.tolist() == [["login", "n", "linux", 32.5]]
+
+
+def test_days_are_shares_of_each_series_level(site):
+    rows = [
+        row(10.0 * 2**test, run=f"r{day}", hour=24 * day, test_name=f"t{test}") for test in range(3) for day in (0, 1)
+    ]
+    site.load(rows)
+    rebuild(site)
+    with site.warehouse.reading() as con:
+        values = daily_metric_values(con)
+    assert values["value"].tolist() == [1.0, 1.0]
+    assert set(values["node_id"]) == {"whole project"}
+
+
+def test_headline_and_limited_series_are_forecast_first(site):
+    days = range(20)
+    metrics = {"test_execution_time": "s", "memory_usage": "1", "tests_per_hour": "{test}/h"}
+    for metric in metrics:
+        site.load([row(0.5, run=f"r{day}", hour=24 * day, metric_name=metric, test_name=metric) for day in days])
+    site.load([row(1.0, test_name="short")])
+    rebuild(site)
+    limits = metric_limits(load_catalog(), {"test_execution_time": 7.0})
+    with site.warehouse.reading() as con:
+        selection = forecast_selection(con, limits, ["tests_per_hour"], 1, 2)
+        history = forecast_history(con, selection)
+    titles = [selection.titles[key].split(" · ")[0] for key in selection.series]
+    assert titles == ["tests_per_hour", titles[1]]
+    assert titles[1] in ("memory_usage", "test_execution_time")
+    assert selection.headline == selection.series[:1]
+    assert (selection.available, len(selection.limits)) == (3, 1)
+    assert history.groupby("unique_id").size().tolist() == [20, 20]
+    assert history["ds"].min() == pd.Timestamp(datetime.fromisoformat("2026-09-01"))
+
+
+def test_own_limits_come_before_the_catalogues():
+    limits = metric_limits(load_catalog(), {"memory_usage": 0.5, "tests_per_hour": 100.0}).set_index("metric")
+    assert limits.loc["memory_usage"].tolist() == [0.5, "upper"]
+    assert limits.loc["tests_per_hour"].tolist() == [100.0, "lower"]
