@@ -1,0 +1,84 @@
+"""Group `correlations`: what moves together, and what drives the duration of scenario runs."""
+
+import dagster as dg
+import pandas as pd
+
+from perf_assets.analysis import durations
+from perf_assets.analysis.correlations import correlate
+from perf_assets.defs.asset_spec import POOL, outcome, table_spec
+from perf_assets.defs.pictures import picture
+from perf_assets.report import charts
+from perf_assets.warehouse import Warehouse
+from perf_assets.warehouse.readings import daily_metric_values, metric_change_times, scenario_runs
+from perf_assets.warehouse.tables import DURATION_DRIVERS, METRIC_CORRELATIONS, RUN_OUTLIERS, SCENARIO_EFFICIENCY
+
+
+@dg.multi_asset(
+    specs=[
+        table_spec(
+            METRIC_CORRELATIONS,
+            "correlations",
+            ["metric_rollups", "metric_series", "change_points"],
+            {"scipy"},
+            "Spearman's rank correlation of the days, over the whole project and within each node.",
+        )
+    ],
+    pool=POOL,
+)
+def metric_correlations(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult[None]:
+    with warehouse.reading() as con:
+        values, changes = daily_metric_values(con), metric_change_times(con)
+    table = correlate(values, changes)
+    warehouse.replace((METRIC_CORRELATIONS, table))
+    return dg.MaterializeResult(
+        metadata=outcome(
+            table.sort_values("q_value"),
+            {
+                "significant_pairs": int((table["q_value"] <= 0.05).sum()),
+                "whole_project": picture(charts.correlation_heatmap(table)),
+            },
+        )
+    )
+
+
+@dg.multi_asset(
+    specs=[
+        table_spec(
+            DURATION_DRIVERS,
+            "correlations",
+            ["performance_metrics"],
+            {"numpy"},
+            "R² is given in sample and leaving each run out.",
+        )
+    ],
+    pool=POOL,
+)
+def duration_drivers(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult[None]:
+    runs = _runs(warehouse)
+    table = durations.duration_drivers(runs)
+    warehouse.replace((DURATION_DRIVERS, table))
+    return dg.MaterializeResult(metadata=outcome(table, {"scatter": picture(charts.driver_scatter(runs))}))
+
+
+@dg.multi_asset(
+    specs=[table_spec(RUN_OUTLIERS, "correlations", ["performance_metrics", "duration_drivers"], {"numpy"}, "")],
+    pool=POOL,
+)
+def run_outliers(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult[None]:
+    table = durations.run_outliers(_runs(warehouse))
+    warehouse.replace((RUN_OUTLIERS, table))
+    return dg.MaterializeResult(metadata=outcome(table, {"residuals": picture(charts.residuals(table))}))
+
+
+@dg.multi_asset(
+    specs=[table_spec(SCENARIO_EFFICIENCY, "correlations", ["performance_metrics"], {"pandas"}, "")], pool=POOL
+)
+def scenario_efficiency(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult[None]:
+    table = durations.scenario_efficiency(_runs(warehouse))
+    warehouse.replace((SCENARIO_EFFICIENCY, table))
+    return dg.MaterializeResult(metadata=outcome(table, {"efficiency": picture(charts.efficiency(table))}))
+
+
+def _runs(warehouse: Warehouse) -> pd.DataFrame:
+    with warehouse.reading() as con:
+        return scenario_runs(con)

@@ -1,0 +1,61 @@
+"""Group `series`: from measurements to regular series."""
+
+import dagster as dg
+
+from perf_assets.catalog import load_catalog
+from perf_assets.defs.asset_spec import POOL, outcome, table_spec
+from perf_assets.settings import Settings
+from perf_assets.warehouse import Warehouse
+from perf_assets.warehouse.series import build_rollups, build_series
+from perf_assets.warehouse.tables import METRIC_ROLLUPS, METRIC_SERIES
+
+
+@dg.multi_asset(
+    specs=[
+        table_spec(
+            METRIC_SERIES,
+            "series",
+            ["performance_metrics"],
+            {"sql"},
+            "Irregular results become regular buckets (median a bucket, table series_buckets); gaps stay gaps.",
+        )
+    ],
+    pool=POOL,
+)
+def metric_series(
+    settings: dg.ResourceParam[Settings], warehouse: dg.ResourceParam[Warehouse]
+) -> dg.MaterializeResult[None]:
+    with warehouse.transaction() as con:
+        build_series(con, load_catalog(settings.metrics_file))
+    table = warehouse.query("SELECT * FROM metric_series ORDER BY importance, series_id")
+    unknown = sorted(table.loc[~table["in_catalogue"].astype(bool), "metric"].unique())
+    return dg.MaterializeResult(
+        metadata=outcome(
+            table.drop(columns=["series_id", "project"]),
+            {
+                "measurements": int(table["measurements"].sum()),
+                "not_in_the_catalogue": ", ".join(unknown) or "none",
+                "mean_missing_share": float(table["missing_share"].mean()) if len(table) else 0.0,
+            },
+        )
+    )
+
+
+@dg.multi_asset(
+    specs=[
+        table_spec(
+            METRIC_ROLLUPS,
+            "series",
+            ["performance_metrics", "metric_series"],
+            {"sql"},
+            "With moving averages over 7 and 30 days.",
+        )
+    ],
+    pool=POOL,
+)
+def metric_rollups(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult[None]:
+    with warehouse.transaction() as con:
+        build_rollups(con)
+    count = int(warehouse.query("SELECT count(*) AS n FROM metric_rollups")["n"].iloc[0])
+    shown = warehouse.query("SELECT * FROM metric_rollups ORDER BY day DESC, series_id LIMIT 10")
+    return dg.MaterializeResult(metadata=outcome(shown, {"dagster/row_count": count}))

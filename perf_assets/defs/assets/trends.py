@@ -1,0 +1,143 @@
+"""Group `trends`: what changed, when, and what matters."""
+
+import dagster as dg
+
+from perf_assets.analysis.anomalies import find_anomalies
+from perf_assets.analysis.level_changes import find_change_points
+from perf_assets.analysis.regressions import RegressionRules, find_regressions
+from perf_assets.analysis.seasonality import seasonal_patterns as find_patterns
+from perf_assets.analysis.trends import find_trends
+from perf_assets.defs.asset_spec import POOL, outcome, table_spec
+from perf_assets.defs.pictures import picture
+from perf_assets.report import charts
+from perf_assets.settings import Settings
+from perf_assets.state import open_state
+from perf_assets.warehouse import Warehouse
+from perf_assets.warehouse.tables import (
+    ANOMALIES,
+    CHANGE_POINTS,
+    METRIC_TRENDS,
+    REGRESSION_MEMBERS,
+    REGRESSIONS,
+    SEASONAL_PATTERNS,
+)
+
+_BUCKETS = "SELECT series_id, ts, value FROM series_buckets ORDER BY series_id, ts"
+
+
+@dg.multi_asset(
+    specs=[
+        table_spec(
+            CHANGE_POINTS,
+            "trends",
+            ["performance_metrics", "metric_series"],
+            {"numpy"},
+            "Robust to outliers, autocorrelation, seasons and drift; false discoveries are controlled over all series.",
+        )
+    ],
+    pool=POOL,
+)
+def change_points(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult[None]:
+    measurements = warehouse.query(
+        "SELECT series_id, run_id, ts, value FROM analysed_measurements ORDER BY series_id, ts, run_id"
+    )
+    table = find_change_points(measurements)
+    warehouse.replace((CHANGE_POINTS, table))
+    return dg.MaterializeResult(metadata=outcome(table, {"series_with_changes": int(table["series_id"].nunique())}))
+
+
+@dg.multi_asset(
+    specs=[
+        table_spec(
+            METRIC_TRENDS,
+            "trends",
+            ["metric_series", "change_points"],
+            {"numpy", "scipy"},
+            "Taken within the last level; the error allows for autocorrelation, the q-value for the number of series.",
+        )
+    ],
+    pool=POOL,
+)
+def metric_trends(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult[None]:
+    series = warehouse.query("SELECT * FROM metric_series ORDER BY series_id")
+    buckets = warehouse.query(_BUCKETS)
+    table = find_trends(buckets, series, warehouse.query("SELECT series_id, changed_at FROM change_points"))
+    warehouse.replace((METRIC_TRENDS, table))
+    return dg.MaterializeResult(
+        metadata=outcome(
+            table.sort_values("q_value"),
+            {
+                "verdicts": {str(verdict): int(count) for verdict, count in table["verdict"].value_counts().items()},
+                "strongest_trends": picture(charts.strongest_trends(table, series, buckets)),
+            },
+        )
+    )
+
+
+@dg.multi_asset(
+    specs=[table_spec(SEASONAL_PATTERNS, "trends", ["metric_series"], {"statsmodels"}, "By STL and MSTL.")], pool=POOL
+)
+def seasonal_patterns(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult[None]:
+    widths = warehouse.query("SELECT series_id, bucket_seconds FROM metric_series").set_index("series_id")[
+        "bucket_seconds"
+    ]
+    table = find_patterns(warehouse.query(_BUCKETS), widths)
+    warehouse.replace((SEASONAL_PATTERNS, table))
+    return dg.MaterializeResult(metadata=outcome(table.sort_values("strength", ascending=False)))
+
+
+@dg.multi_asset(
+    specs=[
+        table_spec(ANOMALIES, "trends", ["metric_series"], {"numpy"}, "Each value is held against its own past only.")
+    ],
+    pool=POOL,
+)
+def anomalies(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult[None]:
+    table = find_anomalies(warehouse.query(_BUCKETS))
+    warehouse.replace((ANOMALIES, table))
+    return dg.MaterializeResult(metadata=outcome(table.sort_values("score", ascending=False)))
+
+
+@dg.multi_asset(
+    specs=[
+        table_spec(
+            REGRESSIONS,
+            "trends",
+            ["change_points", "metric_series"],
+            {"numpy"},
+            "A slow node, a runner image or a test that shifts many series is one finding with members "
+            "(table regression_members).",
+        )
+    ],
+    pool=POOL,
+)
+def regressions(
+    settings: dg.ResourceParam[Settings], warehouse: dg.ResourceParam[Warehouse]
+) -> dg.MaterializeResult[None]:
+    rules = settings.regressions
+    series = warehouse.query("SELECT * FROM metric_series ORDER BY series_id")
+    with open_state(settings.state) as state:
+        found = find_regressions(
+            warehouse.query("SELECT * FROM change_points ORDER BY series_id, position"),
+            series,
+            warehouse.query(
+                """SELECT run_id, run_key, commit_id, context FROM runs
+                WHERE run_id IN (SELECT index_run_id FROM change_points UNION SELECT previous_run_id FROM
+                change_points)"""
+            ),
+            RegressionRules(rules.threshold, rules.thresholds, rules.false_discovery_rate, rules.confirm_after),
+            state.anchors(),
+        )
+        warehouse.replace((REGRESSIONS, found.table), (REGRESSION_MEMBERS, found.members))
+        state.add_anchors(found.anchors)
+    members = found.members.merge(series[["series_id", "title"]], on="series_id")
+    return dg.MaterializeResult(
+        metadata=outcome(
+            found.table[["scope", "scope_name", "cause", "kind", "state", "change", "first_bad_at", "explanation"]],
+            {
+                "regressions": int((found.table["kind"] == "regression").sum()),
+                "improvements": int((found.table["kind"] == "improvement").sum()),
+                "series_that_moved": int(members["series_id"].nunique()),
+            },
+        )
+    )

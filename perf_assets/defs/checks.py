@@ -1,0 +1,134 @@
+"""Asset checks: what must hold of the tables; each names the rows that break it."""
+
+import dagster as dg
+
+from perf_assets.defs.asset_spec import POOL
+from perf_assets.warehouse import Warehouse
+from perf_assets.warehouse.tables import TABLES
+
+_NEWEST_MUST_BE_WITHIN_DAYS = 7
+_VOLUME_MAY_FALL_TO = 0.5
+
+
+@dg.asset_check(asset="performance_metrics", description="Every table has the columns its schema says.", pool=POOL)
+def schema_is_as_documented(warehouse: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
+    found = warehouse.query("SELECT table_name, column_name FROM information_schema.columns")
+    columns = {(row.table_name, row.column_name) for row in found.itertuples()}
+    wrong = [f"{t.name}.{c.name}" for t in TABLES for c in t.columns if (t.name, c.name) not in columns]
+    return dg.AssetCheckResult(
+        passed=not wrong, metadata={"tables": len(TABLES), "missing": ", ".join(wrong) or "none"}
+    )
+
+
+@dg.asset_check(asset="performance_metrics", description="No measurement of a run is stored twice.", pool=POOL)
+def measurements_are_unique(warehouse: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
+    table = warehouse.query(
+        "SELECT series_id, run_id, count(*) AS copies FROM measurements GROUP BY ALL HAVING copies > 1 LIMIT 100"
+    )
+    return dg.AssetCheckResult(passed=table.empty, metadata={"duplicates": len(table)})
+
+
+@dg.asset_check(
+    asset="performance_metrics",
+    description="The last full day brought at least half as many measurements as the median of the four weeks before.",
+    pool=POOL,
+)
+def volume_is_usual(warehouse: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
+    table = warehouse.query(
+        """WITH daily AS (
+          SELECT s.project, date_trunc('day', m.ts) AS day, count(*) AS n, max(max(m.ts)) OVER (PARTITION BY
+          s.project) AS newest
+          FROM analysed_measurements m JOIN analysed_series s USING (series_id) GROUP BY s.project, day
+        ), last AS (SELECT project, arg_max(n, day) AS last_day FROM daily WHERE day < date_trunc('day', newest)
+        GROUP BY project)
+        SELECT project, any_value(last_day) AS last_day, median(n) AS usual
+        FROM daily JOIN last USING (project) WHERE day > newest - INTERVAL 28 DAY GROUP BY project"""
+    )
+    low = table[table["last_day"] < _VOLUME_MAY_FALL_TO * table["usual"]]
+    return dg.AssetCheckResult(
+        passed=low.empty,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"projects": len(table), "fewer_than_usual": ", ".join(low["project"]) or "none"},
+    )
+
+
+@dg.asset_check(
+    asset="metric_series",
+    description=f"Every series was seen in the {_NEWEST_MUST_BE_WITHIN_DAYS} days before the project's newest result.",
+    pool=POOL,
+)
+def series_are_fresh(warehouse: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
+    table = warehouse.query(
+        "SELECT title, last_seen FROM metric_series WHERE last_seen < as_of - to_days(?) ORDER BY last_seen",
+        [_NEWEST_MUST_BE_WITHIN_DAYS],
+    )
+    stale = "; ".join(f"{row.title} ({row.last_seen:%Y-%m-%d})" for row in table.head(20).itertuples())
+    return dg.AssetCheckResult(
+        passed=table.empty,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"series_not_seen_lately": len(table), "which": stale or "none"},
+    )
+
+
+@dg.asset_check(
+    asset="metric_series", description="Every metric is in the catalogue, so that its direction is known.", pool=POOL
+)
+def metrics_are_in_the_catalogue(warehouse: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
+    table = warehouse.query("SELECT DISTINCT metric FROM metric_series WHERE NOT in_catalogue ORDER BY metric")
+    return dg.AssetCheckResult(
+        passed=table.empty,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"not_in_the_catalogue": ", ".join(table["metric"]) or "none"},
+    )
+
+
+@dg.asset_check(asset="quarantined_results", description="Nothing was sent to quarantine.", pool=POOL)
+def nothing_is_quarantined(warehouse: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
+    table = warehouse.query("SELECT reason, count(*) AS n FROM quarantined_results GROUP BY reason ORDER BY n DESC")
+    return dg.AssetCheckResult(
+        passed=table.empty,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={str(row.reason): int(str(row.n)) for row in table.itertuples()} or {"quarantined": 0},
+    )
+
+
+@dg.asset_check(
+    asset="metric_forecasts", description="Intervals contain the forecast and the wider one the narrower.", pool=POOL
+)
+def forecast_intervals_are_nested(warehouse: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
+    table = warehouse.query(
+        """SELECT count(*) AS n FROM metric_forecasts
+        WHERE NOT ("lo-95" <= "lo-80" AND "lo-80" <= mean AND mean <= "hi-80" AND "hi-80" <= "hi-95")"""
+    )
+    crossed = int(table["n"].iloc[0])
+    return dg.AssetCheckResult(passed=crossed == 0, metadata={"crossed": crossed})
+
+
+@dg.asset_check(
+    asset="recommendations", description="Every recommendation names rows that exist as evidence.", pool=POOL
+)
+def recommendations_have_evidence(warehouse: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
+    table = warehouse.query(
+        """WITH named AS (SELECT recommendation_id, unnest(evidence :: JSON[]) AS e FROM recommendations), rows AS (
+          SELECT 'regressions' AS table_name, regression_id :: VARCHAR AS key FROM regressions
+          UNION ALL SELECT 'breach_outlook', series_id :: VARCHAR FROM breach_outlook
+          UNION ALL SELECT 'metric_trends', series_id :: VARCHAR FROM metric_trends
+          UNION ALL SELECT 'metric_series', metric FROM metric_series
+        )
+        SELECT count(*) AS n FROM named ANTI JOIN rows ON table_name = (e ->> 'table')
+          AND key = coalesce(e ->> 'regression_id', e ->> 'series_id', e ->> 'metric')"""
+    )
+    missing = int(table["n"].iloc[0])
+    return dg.AssetCheckResult(passed=missing == 0, metadata={"without_evidence": missing})
+
+
+CHECKS = [
+    schema_is_as_documented,
+    measurements_are_unique,
+    volume_is_usual,
+    series_are_fresh,
+    metrics_are_in_the_catalogue,
+    nothing_is_quarantined,
+    forecast_intervals_are_nested,
+    recommendations_have_evidence,
+]

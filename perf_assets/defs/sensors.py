@@ -1,0 +1,76 @@
+"""Sensors: files in the drop folder, new regressions, failed runs."""
+
+import hashlib
+from pathlib import Path
+
+import dagster as dg
+
+from perf_assets.alerts.dispatch import send_alert, send_new_alerts
+from perf_assets.alerts.model import failed_run_alert
+from perf_assets.defs.jobs import MAIN_JOB
+from perf_assets.landing import utc_now
+from perf_assets.settings import Settings
+from perf_assets.sources.files import waiting_files
+
+_CURRENT_SNAPSHOT = "current.duckdb"
+
+
+@dg.sensor(job=MAIN_JOB, minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)
+def dropped_files(context: dg.SensorEvaluationContext, settings: dg.ResourceParam[Settings]) -> dg.SensorResult:
+    """Analyse as soon as files lie in the drop folder (var/landing/drop)."""
+    waiting = [(file, file.stat()) for file in waiting_files(settings.drop_folder)]
+    if not waiting:
+        return dg.SensorResult(skip_reason=f"{settings.drop_folder} is empty")
+    signs = "\n".join(f"{file}:{stat.st_size}:{stat.st_mtime_ns}" for file, stat in waiting)
+    key = hashlib.sha256(signs.encode()).hexdigest()
+    if context.cursor != key:
+        # A file that is still being written changes between two looks; it is taken once it has stopped.
+        return dg.SensorResult(
+            skip_reason=f"{len(waiting)} files have just come, waiting for them to settle", cursor=key
+        )
+    today = f"{utc_now():%Y-%m-%d}"
+    return dg.SensorResult(run_requests=[dg.RunRequest(run_key=f"dropped-{key}", partition_key=today)], cursor=key)
+
+
+@dg.sensor(minimum_interval_seconds=60, default_status=dg.DefaultSensorStatus.RUNNING)
+def regression_alerts(context: dg.SensorEvaluationContext, settings: dg.ResourceParam[Settings]) -> dg.SkipReason:
+    """Send an alert for each confirmed regression that has not had one, whenever a new snapshot is published."""
+    current = settings.snapshots / _CURRENT_SNAPSHOT
+    if not current.exists():
+        return dg.SkipReason("no snapshot yet")
+    snapshot = _identity(current.resolve())
+    if context.cursor == snapshot:
+        return dg.SkipReason(f"{snapshot} has been looked at")
+    report = send_new_alerts(settings, utc_now())
+    # The record of what was sent decides, not the cursor: it only moves on when nothing is left to try again.
+    if not report.failed and not report.in_progress:
+        context.update_cursor(snapshot)
+    for alert_id, reason in report.failed:
+        context.log.error("alert %s was not sent: %s", alert_id, reason)
+    return dg.SkipReason(f"{snapshot}: {len(report.sent)} sent, {len(report.already_sent)} sent before")
+
+
+@dg.run_failure_sensor(default_status=dg.DefaultSensorStatus.RUNNING, monitor_all_code_locations=False)
+def failed_runs(context: dg.RunFailureSensorContext, settings: dg.ResourceParam[Settings]) -> None:
+    """Say when a run has failed, and at which step."""
+    run = context.dagster_run
+    reasons = [_reason(event) for event in context.get_step_failure_events()]
+    message = "\n".join(reasons) or context.failure_event.message or ""
+    report = send_alert(settings, failed_run_alert(run.run_id, run.job_name, message, utc_now()), utc_now())
+    for alert_id, reason in report.failed:
+        context.log.error("alert %s was not sent: %s", alert_id, reason)
+
+
+def _identity(snapshot: Path) -> str:
+    """Name and time: a snapshot folder that was deleted begins to count anew."""
+    return f"{snapshot.name} of {snapshot.stat().st_mtime_ns}"
+
+
+def _reason(event: dg.DagsterEvent) -> str:
+    error = event.step_failure_data.error
+    if error is None:
+        return f"{event.step_key} failed"
+    return f"{event.step_key}: {(error.cause or error).message.strip()}"
+
+
+SENSORS = [dropped_files, regression_alerts, failed_runs]

@@ -1,0 +1,139 @@
+"""What Dagster loads: the graph as a literal table, so that a change of it is seen in review."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import dagster as dg
+import pytest
+
+from perf_assets.definitions import build_definitions, defs
+from perf_assets.landing import utc_now
+from perf_assets.settings import Settings
+from perf_assets.warehouse.tables import TABLES
+
+GRAPH = """
+key_insights         advice       breach_outlook duration_drivers metric_trends node_scores regressions scenario_efficiency
+node_scores          advice       breach_outlook metric_series metric_trends performance_metrics regressions
+recommendations      advice       breach_outlook metric_series metric_trends node_scores regressions
+schedule_plan        advice       node_scores performance_metrics
+duration_drivers     correlations performance_metrics
+metric_correlations  correlations change_points metric_rollups metric_series
+run_outliers         correlations duration_drivers performance_metrics
+scenario_efficiency  correlations performance_metrics
+breach_outlook       forecasts    metric_forecasts metric_series
+forecast_models      forecasts    change_points metric_rollups
+metric_forecasts     forecasts    change_points metric_rollups
+dashboard_results    ingestion
+quarantined_results* ingestion    raw_results
+raw_results*         ingestion    dashboard_results
+metric_rollups       series       metric_series performance_metrics
+metric_series        series       performance_metrics
+performance_metrics* series       raw_results
+anomalies            trends       metric_series
+change_points        trends       metric_series performance_metrics
+metric_trends        trends       change_points metric_series
+regressions          trends       change_points metric_series
+seasonal_patterns    trends       metric_series
+"""  # noqa: E501 - a table
+"""Key (a star: partitioned by day), group, and what it depends on."""
+
+CHECKS = {
+    "forecast_intervals_are_nested", "measurements_are_unique", "metrics_are_in_the_catalogue",
+    "nothing_is_quarantined", "recommendations_have_evidence", "schema_is_as_documented", "series_are_fresh",
+    "volume_is_usual",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def specs() -> dict[str, dg.AssetSpec]:
+    return {spec.key.to_user_string(): spec for spec in defs.resolve_all_asset_specs()}
+
+
+def test_the_graph_is_as_written_down(specs):
+    found = {
+        (
+            f"{name}{'*' if spec.partitions_def else ''}",
+            str(spec.group_name),
+            *sorted(dep.asset_key.to_user_string() for dep in spec.deps),
+        )
+        for name, spec in specs.items()
+    }
+    assert found == {tuple(line.split()) for line in GRAPH.strip().splitlines()}
+
+
+def test_every_asset_says_what_it_is_and_whose(specs):
+    for name, spec in specs.items():
+        assert len(spec.description or "") > 20, name
+        assert spec.owners == ["team:performance"], name
+        assert spec.kinds, name
+
+
+def test_every_asset_that_is_a_table_has_its_columns(specs):
+    tables = {table.name: table for table in TABLES}
+    for name, spec in specs.items():
+        if name not in tables:
+            continue
+        schema = spec.metadata["dagster/column_schema"]
+        columns = [(column.name, column.type, column.description) for column in schema.columns]
+        assert columns == [(column.name, column.type, column.meaning) for column in tables[name].columns]
+    assert set(specs) - set(tables) == {"dashboard_results", "performance_metrics"}
+
+
+def test_lineage_reaches_from_received_files_to_recommendations():
+    graph = defs.resolve_asset_graph()
+    ancestors = graph.get_ancestor_asset_keys(dg.AssetKey("recommendations"))
+    assert {dg.AssetKey("raw_results"), dg.AssetKey("performance_metrics"), dg.AssetKey("regressions")} <= ancestors
+
+
+@pytest.mark.parametrize("name", ["raw_results", "performance_metrics", "quarantined_results"])
+def test_days_of_receipt_include_today_and_are_backfilled_in_one_run(name, specs):
+    partitions = specs[name].partitions_def
+    assert partitions is not None
+    days = partitions.get_partition_keys()
+    assert (days[0], days[-1]) == ("2026-01-01", f"{utc_now():%Y-%m-%d}")
+    policy = defs.resolve_asset_graph().get(dg.AssetKey(name)).backfill_policy
+    assert policy == dg.BackfillPolicy.single_run()
+
+
+def test_every_check_is_there():
+    graph = defs.resolve_asset_graph()
+    assert {key.name for key in graph.asset_check_keys} == CHECKS
+
+
+@pytest.mark.parametrize(
+    ("schedule", "job"), [("daily_analysis", "perf_assets_job"), ("hourly_ingestion", "ingestion_job")]
+)
+def test_schedules_ask_for_their_day_once(schedule, job):
+    moment = datetime(2026, 8, 9, 5, 30, tzinfo=UTC)
+    definition = defs.resolve_schedule_def(schedule)
+    assert definition.job_name == job
+    context = dg.build_schedule_context(
+        scheduled_execution_time=moment,
+        repository_def=defs.get_repository_def(),
+        instance=dg.DagsterInstance.ephemeral(),
+    )
+    requests = definition.evaluate_tick(context).run_requests
+    assert [(request.run_key, request.partition_key) for request in requests or []] == [
+        ("2026-08-09T05:30", "2026-08-09")
+    ]
+
+
+def test_the_main_job_is_everything_and_ingestion_its_beginning(specs):
+    assert set(_assets("perf_assets_job")) == set(specs)
+    assert set(_assets("ingestion_job")) == {
+        "dashboard_results", "raw_results", "quarantined_results", "performance_metrics",
+    }  # fmt: skip
+
+
+def test_resources_can_be_overridden(tmp_path):
+    settings = Settings(home=tmp_path)
+    overridden = build_definitions({"settings": settings})
+    assert overridden.resources["settings"] is settings
+    assert overridden.resources["warehouse"] is not None
+    assert build_definitions().resources["settings"] is not settings
+
+
+def _assets(job: str) -> list[str]:
+    selected = defs.resolve_job_def(job).asset_layer.selected_asset_keys
+    return [key.to_user_string() for key in selected]
