@@ -1,0 +1,60 @@
+"""`alerts`: what was sent, acknowledging, sending."""
+
+from __future__ import annotations
+
+import click
+import pandas as pd
+
+from perf_assets.cli.listing import as_json_text
+from perf_assets.landing import utc_now
+from perf_assets.settings import Settings
+from perf_assets.state import open_state
+from perf_assets.warehouse import open_snapshot
+
+
+def show_alerts(settings: Settings, as_json: bool) -> None:
+    with open_state(settings.state) as state:
+        deliveries, known = state.deliveries(), state.acknowledgements()
+    if as_json:
+        click.echo(f'{{"deliveries": {as_json_text(deliveries)},\n"acknowledgements": {as_json_text(known)}}}')
+        return
+    _print("Sent", deliveries, ["alert_id", "channel", "status", "attempts", "sent_at", "error"])
+    _print("Acknowledged", known, ["finding_id", "acknowledged_by", "acknowledged_at", "note"])
+
+
+def acknowledge_regression(settings: Settings, regression_id: str, by: str, note: str) -> bool:
+    """Acknowledge a regression of the newest snapshot; False if none has this id."""
+    with open_snapshot(settings.snapshots) as con:
+        found = con.execute("SELECT 1 FROM regressions WHERE regression_id :: VARCHAR = ?", [regression_id]).fetchall()
+    if not found:
+        return False
+    with open_state(settings.state) as state:
+        state.acknowledge(regression_id, by, utc_now(), note)
+    click.echo(f"{regression_id} acknowledged by {by}")
+    return True
+
+
+def send_now(settings: Settings) -> bool:
+    """Deliver what is new; False if something could not be sent."""
+    from perf_assets.alerts.dispatch import send_new_alerts
+
+    report = send_new_alerts(settings, utc_now())
+    click.echo(f"{len(report.sent)} sent, {len(report.already_sent)} sent before, {len(report.failed)} failed")
+    for alert_id, reason in report.failed:
+        click.echo(f"{alert_id}: {reason}", err=True)
+    return not report.failed
+
+
+def _print(title: str, table: pd.DataFrame, columns: list[str]) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = Console()
+    if table.empty:
+        console.print(f"{title}: none")
+        return
+    shown = Table(*columns, title=title, title_justify="left", box=None)
+    for row in table[columns].itertuples(index=False):
+        shown.add_row(*("" if pd.isna(value) else escape(str(value)) for value in row))
+    console.print(shown)

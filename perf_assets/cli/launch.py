@@ -1,0 +1,91 @@
+"""Starting the Dagster job of a code location in this process, as `perf-assets run` does without a daemon."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import uuid
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from perf_assets.settings import Settings
+
+if TYPE_CHECKING:
+    from dagster import DagsterInstance
+
+LOCATION = "perf_assets.definitions"
+"""The module workspace.yaml names: looked up as Dagster does, so that this room depends on no definition."""
+MAIN_JOB = "perf_assets_job"
+INGESTION_JOB = "ingestion_job"
+
+
+@dataclass(frozen=True)
+class StepEnded:
+    """A step of the run: its name, seconds taken, and the error if it failed."""
+
+    name: str
+    seconds: float
+    error: str | None
+
+
+@dataclass(frozen=True)
+class RunResult:
+    succeeded: bool
+    run_id: str
+    errors: tuple[str, ...]
+
+
+def run_job(name: str, settings: Settings, days: Sequence[str], tell: Callable[[StepEnded], None]) -> RunResult:
+    """Execute a job for the given days of receipt (ascending); `tell` hears of each step as it ends."""
+    # Analysis is many small problems: one thread each is faster than two sharing one.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    warnings.filterwarnings("ignore", module="dagster")
+    import dagster as dg
+    from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
+
+    # Built anew: those of the module have the settings that held when it was first imported.
+    definitions: dg.Definitions = importlib.import_module(LOCATION).build_definitions()
+    run_id = str(uuid.uuid4())
+    errors: list[str] = []
+
+    def heard(entry: dg.EventLogEntry) -> None:
+        event = entry.dagster_event
+        if event is None or event.event_type_value not in ("STEP_SUCCESS", "STEP_FAILURE"):
+            return
+        data = event.event_specific_data
+        error = getattr(data, "error", None)
+        message = (error.cause or error).message.strip() if error is not None else None
+        if message is not None:
+            errors.append(f"{event.step_key}: {message}")
+        tell(StepEnded(event.step_key or "", (getattr(data, "duration_ms", 0) or 0) / 1000.0, message))
+
+    with _instance(settings) as instance:
+        instance.add_event_listener(run_id, heard)
+        result = definitions.resolve_job_def(name).execute_in_process(
+            instance=instance,
+            run_id=run_id,
+            raise_on_error=False,
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            tags={ASSET_PARTITION_RANGE_START_TAG: days[0], ASSET_PARTITION_RANGE_END_TAG: days[-1]},
+        )
+    return RunResult(result.success, run_id, tuple(errors))
+
+
+def _instance(settings: Settings) -> DagsterInstance:
+    """The instance of DAGSTER_HOME; else that of `dagster dev` in this folder; else one of its own under `home`."""
+    import dagster as dg
+    from dagster._core.instance.ref import InstanceRef
+
+    if os.environ.get("DAGSTER_HOME"):
+        return dg.DagsterInstance.get()
+    folder = settings.home / "dagster"
+    folder.mkdir(parents=True, exist_ok=True)
+    same_as_dev = Path("dagster.yaml").is_file() and settings.home == Path("var").absolute()
+    if same_as_dev:
+        return dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(folder), config_dir=str(Path.cwd())))
+    quiet = {"telemetry": {"enabled": False}, "nux": {"enabled": False}}
+    return dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(folder), overrides=quiet))

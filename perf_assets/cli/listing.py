@@ -1,0 +1,91 @@
+"""Finding tables for people and, as JSON, for programs."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+
+from perf_assets.settings import Settings
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A SELECT over the snapshot, the columns it can be filtered by, and its order."""
+
+    select: str
+    filters: tuple[str, ...]
+    order: str
+
+
+_PLACE = ("metric", "test_name", "node_id")
+LISTINGS = {
+    "regressions": Listing("SELECT * FROM regressions", _PLACE, "first_bad_at DESC, members DESC"),
+    "trends": Listing(
+        """SELECT s.title, s.project, s.metric, s.unit, s.test_name, s.node_id, s.simulated, t.*
+        FROM metric_trends t JOIN metric_series s USING (series_id)""",
+        _PLACE,
+        "q_value NULLS LAST, abs(change_per_week) DESC",
+    ),
+    "forecast": Listing(
+        """SELECT s.title, s.project, s.metric, s.unit, s.test_name, s.node_id, s.simulated, b.*,
+          (SELECT any_value(model) FROM metric_forecasts f WHERE f.unique_id = b.series_id :: VARCHAR) AS model
+        FROM breach_outlook b JOIN metric_series s USING (series_id)""",
+        _PLACE,
+        "probability DESC, breach_date NULLS LAST, title",
+    ),
+    "correlations": Listing("SELECT * FROM metric_correlations", ("node_id",), "q_value, abs(rho) DESC"),
+    "insights": Listing("SELECT * FROM key_insights", (), "rank"),
+    "nodes": Listing("SELECT * FROM node_scores", ("node_id",), "project, rank, node_id"),
+    "recommendations": Listing("SELECT * FROM recommendations", (), "rank"),
+}
+
+
+def show_listing(settings: Settings, name: str, filters: Mapping[str, str], limit: int, as_json: bool) -> None:
+    """Print one of LISTINGS; a filter that a listing does not have is an error."""
+    import click
+
+    listing = LISTINGS[name]
+    unknown = [field for field in filters if field not in listing.filters]
+    if unknown:
+        raise click.UsageError(f"{name} cannot be filtered by {unknown[0].split('_')[0]}")
+    table = read_listing(settings, listing, filters, limit)
+    if as_json:
+        click.echo(as_json_text(table))
+        return
+    from rich.console import Console
+
+    from perf_assets.report import terminal
+
+    Console().print(getattr(terminal, f"{name}_table")(table))
+
+
+def read_listing(settings: Settings, listing: Listing, filters: Mapping[str, str], limit: int) -> pd.DataFrame:
+    from perf_assets.warehouse import open_snapshot
+
+    wanted = " AND ".join(f"{field} = ?" for field in filters)
+    sql = f"SELECT * FROM ({listing.select}) {'WHERE ' + wanted if wanted else ''} ORDER BY {listing.order} LIMIT ?"  # noqa: S608 - constants of this module
+    with open_snapshot(settings.snapshots) as con:
+        return con.execute(sql, [*filters.values(), limit]).df()
+
+
+def as_json_text(table: pd.DataFrame) -> str:
+    """JSON records; 64-bit ids as strings (JavaScript loses their last digits), times as ISO 8601, missing as null."""
+    rows = [
+        {name: _json_value(name, value) for name, value in zip(table.columns, row, strict=True)}
+        for row in table.astype(object).itertuples(index=False, name=None)
+    ]
+    return json.dumps(rows, indent=1, ensure_ascii=False, allow_nan=False)
+
+
+def _json_value(name: str, value: Any) -> object:
+    if pd.isna(value) or (isinstance(value, float) and not math.isfinite(value)):
+        return None
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="seconds")
+    return str(value) if name.endswith("_id") else value

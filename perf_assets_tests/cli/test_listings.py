@@ -1,0 +1,98 @@
+"""Listings after a real run: what they print, as JSON too, and how they are filtered."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from perf_assets.cli.listing import LISTINGS, as_json_text
+from perf_assets.warehouse import open_snapshot
+
+
+def test_the_run_says_what_it_found_and_where(analysed_once):
+    code, *lines = (analysed_once.folder / "output").read_text().splitlines()
+    output = "\n".join(lines)
+    assert code == "4"  # a regression was found, and asked for
+    assert "2 files taken in" in output
+    assert "1 regression" in output
+    assert "test-0" in output
+    assert f"Report: {analysed_once.home / 'report.html'}" in output
+    assert (analysed_once.home / "report.html").stat().st_size > 10_000
+    assert len(list((analysed_once.home / "outbox").glob("regression-*.json"))) == 1
+    assert "Traceback" not in output
+
+
+@pytest.mark.parametrize("name", LISTINGS)
+def test_every_listing_is_valid_json_with_ids_as_strings(name, analysed_once):
+    rows = analysed_once.json(name)
+    assert isinstance(rows, list)
+    for row in rows:
+        assert all(isinstance(value, str) for key, value in row.items() if key.endswith("_id") and value is not None)
+
+
+@pytest.mark.parametrize("name", LISTINGS)
+def test_every_listing_prints_a_table(name, analysed_once):
+    result = analysed_once.call(name)
+    assert result.exit_code == 0, result.output
+    assert result.stdout.strip()
+
+
+def test_json_holds_what_the_warehouse_holds(analysed_once):
+    (row,) = analysed_once.json("regressions")
+    with open_snapshot(analysed_once.home / "snapshots") as con:
+        names = [column[0] for column in con.execute("SELECT * FROM regressions").description]
+        (stored,) = con.execute("SELECT * FROM regressions").fetchall()
+    known = dict(zip(names, stored, strict=True))
+    assert row["regression_id"] == str(known["regression_id"])
+    # Small numbers are what p-values are made of; they must not come out as zero.
+    assert (row["p_value"], row["before"], row["members"]) == (known["p_value"], known["before"], 1)
+    assert 0 < row["q_value"] < 1e-6
+    assert row["first_bad_at"] == known["first_bad_at"].isoformat()
+    assert row["first_bad_commit"] is None
+    assert row["simulated"] is False
+
+
+def test_json_of_odd_values(analysed_once):
+    with open_snapshot(analysed_once.home / "snapshots") as con:
+        table = con.execute(
+            """SELECT 9007199254740993 AS run_id, 'a' AS node_id, NULL :: BIGINT AS other_id, 'inf' :: DOUBLE AS big,
+              'nan' :: DOUBLE AS odd, 1e-300 AS small, NULL :: TIMESTAMP AS at, 'ü"<' AS text, true AS yes,
+              DATE '2026-01-02' AS day
+            UNION ALL SELECT 1, NULL, 2, 1, 1, 1, TIMESTAMP '2026-01-02 03:04:05', NULL, NULL, NULL"""
+        ).df()
+    first, second = json.loads(as_json_text(table))
+    assert first == {
+        "run_id": "9007199254740993", "node_id": "a", "other_id": None, "big": None, "odd": None, "small": 1e-300,
+        "at": None, "text": 'ü"<', "yes": True, "day": "2026-01-02T00:00:00",
+    }  # fmt: skip
+    assert (second["at"], second["node_id"], second["yes"]) == ("2026-01-02T03:04:05", None, None)
+    assert second["other_id"] == "2"
+    assert as_json_text(table.head(0)) == "[]"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "count"),
+    [
+        (("--test", "test-1"), 3), (("--node", "node-2"), 4), (("--test", "test-1", "--node", "node-2"), 1),
+        (("--metric", "cpu_usage"), 0), (("--limit", "5"), 5), (("--test", "' OR 1=1 --"), 0),
+    ],
+)  # fmt: skip
+def test_filters(arguments, count, analysed_once):
+    rows = [row for row in analysed_once.json("trends", *arguments) if row["metric"] == "test_execution_time"]
+    assert len(rows) == count
+
+
+def test_a_filter_a_listing_does_not_have_is_wrong_usage(analysed_once):
+    result = analysed_once.call("insights", "--metric", "cpu_usage")
+    assert result.exit_code == 2
+    assert "insights cannot be filtered by metric" in result.stderr
+    assert analysed_once.call("nodes", "--limit", "0").exit_code == 2
+
+
+@pytest.mark.parametrize("name", LISTINGS)
+def test_before_the_first_run_there_is_nothing_to_show(name, site):
+    result = site.call(name)
+    assert result.exit_code == 3
+    assert "no snapshot in" in result.stderr
+    assert "run `perf-assets run` first" in result.stderr

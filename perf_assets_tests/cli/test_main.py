@@ -1,0 +1,253 @@
+"""Commands from outside: exit codes, messages with a remedy, and no secret in any of them."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import replace
+
+import pytest
+
+from perf_assets.landing import Landing
+from perf_assets_tests.alerts.slack_server import CHANNEL, TOKEN, slack_server
+from perf_assets_tests.cli.site import CONFIG, Site
+from perf_assets_tests.defs.building import publish_regressions, regression_row, settings_for, small_table
+from perf_assets_tests.sources.dashboard_server import TOKEN as DASHBOARD_TOKEN
+from perf_assets_tests.sources.dashboard_server import Answer, dashboard_server
+
+SECRET = "xoxb-hunter2-do-not-print"
+
+
+@pytest.fixture
+def slack():
+    with slack_server() as server:
+        yield server
+
+
+def with_slack(site: Site, slack, token: str = TOKEN) -> Site:
+    site.variables()
+    site.config.write_text(f'{CONFIG}[slack]\nchannel = "{CHANNEL}"\n')
+    return replace(site, environ={"SLACK_BOT_TOKEN": token, "SLACK_API_URL": slack.url})
+
+
+def published(site: Site, *rows: dict[str, object]) -> Site:
+    publish_regressions(settings_for(site.home), *rows)
+    return site
+
+
+@pytest.mark.parametrize("command", ["run", "ingest"])
+def test_a_path_that_is_not_there(command, site, tmp_path):
+    result = site.call(command, tmp_path / "nowhere")
+    assert result.exit_code == 2
+    assert f"{tmp_path / 'nowhere'}: no such file or folder; name a result file or a folder" in result.stderr
+
+
+def test_a_configuration_that_is_not_there(tmp_path):
+    missing = tmp_path / "nowhere.toml"
+    site = Site(tmp_path / "site", {"PERF_ASSETS_CONFIG": str(missing)})
+    done = site.execute("regressions")
+    assert done.returncode == 2
+    assert (
+        done.stderr
+        == f"perf-assets: {missing}: cannot read the configuration (No such file or directory); check the path\n"
+    )
+
+
+def test_a_home_that_is_a_file(tmp_path):
+    (tmp_path / "home").write_text("")
+    (tmp_path / "small.csv").write_bytes(small_table(1, 1))
+    site = Site(tmp_path)
+    result = site.call("ingest", tmp_path / "small.csv")
+    assert result.exit_code == 2
+    assert f"perf-assets: {tmp_path / 'home' / 'landing'}: Not a directory; check the path" in result.stderr
+    assert "Traceback" not in result.output
+    result = site.call("doctor")
+    assert result.exit_code == 1
+    assert "set PERF_ASSETS_HOME" in result.stdout
+
+
+def test_a_state_that_cannot_be_opened(site):
+    wrong = replace(site, environ={"PERF_ASSETS_STATE_URL": "no-such-database://somewhere"})
+    result = wrong.call("alerts")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("perf-assets: ")
+    assert wrong.call("doctor").exit_code == 1
+
+
+@pytest.mark.parametrize("arguments", [(), ("--nonsense",), ("nonsense",), ("alerts", "acknowledge", "1"), ("ingest",)])
+def test_wrong_usage(arguments, site):
+    assert site.call(*arguments).exit_code == 2
+
+
+def test_help_names_the_exit_codes(site):
+    done = site.execute("--help")
+    assert done.returncode == 0
+    assert "4 regressions found" in " ".join(done.stdout.split())
+
+
+def test_ingest_says_what_became_of_each_file(site, tmp_path):
+    folder = tmp_path / "results"
+    folder.mkdir()
+    table = small_table(1, 1).decode().splitlines()
+    other = "\n".join([*table[:4], table[5].replace("2026-06", "2031-06")]).replace("test-0", "other")
+    (folder / "good.csv").write_text("\n".join(table[:11]) + "\n")
+    (folder / "half [red]good.csv").write_text(other + "\n")
+    (folder / "malformed.json").write_text('{"results": [ {"scenario": ')
+    (folder / "unknown.bin").write_bytes(b"\x00\x01\x02")
+    result = site.call("ingest", folder)
+    assert result.exit_code == 0, result.output
+    lines = {line.split("  ")[0].strip(): line.split()[-4:] for line in result.stdout.splitlines() if "  " in line}
+    assert lines["good.csv"] == ["long-table-csv", "10", "10", "0"]
+    assert lines["half [red]good.csv"] == ["long-table-csv", "3", "3", "1"]
+    assert lines["unknown.bin"] == ["unknown", "0", "0", "1"]
+    assert "quarantined half [red]good.csv, line 5: the time lies before 1980 or after the receipt" in result.stdout
+    assert "quarantined unknown.bin" in result.stdout
+    assert "quarantined malformed.json" in result.stdout
+
+    again = site.call("ingest", folder / "good.csv", folder / "unknown.bin", "--strict")
+    assert again.exit_code == 1
+    assert "loaded before" in again.stdout
+    assert site.call("ingest", folder / "good.csv", "--strict").exit_code == 0
+
+
+def test_a_failing_run_says_which_step_and_why(site, tmp_path):
+    site.variables()
+    metrics = tmp_path / "metrics.toml"
+    metrics.write_text("latency = 5\n")
+    site.config.write_text(f'metrics_file = "{metrics}"\n{CONFIG}')
+    (tmp_path / "small.csv").write_bytes(small_table(1, 1))
+    result = site.call("ingest", tmp_path / "small.csv")
+    assert result.exit_code == 1
+    assert "raw_results failed" in result.stdout
+    assert f"{metrics}, metric 'latency': expected a table; write [latency] and its fields below" in result.stdout
+    assert "Traceback" not in result.output
+    doctor = site.call("doctor")
+    assert doctor.exit_code == 1
+    assert f"FAILED   catalogue        {metrics}, metric 'latency'" in doctor.stdout
+
+
+def test_a_wrong_dashboard_token_fails_the_run_and_no_sample_is_shown(site):
+    with dashboard_server() as dashboard:
+        asking = replace(site, environ={"SCALE_DASHBOARD_URL": dashboard.url, "SCALE_DASHBOARD_API_KEY": SECRET})
+        result = asking.call("run")
+        assert result.exit_code == 1
+        assert f"Pulling {dashboard.url}" in result.stdout
+        assert "Configure a token" in result.stdout
+        assert "sample" not in result.stdout
+        assert SECRET not in result.output
+        assert list(Landing(site.home / "landing").files()) == []
+        doctor = asking.call("doctor", "--json")
+        assert SECRET not in doctor.output
+    states = {line["subject"]: line["state"] for line in json.loads(doctor.stdout)}
+    assert (doctor.exit_code, states["dashboard"]) == (1, "failed")
+
+
+def test_doctor_with_nothing_set(site):
+    result = site.call("doctor")
+    assert result.exit_code == 0
+    states = {line["subject"]: line["state"] for line in site.json("doctor")}
+    assert states == {
+        "python": "ok", "configuration": "ok", "home": "ok", "catalogue": "ok", "landing": "missing",
+        "snapshot": "missing", "state": "ok", "slack": "missing", "dashboard": "missing",
+    }  # fmt: skip
+    assert str(site.config) in result.stdout
+
+
+def test_doctor_with_a_dashboard_that_answers_and_one_that_does_not(site):
+    with dashboard_server() as dashboard:
+        dashboard.answers["/api/results"] = Answer(b'{"results": []}')
+        asking = replace(
+            site, environ={"SCALE_DASHBOARD_URL": dashboard.url, "SCALE_DASHBOARD_API_KEY": DASHBOARD_TOKEN}
+        )
+        assert asking.call("doctor").exit_code == 0
+    result = asking.call("doctor")
+    assert result.exit_code == 1
+    assert "FAILED   dashboard" in result.stdout
+    assert DASHBOARD_TOKEN not in result.output
+
+
+@pytest.mark.parametrize("token", [SECRET, f"{SECRET}\n"])
+def test_doctor_with_a_slack_token_that_is_refused(token, site, slack):
+    result = with_slack(site, slack, token).call("doctor")
+    assert result.exit_code == 1
+    assert "FAILED   slack" in result.stdout
+    assert SECRET not in result.output
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+
+
+def test_doctor_and_checksums_after_a_run(analysed_once):
+    result = analysed_once.call("doctor")
+    assert result.exit_code == 0
+    assert "series under analysis" in result.stdout
+    rows = analysed_once.json("doctor", "--checksums")
+    assert {"regressions", "measurements"} <= {row["table"] for row in rows}
+    assert all(len(row["checksum"]) == 16 for row in rows)
+    assert analysed_once.json("doctor", "--checksums") == rows
+    assert "regressions" in analysed_once.call("doctor", "--checksums").stdout
+
+
+def test_acknowledging(analysed):
+    (row,) = analysed.json("regressions")
+    number = row["regression_id"]
+    done = analysed.execute("alerts", "acknowledge", "--by", "Ada", "--note", "[/] known", "--", number)
+    assert (done.returncode, done.stdout) == (0, f"{number} acknowledged by Ada\n")
+    known = analysed.json("alerts")["acknowledgements"]
+    assert [(entry["finding_id"], entry["note"]) for entry in known] == [(number, "[/] known")]
+    shown = analysed.call("alerts")
+    assert shown.exit_code == 0
+    assert "[/] known" in shown.stdout
+    assert f"regression-{number}" in shown.stdout
+
+
+def test_acknowledging_what_is_not_there(analysed_once):
+    done = analysed_once.execute("alerts", "acknowledge", "12", "--by", "Ada")
+    assert done.returncode == 2
+    assert done.stderr == "perf-assets: no regression has the id 12; `perf-assets regressions` lists them\n"
+
+
+def test_alerts_are_sent_once_and_the_rest_stays_here(site, slack):
+    told = with_slack(published(site, regression_row(1), regression_row(2), regression_row(3, simulated=True)), slack)
+    told.call("alerts", "acknowledge", "2", "--by", "Ada")
+    first = told.call("alerts", "send")
+    assert (first.exit_code, first.stdout) == (0, "2 sent, 0 sent before, 0 failed\n")
+    assert len(slack.messages) == 1
+    assert [file.stem for file in (site.home / "outbox").glob("*.json")] == ["regression-3"]
+    second = told.execute("alerts", "send")
+    assert (second.returncode, second.stdout) == (0, "0 sent, 2 sent before, 0 failed\n")
+    channels = {entry["alert_id"]: entry["channel"] for entry in told.json("alerts")["deliveries"]}
+    assert channels["regression-1"] == f"slack:{CHANNEL}"
+    assert len(slack.messages) == 1
+
+
+def test_alerts_that_cannot_be_sent(site, slack):
+    told = with_slack(published(site, regression_row(1)), slack, SECRET)
+    result = told.call("alerts", "send")
+    assert result.exit_code == 1
+    assert "invalid_auth" in result.stderr
+    assert SECRET not in result.output + told.call("alerts").output
+    assert with_slack(site, slack).call("alerts", "send").exit_code == 0
+
+
+def test_alerts_before_the_first_run(site):
+    assert site.call("alerts").exit_code == 0
+    assert site.call("alerts", "send").exit_code == 3
+
+
+def test_a_writer_and_a_reader_do_not_get_in_each_others_way(analysed):
+    """One process analyses and publishes, for 20 s or once, another reads all the while; neither sees an error."""
+    results = analysed.folder / "more.csv"
+    results.write_bytes(small_table(2, 2) + b"2026-07-11,test_execution_time,10,test-0,node-0,linux,extra\n")
+    current = analysed.home / "snapshots" / "current.duckdb"
+    snapshots, read = {current.readlink()}, []
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
+        with analysed.start("run", results) as writer:
+            while writer.poll() is None:
+                read.append(analysed.call("regressions", "--json"))
+                snapshots.add(current.readlink())
+                time.sleep(0.3)
+            output, errors = writer.communicate()
+        assert (writer.returncode, errors, "failed" in output) == (0, "", False)
+    assert {(result.exit_code, result.stderr) for result in read} == {(0, "")}
+    assert all(len(json.loads(result.stdout)) == 1 for result in read)
+    assert len(snapshots) > 1
