@@ -1,0 +1,3 @@
+"""Accuracy: the product against data whose truth is known, written to docs/accuracy.md by the command that
+measured it.
+"""
