@@ -6,15 +6,17 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from hypothesis.configuration import set_hypothesis_home_dir
 from hypothesis.database import DirectoryBasedExampleDatabase
 
 REPOSITORY = Path(__file__).parents[1]
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"
 
+set_hypothesis_home_dir(REPOSITORY / "var" / "cache" / "hypothesis")
 settings.register_profile(
     "project",
     deadline=None,  # two cores shared with other tests: time says nothing about the code
-    database=DirectoryBasedExampleDatabase(REPOSITORY / "var" / "cache" / "hypothesis"),
+    database=DirectoryBasedExampleDatabase(REPOSITORY / "var" / "cache" / "hypothesis" / "examples"),
 )
 settings.load_profile("project")
 

@@ -158,10 +158,12 @@ def member_strip(members: pd.DataFrame, by: str, heading: str, kind: str = "regr
 
 
 def strongest_trends(trends: pd.DataFrame, series: pd.DataFrame, buckets: pd.DataFrame) -> Chart | None:
-    """The most significant drifts for better or worse: values, fitted line, its 95 % band."""
+    """The most significant drifts for better or worse, else the nearest to one: values, fitted line, its 95 % band."""
     panels = trend_panels(trends, series, buckets)
     if not panels:
-        return None
+        nearest = _panels(trends[trends["q_value"].notna()], series, buckets)
+        words = "Line: fitted slope, band: 95 % confidence."
+        return _grid(nearest, "No series drifts beyond chance; the nearest", words) if nearest else None
     drifting = trends["verdict"].isin(["worse", "better"])
     counts = trends.loc[drifting, "verdict"].value_counts()
     worse, better = counts.get("worse", 0), counts.get("better", 0)
@@ -172,9 +174,11 @@ def strongest_trends(trends: pd.DataFrame, series: pd.DataFrame, buckets: pd.Dat
 
 def trend_panels(trends: pd.DataFrame, series: pd.DataFrame, buckets: pd.DataFrame) -> list[Chart]:
     """One panel for each of the (at most six) strongest trends."""
-    known = trends[trends["verdict"].isin(["worse", "better"])].merge(
-        series[["series_id", "title", "metric", "unit", "simulated"]], on="series_id"
-    )
+    return _panels(trends[trends["verdict"].isin(["worse", "better"])], series, buckets)
+
+
+def _panels(trends: pd.DataFrame, series: pd.DataFrame, buckets: pd.DataFrame) -> list[Chart]:
+    known = trends.merge(series[["series_id", "title", "metric", "unit", "simulated"]], on="series_id")
     known = known.assign(size=known["change_per_week"].abs(), known=known["q_value"].clip(lower=1e-6))
     strongest = known.sort_values(["known", "size", "series_id"], ascending=[True, False, True]).head(MOST_PANELS)
     own = _by(buckets[buckets["series_id"].isin(strongest["series_id"])], "series_id")
@@ -188,7 +192,7 @@ def _trend_panel(row: Any, values: pd.DataFrame) -> Chart:
     shown = values[["ts", "value"]].assign(value=values["value"] * scale.factor)
     line = _fitted(row, values)
     line[["low", "mean", "high"]] *= scale.factor
-    colour = WORSE if row.verdict == "worse" else BETTER
+    colour = {"worse": WORSE, "better": BETTER}.get(row.verdict, NEUTRAL)
     x = time_axis(shown["ts"], PANEL_WIDTH)
     domain = domain_of(shown["value"], line["mean"], within=True)
     y = {"scale": alt.Scale(domain=list(domain), nice=False, zero=False), "axis": _axis(row.metric, scale)}

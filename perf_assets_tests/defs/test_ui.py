@@ -9,14 +9,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+import pandas as pd
 import pytest
 import requests
 
 from perf_assets_tests.cli.site import Site
-from perf_assets_tests.defs.building import scenario_page, small_table
+from perf_assets_tests.defs.building import DAYS, START, scenario_page, small_table
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -27,6 +30,7 @@ FLAGS = (
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 )  # fmt: skip
 STARTS_WITHIN_SECONDS = 90
+_LOADED_WIDTH = "async image => { await image.decode(); return image.naturalWidth }"
 
 pytestmark = [
     pytest.mark.browser,
@@ -41,6 +45,7 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     results = site.folder / "results"
     results.mkdir()
     (results / "fleet.csv").write_bytes(small_table())
+    (results / "nodes.csv").write_bytes(two_metrics())
     (results / "scenarios.json").write_bytes(scenario_page())
     assert site.execute("run", results).returncode == 0
     history = site.home / "dagster"
@@ -98,8 +103,8 @@ def test_an_asset_has_description_owner_columns_and_a_picture_that_loads(
     for number in range(links.count()):
         links.nth(number).click()
         page.get_by_text("Close", exact=True).last.wait_for()
-        images = page.locator("img[alt=chart]")
-        shown += sum(int(images.nth(n).evaluate("image => image.naturalWidth")) > 300 for n in range(images.count()))
+        images = page.locator("img[alt=chart]").all()
+        shown += sum(image.evaluate(_LOADED_WIDTH) > 100 for image in images)
         page.keyboard.press("Escape")
         page.get_by_text("Copy", exact=True).wait_for(state="hidden")
     assert shown >= pictures
@@ -118,6 +123,19 @@ def test_lineage_leads_from_raw_results_to_recommendations(ui: str, page: Page) 
         page.wait_for_timeout(500)
         upstream += [str(link.get_attribute("href")).split("/assets/")[1].split("?")[0] for link in links.all()]
     assert "raw_results" in seen
+
+
+def two_metrics() -> bytes:
+    """Two metrics of three nodes that rise and fall together, so that there is a correlation to draw."""
+    noise = np.random.default_rng(3).normal(0, 0.02, (3, DAYS))
+    rows = [
+        (START + timedelta(days=day), metric, factor * (0.5 + noise[node, day]), f"node-{node}")
+        for node in range(3)
+        for day in range(DAYS)
+        for metric, factor in (("cpu_usage", 1.0), ("load_average", 2.0))
+    ]
+    columns = ["timestamp", "metric_name", "metric_value", "node_id"]
+    return pd.DataFrame(rows, columns=columns).to_csv(index=False).encode()
 
 
 def _wait_for(address: str) -> None:

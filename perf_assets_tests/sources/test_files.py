@@ -105,7 +105,7 @@ def test_a_folder_that_cannot_be_read_is_no_empty_folder(landing, tmp_path):
         "    os.setuid(65534)\n"  # for root no folder is closed
         "waiting_files(Path(sys.argv[1]))\n"
     )
-    for folder in (tmp_path, *tmp_path.parents[:2]):
+    for folder in (tmp_path, *tmp_path.parents[:3]):
         folder.chmod(0o755)
     try:
         done = subprocess.run(
