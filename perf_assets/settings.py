@@ -14,10 +14,12 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
+from perf_assets.errors import UserError
+
 CONFIG_FILE = "perf-assets.toml"
 
 
-class SettingsError(ValueError):
+class SettingsError(UserError, ValueError):
     """A configuration that cannot be used; the message names file, field and remedy."""
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from perf_assets.catalog.units import canonical_unit
+from perf_assets.errors import UserError
 
 Direction = Literal["lower_is_better", "higher_is_better", "target", "neutral"]
 Importance = Literal["critical", "high", "important", "medium", "low"]
@@ -17,7 +18,7 @@ Importance = Literal["critical", "high", "important", "medium", "low"]
 NOT_IN_CATALOGUE = "not in the catalogue"
 
 
-class CatalogError(ValueError):
+class CatalogError(UserError, ValueError):
     """A catalogue file that cannot be used; the message names file, metric, field and remedy."""
 
 

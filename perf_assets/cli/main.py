@@ -14,9 +14,10 @@ from typing import Any, NoReturn
 
 import click
 
-from perf_assets.settings import Settings, SettingsError, load_settings
+from perf_assets.errors import UserError
+from perf_assets.settings import Settings, load_settings
 
-FAILED, USAGE, NOTHING_YET, REGRESSED = 1, 2, 3, 4
+FAILED, USAGE, REGRESSED = 1, 2, 4
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=(
@@ -33,18 +34,10 @@ def _command(function: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> None:
-        from perf_assets.catalog import CatalogError
-        from perf_assets.state.store import StateError
-        from perf_assets.warehouse import NoSnapshotError, WarehouseError
-
         try:
             function(load_settings(), *args, **kwargs)
-        except NoSnapshotError as error:
-            _stop(str(error), NOTHING_YET)
-        except WarehouseError as error:
-            _stop(str(error), FAILED)
-        except (SettingsError, CatalogError, StateError) as error:
-            _stop(str(error), USAGE)
+        except UserError as error:
+            _stop(str(error), error.exit_code)
         except OSError as error:
             if error.filename is None:
                 _stop(str(error), USAGE)

@@ -18,6 +18,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.schema import CreateTable
 
+from perf_assets.errors import UserError
 from perf_assets.state.schema import acknowledgements, deliveries, metadata, regression_anchors
 
 BUSY_TIMEOUT_SECONDS = 30
@@ -29,7 +30,7 @@ CREATION_LOCK = 7_260_531
 ANCHOR_COLUMNS = [column.name for column in regression_anchors.columns]
 
 
-class StateError(Exception):
+class StateError(UserError):
     """The state store cannot be opened; the message says where it was looked for and what to do."""
 
 

@@ -12,6 +12,7 @@ import duckdb
 import pandas as pd
 from filelock import FileLock, Timeout
 
+from perf_assets.errors import UserError
 from perf_assets.warehouse.snapshot import is_current, publish
 from perf_assets.warehouse.tables import TABLES, VIEWS, Table
 
@@ -22,8 +23,10 @@ _FINGERPRINT = hashlib.sha256("\n".join([*(table.ddl for table in TABLES), *VIEW
 LOCK_TIMEOUT_SECONDS = 300.0
 
 
-class WarehouseError(RuntimeError):
+class WarehouseError(UserError, RuntimeError):
     """The warehouse cannot be used; the message says what to do."""
+
+    exit_code = 1
 
 
 def connect(database: Path) -> AbstractContextManager[DuckDBPyConnection]:

@@ -16,13 +16,17 @@ from pathlib import Path
 
 import duckdb
 
+from perf_assets.errors import UserError
+
 _CURRENT = "current.duckdb"
 _ATTEMPTS = 20
 _PAUSE_SECONDS = 0.01
 
 
-class NoSnapshotError(FileNotFoundError):
+class NoSnapshotError(UserError, FileNotFoundError):
     """Nothing has been published yet."""
+
+    exit_code = 3
 
 
 def publish(database: Path, snapshots: Path) -> Path:
