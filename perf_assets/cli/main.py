@@ -113,7 +113,8 @@ def _show_alerts(settings: Settings, as_json: bool) -> None:
     show_alerts(settings, as_json)
 
 
-@alerts.command("acknowledge")
+# Half of all ids begin with a minus sign, which is no option.
+@alerts.command("acknowledge", context_settings={"ignore_unknown_options": True})
 @click.argument("regression_id")
 @click.option("--by", required=True, help="Who acknowledges.")
 @click.option("--note", default="", help="Why, or what is being done.")

@@ -113,7 +113,7 @@ def forecast_history(con: DuckDBPyConnection, selection: ForecastSelection) -> p
     con.register("chosen", chosen)
     history = con.execute(
         """SELECT c.unique_id, time_bucket(to_seconds(greatest(s.bucket_seconds, 86400)), b.ts, TIMESTAMP '1970-01-05')
-            AS ds, avg(b.value) AS y, any_value(p.since) AS since, any_value(s.metric) AS metric,
+            AS ds, avg(b.value ORDER BY b.ts) AS y, any_value(p.since) AS since, any_value(s.metric) AS metric,
             any_value(s.unit) AS unit
         FROM chosen c JOIN metric_series s ON s.series_id = c.unique_id :: BIGINT
         JOIN series_buckets b ON b.series_id = s.series_id

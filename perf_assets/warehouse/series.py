@@ -79,11 +79,12 @@ LEFT JOIN noise n USING (series_id) LEFT JOIN catalogue c ON c.name = s.metric
 ORDER BY s.series_id
 """
 
+# Sums depend on their order in the last digits, so the order is given: a rebuilt table is the same table.
 _ROLLUPS = """
 INSERT INTO metric_rollups
 WITH daily AS (
   SELECT series_id, date_trunc('day', ts) :: TIMESTAMP AS day, min(value) AS low, max(value) AS high,
-    avg(value) AS mean, median(value) AS median, count(*) AS measurements
+    avg(value ORDER BY ts, run_id) AS mean, median(value) AS median, count(*) AS measurements
   FROM analysed_measurements GROUP BY ALL
 )
 SELECT *,
