@@ -76,19 +76,20 @@ def _about_limits(findings: Findings) -> Iterator[dict[str, object]]:
         memory = row.metric == "memory_usage"
         when = f"is beyond its limit of {limit}" if row.already_breached else (
             f"will cross its limit of {limit} about {day(row.breach_date)}")  # fmt: skip
+        deadline = "now" if row.already_breached else "before then"
+        likely = f"probability {row.probability:.0%} by {day(row.horizon_end)}"
+        risk = "" if row.already_breached else f"; without it the limit is crossed with {likely}"
         yield {
             "kind": "high_memory_usage" if memory else "limit_breach",
             "subject": place if memory else f"{metric_words(row.metric)} of {place}",
             "project": row.project,
             "title": f"{metric_words(row.metric)} of {place} {when}",
             "action": (
-                f"Find what holds memory on {place} (it rose steadily to {value}); restart it or raise its memory "
-                "limit before then."
+                f"Find what holds memory on {place} (now {value}); restart it or raise its memory limit {deadline}."
                 if memory
-                else f"Add capacity for {metric_words(row.metric)} on {place}, or raise the limit, before then."
+                else f"Add capacity for {metric_words(row.metric)} on {place}, or raise the limit, {deadline}."
             ),
-            "expected_effect": f"No failures from {metric_words(row.metric)}; without it the limit is crossed with "
-            f"probability {row.probability:.0%} by {day(row.horizon_end)}.",
+            "expected_effect": f"No failures from {metric_words(row.metric)}{risk}.",
             "evidence": json.dumps([{"table": "breach_outlook", "series_id": str(row.series_id)},
                                     {"table": "metric_trends", "series_id": str(row.series_id)}]),
             "simulated": bool(row.simulated),
@@ -128,14 +129,14 @@ def _proposal(row: Any, effect: str) -> dict[str, object]:
     if row.scope == "node_type":
         return {
             "kind": "runner_image_regression", "subject": name,
-            "title": f"All {name} nodes are {size} off since {since}",
+            "title": f"All {name} nodes: {words} {size} since {since}",
             "action": f"Compare the runner image {bracket}; roll it back. {row.explanation}",
             "expected_effect": f"{effect}; no single test needs investigation.",
         }  # fmt: skip
     if row.scope == "node":
         return {
             "kind": "slow_node", "subject": name,
-            "title": f"Node {name} is {size} off since {since}",
+            "title": f"Node {name}: {words} {size} since {since}",
             "action": f"Drain {name} and check its hardware and neighbours; the schedule plan already leaves it out.",
             "expected_effect": effect,
         }  # fmt: skip

@@ -23,7 +23,8 @@ def show_alerts(settings: Settings, as_json: bool) -> None:
 
 
 def acknowledge_regression(settings: Settings, regression_id: str, by: str, note: str) -> bool:
-    """Acknowledge a regression of the newest snapshot; False if none has this id."""
+    """Acknowledge a regression of the newest snapshot, by its id or its alert's; False if none has this id."""
+    regression_id = regression_id.removeprefix("regression-")
     with open_snapshot(settings.snapshots) as con:
         found = con.execute("SELECT 1 FROM regressions WHERE regression_id :: VARCHAR = ?", [regression_id]).fetchall()
     if not found:

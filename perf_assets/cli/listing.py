@@ -58,6 +58,10 @@ def show_listing(settings: Settings, name: str, filters: Mapping[str, str], limi
     if as_json:
         click.echo(as_json_text(table))
         return
+    if table.empty:
+        wanted = " and ".join(f"{field.split('_')[0]} {value}" for field, value in filters.items())
+        click.echo(f"No {name}{' for ' + wanted if wanted else ''}.")
+        return
     from rich.console import Console
 
     from perf_assets.report import terminal

@@ -77,7 +77,9 @@ def _land(settings: Settings, landing: Landing, inputs: Sequence[Path], console:
         files = land_paths(landing, inputs, now)
         console.print(f"{len(files)} files taken in")
         return
-    collect_drop_folder(landing, settings.drop_folder, now)
+    dropped = collect_drop_folder(landing, settings.drop_folder, now)
+    if dropped:
+        console.print(f"{len(dropped)} files taken in from {settings.drop_folder}", soft_wrap=True, markup=False)
     if settings.dashboard_url and settings.dashboard_token is not None:
         console.print(f"Pulling {shown_url(settings.dashboard_url)}", soft_wrap=True, markup=False)
         return

@@ -27,7 +27,7 @@ def recognise(source: Input) -> Format:
             return candidate
     known = ", ".join(candidate.name for candidate in FORMATS)
     raise FormatError(
-        "unknown_format", f"{source.name}: the content is of no known format (known: {known}); see docs/formats.md"
+        "unknown_format", f"{source.name}: the content is of no known format (known: {known}); see docs/results.md"
     )
 
 

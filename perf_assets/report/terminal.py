@@ -67,10 +67,15 @@ def _changes(heading: str, changes: pd.DataFrame, most: int) -> Iterator[str]:
         yield f"  [{colour}]{escape(change_title(row))}[/]{_label(row.simulated)}"
         runs = reading.commits(row) or f"{short(row.last_good_run, 28)} to {short(row.first_bad_run, 28)}"
         yield (
-            f"    [dim]{escape(reading.levels(row))}; {escape(reading.confidence(row.q_value, row.state))}"
+            f"    [dim]{escape(_levels(row))}; {escape(reading.confidence(row.q_value, row.state))}"
             f"{recovery(row)}; {row.members:,} series; {escape(runs)}[/]"
         )
     yield from _rest(len(changes) - most, "regressions")
+
+
+def _levels(row: Any) -> str:
+    """Levels are those of one series; where many moved, it is said that this is the clearest."""
+    return reading.levels(row) + (" in the clearest series" if row.members > 1 else "")
 
 
 def _breaches(report: Report) -> Iterator[str]:
@@ -156,7 +161,7 @@ def regressions_table(rows: pd.DataFrame) -> Table:
     for row in rows_of(rows):
         part = "" if row.part_of_day == ALL_DAY else f", {row.part_of_day}"
         name = Text(f"{reading.measure(row)}, {reading.place(row)}{part}")
-        name.append(_plain_label(row.simulated), style="dim")
+        name.append(f"{_plain_label(row.simulated)}\nid {row.regression_id}", style="dim")
         runs = reading.commits(row) or f"{short(row.last_good_run, 28)} to {short(row.first_bad_run, 28)}"
         change = Text(share(row.change), style=_COLOURS[str(row.kind)])
         change.append(f"\n{share(row.change_low)} to {share(row.change_high)}\n{reading.levels(row)}", style="dim")
