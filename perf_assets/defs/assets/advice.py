@@ -52,7 +52,7 @@ def recommendations(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeRes
     table = recommend(read_findings(warehouse))
     warehouse.replace((RECOMMENDATIONS, table))
     return dg.MaterializeResult(
-        metadata=outcome(table[["rank", "kind", "title", "action", "expected_effect", "state"]])
+        metadata=outcome(table[["rank", "kind", "title", "action", "expected_effect", "state", "simulated"]])
     )
 
 
@@ -105,7 +105,7 @@ def key_insights(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult
         warehouse.query("SELECT * FROM scenario_efficiency ORDER BY project, scenario"),
     )
     warehouse.replace((KEY_INSIGHTS, table))
-    return dg.MaterializeResult(metadata=outcome(table[["rank", "kind", "title", "text"]]))
+    return dg.MaterializeResult(metadata=outcome(table[["rank", "kind", "title", "text", "simulated"]]))
 
 
 def read_findings(warehouse: Warehouse) -> Findings:

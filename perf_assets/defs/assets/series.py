@@ -31,7 +31,7 @@ def metric_series(
     unknown = sorted(table.loc[~table["in_catalogue"].astype(bool), "metric"].unique())
     return dg.MaterializeResult(
         metadata=outcome(
-            table.drop(columns=["series_id", "project"]),
+            table.drop(columns="series_id"),
             {
                 "measurements": int(table["measurements"].sum()),
                 "not_in_the_catalogue": ", ".join(unknown) or "none",

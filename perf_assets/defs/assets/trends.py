@@ -65,7 +65,9 @@ def metric_trends(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResul
     warehouse.replace((METRIC_TRENDS, table))
     return dg.MaterializeResult(
         metadata=outcome(
-            table.sort_values("q_value"),
+            table.sort_values("q_value").merge(series[["series_id", "title", "simulated"]], on="series_id")[
+                ["title", "verdict", "change_per_week", "q_value", "points", "since", "simulated"]
+            ],
             {
                 "verdicts": {str(verdict): int(count) for verdict, count in table["verdict"].value_counts().items()},
                 "strongest_trends": picture(charts.strongest_trends(table, series, buckets)),
@@ -133,7 +135,7 @@ def regressions(
     members = found.members.merge(series[["series_id", "title"]], on="series_id")
     return dg.MaterializeResult(
         metadata=outcome(
-            found.table[["scope", "scope_name", "cause", "kind", "state", "change", "first_bad_at", "explanation"]],
+            found.table[["scope_name", "kind", "state", "change", "first_bad_at", "explanation", "simulated"]],
             {
                 "regressions": int((found.table["kind"] == "regression").sum()),
                 "improvements": int((found.table["kind"] == "improvement").sum()),
