@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+import numpy as np
+
+from evaluation.joint_episodes import AFFECTED, LENGTH, Proportion, evaluate_joint_episodes, simulate_metrics
+
+
+def test_planted_episodes_are_found_and_clean_tables_stay_clean() -> None:
+    outcome = evaluate_joint_episodes(range(20))
+    assert outcome.precision.share >= 0.9
+    assert outcome.recall.share >= 0.9
+    assert outcome.clean_with_episode.hits <= 1
+
+
+def test_an_episode_shifts_five_metrics_for_ten_rows() -> None:
+    planted, starts = simulate_metrics(7, 0.6, 0.3)
+    unshifted = simulate_metrics(7, 0.6, 0.3, shift=0.0)[0]
+    changed = planted.to_numpy() != unshifted.to_numpy()
+    assert changed.sum() == len(starts) * LENGTH * AFFECTED
+    assert changed[starts[0]].sum() == AFFECTED
+
+
+def test_a_proportion_carries_its_wilson_interval() -> None:
+    low, high = Proportion(9, 10).interval
+    assert (round(low, 3), round(high, 3)) == (0.596, 0.982)
+    assert np.isnan(Proportion(0, 0).share)
