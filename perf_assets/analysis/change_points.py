@@ -1,278 +1,150 @@
-"""Change points: where a series takes a new level.
+"""Change points: where a series takes a new level, found in hindsight (`detect`), and described (`describe`).
 
-Binary segmentation of the CUSUM statistic on values winsorised around a provisional fit, with the noise level and the
-autocorrelation estimated from the residuals of that fit, so that neither an outlier nor a slow wave is taken for a
-step; a split is accepted only if a step explains the segment better than a line or a bent line does, so that a drift is
-no row of steps.
+A step must be clear against noise with autocorrelation, outliers, skewness, two modes or a cycle, and be told from a
+drift: see `segmentation` for how. For values that come one at a time, with false alarms bounded over all looks, there
+is `monitoring`.
 
-Sources: Vostrikova (1981) for the segmentation; Miller & Siegmund (1982), Maximally selected chi square statistics, for
-the p-value of a maximum over positions; Fearnhead & Rigaill (2019) for bounding the influence of outliers; Bayley &
-Hammersley (1946) for the variance of autocorrelated means.
+Sources: Vostrikova (1981) for binary segmentation; Fearnhead & Rigaill (2019) for keeping outliers from being levels;
+Chakar et al. (2017) and Romano et al. (2021) for autocorrelated noise; Baranowski, Chen & Fryzlewicz (2019) for
+looking at windows as well, so that a drift or another step far away matters less.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import special
 
-from perf_assets.analysis.statistics import (
-    FloatArray,
-    effective_sample_size,
-    lag1_autocorrelation,
-    noise_scale,
-    robust_scale,
-)
+from perf_assets.analysis.cycles import without_cycles
+from perf_assets.analysis.descriptions import COLUMNS, describe_levels
+from perf_assets.analysis.segmentation import SHORTEST, segment
+from perf_assets.analysis.statistics import FloatArray
+from perf_assets.analysis.stretches import IndexArray, normalised
 
-IndexArray = npt.NDArray[np.intp]
-
-SIGNIFICANCE = 1e-3
-"""p-value from which a split is accepted within one series; the fleet's false-discovery control comes on top."""
-SHORTEST = 4
-"""Fewest values a level can have."""
-WINSORISE_AT = 3.0
-"""Noise standard deviations beyond which a residual counts no more."""
-NULL_BOUND = 2.5
-"""Noise standard deviations at which values count no more in a test, around the level they would have without
-change.
-"""
-_BENDS_TRIED = 12
-_LOCATION_DROP = 5.99
-"""Fall of the log-likelihood ratio (times 2) that bounds the 95 % interval of a location."""
-
-
-@dataclass(frozen=True)
-class _Noise:
-    """Standard deviation of single values, and autocorrelation at lag 1."""
-
-    sd: float
-    autocorrelation: float
-
-    @property
-    def long_run_variance(self) -> float:
-        """n times the variance of the mean of n values."""
-        r = max(self.autocorrelation, 0.0)
-        return self.sd**2 * (1.0 + r) / (1.0 - r)
+_BATCH = 256
 
 
 def detect(values: npt.ArrayLike) -> IndexArray:
     """0-based indices of the first value of each new level, ascending.
 
-    `values`: shape (n,), in time order; NaN are gaps and never an index. Never raises for finite or missing numbers of
-    any length; short, constant and all-missing series have no change point.
+    `values`: shape (n,), in time order; NaN and infinities are gaps and never an index. Never raises for numbers of any
+    length; short, constant and all-missing series have no change point.
     """
     series = np.asarray(values, dtype=np.float64)
-    observed = np.flatnonzero(np.isfinite(series))
-    return observed[_detect_observed(series[observed])]
+    return detect_many(series, np.array([0, series.size]))[0]
+
+
+def detect_many(values: npt.ArrayLike, offsets: npt.ArrayLike) -> list[IndexArray]:
+    """Change points of many series, each as `detect` gives them, in one pass.
+
+    `values`: all series one after the other, shape (n,); `offsets`: shape (s + 1,), series i is
+    values[offsets[i] : offsets[i + 1]]. Returns s arrays of indices that count from the beginning of their series.
+    Raises ValueError where the offsets do not ascend from 0 to n.
+    """
+    found = [np.empty(0, dtype=np.intp) for _ in _checked(values, offsets)]
+    for batch in _prepared(values, offsets, 2 * SHORTEST):
+        for i, place, cuts in zip(batch.series, batch.places, segment(batch.values), strict=True):
+            found[i] = place[cuts]
+    return found
 
 
 def describe(values: npt.ArrayLike, change_points: npt.ArrayLike) -> pd.DataFrame:
     """One row a change point of `values`, shape (n,): index, low, high (95 % interval of the index), before, after,
-    size, size_low, size_high (unit of the values), p_value, points_after (observed values at the new level), kind.
+    size, size_low, size_high (unit of the values, 95 % interval), p_value (of no change, for the best of all places),
+    points_after (observed values at the new level) and kind: `step`; or, for points that `detect` would not give,
+    `drift` (a line explains the values better), `spread` (only the scatter changed) or `outlier_burst` (only outliers
+    came or went).
+
+    Raises ValueError for a change point that is no observed value after the first.
     """
     series = np.asarray(values, dtype=np.float64)
-    observed = np.flatnonzero(np.isfinite(series))
-    x, centre, scale = _normalised(series[observed])
-    cuts = np.searchsorted(observed, np.asarray(change_points, dtype=np.intp))
-    rows = []
-    if cuts.size:
-        clean, noise = _winsorised(x, cuts)
-        edges = np.concatenate(([0], cuts, [x.size]))
-        for left, cut, right in zip(edges[:-2], edges[1:-1], edges[2:], strict=True):
-            rows.append(_describe_one(x, clean, noise, observed, int(left), int(cut), int(right)))
-    table = pd.DataFrame(rows, columns=list(_DESCRIPTION))
+    return describe_many(series, np.array([0, series.size]), [np.asarray(change_points, dtype=np.intp)]).drop(
+        columns="series"
+    )
+
+
+def describe_many(
+    values: npt.ArrayLike, offsets: npt.ArrayLike, change_points: Sequence[npt.ArrayLike]
+) -> pd.DataFrame:
+    """As `describe`, for the change points of many series as `detect_many` takes and gives them.
+
+    A column `series` comes first: position of the series among the offsets.
+    """
+    asked = [np.asarray(cuts, dtype=np.intp) for cuts in change_points]
+    tables = []
+    for batch in _prepared(values, offsets, 2, [i for i, cuts in enumerate(asked) if cuts.size]):
+        cuts = [np.searchsorted(place, asked[i]) for i, place in zip(batch.series, batch.places, strict=True)]
+        for i, place, inner in zip(batch.series, batch.places, cuts, strict=True):
+            if (inner < 1).any() or (inner >= place.size).any() or (place[inner] != asked[i]).any():
+                raise ValueError(f"change points {asked[i].tolist()} are not all observed values after the first")
+        tables.append(_in_units(describe_levels(batch.values, cuts), batch))
+    if any(cuts.size for cuts in asked) and sum(map(len, tables)) != sum(cuts.size for cuts in asked):
+        raise ValueError("change points were given for a series without two observed values")
+    return (
+        pd.concat(tables, ignore_index=True).sort_values(["series", "index"], ignore_index=True)
+        if tables
+        else (pd.DataFrame(columns=list(COLUMNS)))
+    )
+
+
+def _in_units(table: pd.DataFrame, batch: _Batch) -> pd.DataFrame:
+    """The table of a batch with indices, levels and sizes as the caller knows them."""
+    position = table["series"].to_numpy(dtype=np.intp)
+    for name in ("index", "low", "high"):
+        table[name] = [batch.places[k][i] for k, i in zip(position, table[name], strict=True)]
+    scale, centre = batch.scale[position], batch.centre[position]
     for name in ("before", "after"):
         table[name] = (table[name] + centre) * scale
     for name in ("size", "size_low", "size_high"):
         table[name] *= scale
-    return table
+    return table.assign(series=batch.series[position])
 
 
-_DESCRIPTION = (
-    "index", "low", "high", "before", "after", "size", "size_low", "size_high", "p_value", "points_after", "kind",
-)  # fmt: skip
-
-
-def _describe_one(
-    x: FloatArray, clean: FloatArray, noise: _Noise, observed: IndexArray, left: int, cut: int, right: int
-) -> dict[str, object]:
-    before, after = clean[left:cut], clean[cut:right]
-    size = float(after.mean() - before.mean())
-    n_before, n_after = cut - left, right - cut
-    error = np.sqrt(noise.long_run_variance * (1.0 / n_before + 1.0 / n_after))
-    degrees = max(effective_sample_size(right - left, noise.autocorrelation) - 2.0, 1.0)
-    margin = float(special.stdtrit(degrees, 0.975)) * error
-    low, high = _location_interval(clean[left:right], cut - left, noise)
-    return {
-        "index": int(observed[cut]),
-        "low": int(observed[left + low]),
-        "high": int(observed[left + high]),
-        "before": float(np.median(x[left:cut])) if n_before < 3 else float(before.mean()),
-        "after": float(after.mean()),
-        "size": size,
-        "size_low": size - margin,
-        "size_high": size + margin,
-        "p_value": _p_value(clean[left:right], cut - left, noise),
-        "points_after": n_after,
-        "kind": "step",
-    }
-
-
-def _detect_observed(x: FloatArray) -> IndexArray:
-    x, _, _ = _normalised(x)
-    if x.size < 2 * SHORTEST or not np.ptp(x) > 0:
-        return np.empty(0, dtype=np.intp)
-    provisional = _segment(*_winsorised(x, np.empty(0, dtype=np.intp), noise_scale(x)))
-    cuts = provisional
-    for _ in range(3):
-        clean, noise = _winsorised(x, cuts)
-        improved = _refined(clean, _segment(clean, noise), noise)
-        if np.array_equal(improved, cuts):
-            break
-        cuts = improved
-    return cuts
-
-
-def _normalised(x: FloatArray) -> tuple[FloatArray, float, float]:
-    """(values / scale - centre, centre, scale), so that neither tiny nor huge units under- or overflow."""
-    scale = float(np.max(np.abs(x), initial=0.0)) or 1.0
-    centre = float(np.median(x / scale)) if x.size else 0.0
-    return x / scale - centre, centre, scale
-
-
-def _winsorised(x: FloatArray, cuts: IndexArray, scale: float | None = None) -> tuple[FloatArray, _Noise]:
-    """Values with residuals bounded around the level of their segment, and the noise of those residuals."""
-    fit = np.empty_like(x)
-    edges = np.concatenate(([0], cuts, [x.size]))
-    for left, right in pairwise(edges):
-        fit[left:right] = _local_level(x[left:right]) if scale is not None else np.median(x[left:right])
-    residuals = x - fit
-    bound = WINSORISE_AT * (scale if scale else robust_scale(residuals))
-    if bound > 0:
-        residuals = np.clip(residuals, -bound, bound)
-    sd = float(np.sqrt(np.mean(residuals**2)))
-    smallest = 1e-9 * (float(np.ptp(x)) or 1.0)
-    noise = _Noise(max(sd if scale is None else max(scale, smallest), smallest), lag1_autocorrelation(residuals))
-    return fit + residuals, noise
-
-
-def _local_level(x: FloatArray) -> FloatArray:
-    """Running median of 9 values: follows steps, ignores single outliers."""
-    width = min(9, x.size - 1 + x.size % 2)
-    padded = np.pad(x, width // 2, mode="edge")
-    return np.asarray(np.median(np.lib.stride_tricks.sliding_window_view(padded, width), axis=1)[: x.size])
-
-
-def _segment(x: FloatArray, noise: _Noise) -> IndexArray:
-    found: list[int] = []
-    pending = [(0, x.size)]
-    while pending:
-        left, right = pending.pop()
-        if right - left < 2 * SHORTEST:
-            continue
-        part = x[left:right]
-        cut = _best_cut(part)
-        if _p_value(part, cut, noise) > SIGNIFICANCE:
-            continue
-        if _drifts(part, cut, noise):
-            rest = part - _bent_line(part)
-            cut = _best_cut(rest)
-            if _p_value(rest, cut, noise) > SIGNIFICANCE or _drifts(rest, cut, noise):
-                continue
-        found.append(left + cut)
-        pending += [(left, left + cut), (left + cut, right)]
-    return np.array(sorted(found), dtype=np.intp)
-
-
-def _refined(x: FloatArray, cuts: IndexArray, noise: _Noise) -> IndexArray:
-    """Move each cut to its best place between its neighbours and drop those that no longer stand."""
-    for _ in range(2):
-        kept: list[int] = []
-        for position, cut in enumerate(cuts):
-            left = kept[-1] if kept else 0
-            right = int(cuts[position + 1]) if position + 1 < cuts.size else x.size
-            if right - left < 2 * SHORTEST or not left < cut < right:
-                continue
-            part = x[left:right]
-            best = _best_cut(part)
-            if _p_value(part, best, noise) <= SIGNIFICANCE and not _drifts(part, best, noise):
-                kept.append(left + best)
-        moved = np.array(kept, dtype=np.intp)
-        if np.array_equal(moved, cuts):
-            break
-        cuts = moved
-    return cuts
-
-
-def _gains(x: FloatArray) -> FloatArray:
-    """Reduction of the residual sum of squares by a step before each index SHORTEST .. n - SHORTEST."""
-    n = x.size
-    sums = np.cumsum(x - x.mean())
-    k = np.arange(SHORTEST, n - SHORTEST + 1)
-    return np.asarray(sums[k - 1] ** 2 * n / (k * (n - k)))
-
-
-def _best_cut(x: FloatArray) -> int:
-    return SHORTEST + int(np.argmax(_gains(x)))
-
-
-def _p_value(x: FloatArray, cut: int, noise: _Noise) -> float:
-    """Of the largest standardised CUSUM over all positions (Miller & Siegmund 1982), small samples by Student's t.
-
-    Values are bounded around their common median first: were there no change, a few heavy-tailed values could not
-    make one; where there is one, the bound costs little.
+@dataclass(frozen=True)
+class _Batch:
+    """Series ready for analysis: positions among all, finite values without cycles as shares of `scale` around
+    `centre`, and where in their series those values stand.
     """
-    n = x.size
-    bounded = np.clip(x - np.median(x), -NULL_BOUND * noise.sd, NULL_BOUND * noise.sd)
-    mean_before, mean_after = float(bounded[:cut].mean()), float(bounded[cut:].mean())
-    statistic = abs(mean_after - mean_before) / np.sqrt(noise.long_run_variance * (1.0 / cut + 1.0 / (n - cut)))
-    degrees = max(effective_sample_size(n, noise.autocorrelation) - 2.0, 1.0)
-    b = float(-special.ndtri(special.stdtr(degrees, -statistic))) if degrees < 200 else float(statistic)
-    if not np.isfinite(b) or b > 37:
-        return 0.0
-    if b < 1.5:
-        return 1.0
-    inner = SHORTEST / n
-    spread = 2.0 * np.log((1.0 - inner) / inner)
-    return float(min(1.0, b * np.exp(-(b**2) / 2.0) / np.sqrt(2.0 * np.pi) * ((1.0 - b**-2) * spread + 4.0 * b**-2)))
+
+    series: IndexArray
+    values: list[FloatArray]
+    places: list[IndexArray]
+    scale: FloatArray
+    centre: FloatArray
 
 
-def _drifts(x: FloatArray, cut: int, noise: _Noise) -> bool:
-    """Does a line, straight or bent once, explain the values better than a step at `cut`, or that and one more?
-
-    A bent line has one coefficient more than a step, so it must explain one noise variance more; a second step has two
-    more, for which it must explain log(n) variances more (Schwarz 1978). Without the second step a level that rose and
-    came back would pass for a drift up and down.
-    """
-    n = x.size
-    if n < 4 * SHORTEST:
-        return False
-    step = float(_gains(x)[cut - SHORTEST])
-    second = max(float(_gains(part).max()) if part.size >= 2 * SHORTEST else 0.0 for part in (x[:cut], x[cut:]))
-    bent = float(np.sum((x - x.mean()) ** 2)) - float(np.sum((x - _bent_line(x)) ** 2))
-    variance = noise.long_run_variance
-    return bent > step + max(variance, second - float(np.log(n)) * variance)
-
-
-def _bent_line(x: FloatArray) -> FloatArray:
-    """Least-squares line with one bend, the bend chosen from a grid (shape of x)."""
-    n = x.size
-    t = np.arange(n) / n
-    best, best_error = np.full(n, x.mean()), np.inf
-    for bend in np.linspace(0.0, 0.9, _BENDS_TRIED):
-        design = np.column_stack((np.ones(n), t, np.clip(t - bend, 0, None)) if bend > 0 else (np.ones(n), t))
-        fit = design @ np.linalg.lstsq(design, x, rcond=None)[0]
-        error = float(np.sum((x - fit) ** 2))
-        if error < best_error:
-            best, best_error = fit, error
-    return best
+def _prepared(
+    values: npt.ArrayLike, offsets: npt.ArrayLike, fewest: int, chosen: Sequence[int] | None = None
+) -> Iterator[_Batch]:
+    """The series (or the chosen ones) that have at least `fewest` values, not all equal."""
+    series = _checked(values, offsets)
+    candidates = np.arange(len(series)) if chosen is None else np.asarray(chosen, dtype=np.intp)
+    sizes = np.array([series[i].size for i in candidates], dtype=np.intp)
+    # Series of like length together, so that little is padded.
+    candidates = candidates[np.argsort(sizes, kind="stable")]
+    for begin in range(0, candidates.size, _BATCH):
+        batch = candidates[begin : begin + _BATCH]
+        scaled = [normalised(series[i]) for i in batch]
+        level = without_cycles([shares for shares, _, _ in scaled])
+        places = [np.flatnonzero(np.isfinite(shares)) for shares in level]
+        kept = [k for k, place in enumerate(places) if place.size >= fewest and np.ptp(level[k][place]) > 0]
+        if kept:
+            yield _Batch(
+                batch[kept],
+                [level[k][places[k]] for k in kept],
+                [places[k] for k in kept],
+                np.array([scaled[k][1] for k in kept]),
+                np.array([scaled[k][2] for k in kept]),
+            )
 
 
-def _location_interval(x: FloatArray, cut: int, noise: _Noise) -> tuple[int, int]:
-    gains = _gains(x)
-    likely = np.flatnonzero(gains >= gains[cut - SHORTEST] - _LOCATION_DROP * noise.long_run_variance) + SHORTEST
-    return int(min(likely.min(), cut)), int(max(likely.max(), cut))
+def _checked(values: npt.ArrayLike, offsets: npt.ArrayLike) -> list[FloatArray]:
+    flat = np.asarray(values, dtype=np.float64)
+    edges = np.asarray(offsets, dtype=np.intp)
+    if edges.size == 0 or edges[0] != 0 or edges[-1] != flat.size or (np.diff(edges) < 0).any():
+        raise ValueError(f"offsets must ascend from 0 to {flat.size}, the number of values")
+    return [flat[start:end] for start, end in pairwise(edges)]

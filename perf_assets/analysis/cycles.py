@@ -1,0 +1,103 @@
+"""Cycles of unknown period in evenly spaced values, found and taken out so that levels can be seen.
+
+For values that have times, `seasonality` knows what a day and a week are; here there are only positions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.ndimage import median_filter, uniform_filter1d
+
+from perf_assets.analysis.statistics import FloatArray, robust_scale
+
+_FEWEST_CYCLES = 6
+_LONGEST_PERIOD = 64
+_CLEAR = 9.0
+"""Excess of the highest ordinate over what the highest of as many is in noise: e to the minus 9 by chance."""
+_NEARBY = 25
+_MOST_CYCLES = 2
+_OUTLYING = 3.5
+
+
+def without_cycles(series: Sequence[FloatArray]) -> list[FloatArray]:
+    """Each series, NaN for gaps, without its one or two clearest cycles; the level is kept.
+
+    A cycle of 2 to 64 values is sought where the periodogram has a peak, and taken out as the mean deviation at each
+    place of the cycle if that explains more than its parameters cost (Schwarz 1978). Nothing is done to series of fewer
+    than six cycles, nor to those without a peak.
+    """
+    cleaned = list(series)
+    waiting = [i for i, values in enumerate(cleaned) if np.count_nonzero(np.isfinite(values)) >= 4 * _FEWEST_CYCLES]
+    for _ in range(_MOST_CYCLES):
+        waiting = [i for i in _with_peak(cleaned, waiting) if _takes_out_a_cycle(cleaned, i)]
+    return cleaned
+
+
+def _with_peak(series: Sequence[FloatArray], candidates: Sequence[int]) -> list[int]:
+    """Those candidates whose differences have a periodic part that stands out from the frequencies around it."""
+    found: list[int] = []
+    sizes = np.array([series[i].size for i in candidates])
+    for size in np.unique(sizes):
+        alike = [i for i, n in zip(candidates, sizes, strict=True) if n == size]
+        steps = np.stack([_differences(series[i]) for i in alike])
+        power = np.abs(np.fft.rfft(steps, axis=1)) ** 2
+        floor = median_filter(power, size=(1, _NEARBY), mode="reflect") / np.log(2.0)
+        usable = power[:, _FEWEST_CYCLES:]
+        floor = floor[:, _FEWEST_CYCLES:]
+        known = floor > 0
+        height = np.where(known, usable / np.where(known, floor, 1.0), np.where(usable > 0, np.inf, 0.0)).max(axis=1)
+        found += [i for i, peak in zip(alike, height, strict=True) if peak > np.log(usable.shape[1]) + _CLEAR]
+    return sorted(found)
+
+
+def _differences(values: FloatArray) -> FloatArray:
+    """First differences, 0 beside gaps, bounded so that neither steps nor outliers fill the spectrum."""
+    steps = np.diff(values)
+    steps = np.where(np.isfinite(steps), steps, 0.0)
+    bound = max(_OUTLYING * robust_scale(steps), float(np.quantile(np.abs(steps), 0.9)))
+    return np.clip(steps, -bound, bound)
+
+
+def _takes_out_a_cycle(series: list[FloatArray], index: int) -> bool:
+    values = series[index]
+    best, best_profile = 0.0, None
+    for period in range(2, min(_LONGEST_PERIOD, values.size // _FEWEST_CYCLES) + 1):
+        profile, gain = _profile(values, period)
+        if gain > best:
+            best, best_profile = gain, profile
+    if best_profile is None:
+        return False
+    series[index] = values - np.resize(best_profile, values.size)
+    return True
+
+
+def _profile(values: FloatArray, period: int) -> tuple[FloatArray, float]:
+    """(mean deviation at each of `period` places, by how much it is worth its parameters)."""
+    known = np.isfinite(values)
+    level = _moving_mean(values, known, period)
+    deviation = np.where(known, values - level, 0.0)
+    bound = max(_OUTLYING * robust_scale(deviation[known]), float(np.quantile(np.abs(deviation[known]), 0.9)))
+    deviation = np.clip(deviation, -bound, bound)
+    place = np.arange(values.size) % period
+    counts = np.maximum(np.bincount(place, weights=known, minlength=period), 1.0)
+    profile = np.bincount(place, weights=deviation, minlength=period) / counts
+    profile -= profile.mean()
+    before = float(np.sum(deviation**2))
+    after = float(np.sum(np.where(known, deviation - profile[place], 0.0) ** 2))
+    count = int(np.count_nonzero(known))
+    least = 1e-12 * before
+    gain = count * np.log(before / max(after, least)) - (period - 1) * np.log(count) if before > 0 else 0.0
+    return profile, float(gain)
+
+
+def _moving_mean(values: FloatArray, known: np.ndarray, period: int) -> FloatArray:
+    """Mean of about one period around each value, so that the cycle itself averages out."""
+    sums = uniform_filter1d(np.where(known, values, 0.0), period, mode="reflect")
+    weights = uniform_filter1d(known.astype(np.float64), period, mode="reflect")
+    if period % 2 == 0:  # centred: the mean of the two windows that lie half a place off to either side
+        sums = (sums + np.roll(sums, -1)) / 2.0
+        weights = (weights + np.roll(weights, -1)) / 2.0
+        sums[-1], weights[-1] = sums[-2], weights[-2]
+    return np.asarray(sums / np.maximum(weights, 1e-12))

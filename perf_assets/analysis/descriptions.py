@@ -1,0 +1,206 @@
+"""What a change point is like: where it may lie, how large it is, how sure it is, and of what kind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import pandas as pd
+from scipy import special
+
+from perf_assets.analysis import segmentation
+from perf_assets.analysis.noise import Noise, PresentFit, noises, without_outliers
+from perf_assets.analysis.statistics import MAD_TO_SD, FloatArray
+from perf_assets.analysis.stretches import (
+    Block,
+    IndexArray,
+    bent_line_left,
+    cut_out,
+    in_blocks,
+    levels_left,
+    lines_left,
+    pack,
+    quantiles,
+    sorted_down,
+    totals,
+)
+
+COLUMNS = (
+    "series", "index", "low", "high", "before", "after", "size", "size_low", "size_high", "p_value", "points_after",
+    "kind",
+)  # fmt: skip
+_LOCATION_DROP = 7.35
+"""Fall of 2 log likelihood that bounds the 95 % interval of a location. Source: Hansen (2000), Econometrica 68."""
+_LEAST_GAIN = 2.0
+_SPREAD_AT = 3.3
+_BURST_SHARE = 0.2
+_FAR = 3.5
+
+
+def describe_levels(series: Sequence[FloatArray], cuts: Sequence[IndexArray]) -> pd.DataFrame:
+    """One row a cut with the COLUMNS, in order of series and index.
+
+    `series`: finite values around 0 of magnitude about 1, at least one each; `cuts`: inner indices, ascending. `series`
+    in the table is the position in the sequence; levels and sizes are in the unit of the values, sizes with 95 %
+    intervals; `p_value` is of no change, for the best of all places; `kind` is `step`; or `drift` where a line explains
+    the values better, `spread` where only their scatter changed, `outlier_burst` where only outliers did.
+    """
+    raw = pack(list(series))
+    block = Block(without_outliers(raw), raw.inside, raw.sizes)
+    column = np.repeat(np.arange(len(series)), [c.size for c in cuts])
+    cut = np.concatenate([np.asarray(c, dtype=np.intp) for c in cuts])
+    residuals = segmentation.level_residuals(block, block.values, column, cut)
+    least = (segmentation.LEAST_NOISE * np.array([np.ptp(values) or 1.0 for values in series])) ** 2
+    start, end = segmentation.neighbours(column, cut, block.sizes)
+    parts = []
+    for columns, noise in noises(block, block.values, residuals, least):
+        mine = np.flatnonzero(np.isin(column, columns))
+        if mine.size:
+            present = PresentFit.of(residuals[:, columns])
+            stretches = _Stretches(np.searchsorted(columns, column[mine]), start[mine], cut[mine], end[mine])
+            tables = _described(raw.values[:, columns], block.values[:, columns], noise, present, stretches)
+            parts += [table.assign(series=columns[table["series"].to_numpy()]) for table in tables]
+    if not parts:
+        return pd.DataFrame(columns=list(COLUMNS))
+    table = pd.concat(parts, ignore_index=True)
+    return table.sort_values(["series", "index"], ignore_index=True)[list(COLUMNS)]
+
+
+@dataclass(frozen=True)
+class _Stretches:
+    """Columns, and the values [start, end) around each cut; each of shape (k,)."""
+
+    column: IndexArray
+    start: IndexArray
+    cut: IndexArray
+    end: IndexArray
+
+
+def _described(
+    raw: FloatArray, clean: FloatArray, noise: Noise, present: PresentFit, all_of_them: _Stretches
+) -> Iterator[pd.DataFrame]:
+    for chosen in in_blocks(all_of_them.end - all_of_them.start):
+        s = _Stretches(*(getattr(all_of_them, name)[chosen] for name in ("column", "start", "cut", "end")))
+        block = cut_out(clean, s.column, s.start, s.end)
+        row = s.cut - s.start
+        rest = levels_left(block, block.values, row)
+        size_of_series = noise.sizes[s.column].astype(np.float64)
+        r = present.autocorrelation[s.column]
+        r = np.clip(r + (1.0 + 3.0 * r) / size_of_series, 0.0, 0.95)
+        levels = present.squares[s.column] / np.maximum(size_of_series - 1.0, 1.0)
+        variance = levels * (1.0 + r) / (1.0 - r)
+        before, after = _level(block, block.rows < row), _level(block, block.rows >= row)
+        count_before, count_after = row, block.sizes - row
+        size = after - before
+        error = np.sqrt(variance * (1.0 / count_before + 1.0 / count_after))
+        degrees = np.maximum((count_before + count_after) * (1.0 - r) / (1.0 + r) - 2.0, 1.0)
+        margin = special.stdtrit(degrees, 0.975) * error
+        low, high = _places(block, row, r, levels * (1.0 - r**2))
+        fits = _Costs.of(noise, present, s)
+        yield pd.DataFrame(
+            {
+                "series": s.column,
+                "index": s.cut,
+                "low": s.start + low,
+                "high": s.start + high,
+                "before": before,
+                "after": after,
+                "size": size,
+                "size_low": size - margin,
+                "size_high": size + margin,
+                "p_value": _p_value(fits.level - fits.step, block.sizes),
+                "points_after": count_after,
+                "kind": _kind(raw, block, s, rest, r, fits),
+            }
+        )
+
+
+def _level(block: Block, chosen: np.ndarray) -> FloatArray:
+    """Mean of the chosen rows."""
+    chosen = chosen & block.inside
+    count = np.maximum(np.count_nonzero(chosen, axis=0), 1)
+    return np.asarray(totals(np.where(chosen, block.values, 0.0)) / count)
+
+
+def _places(
+    block: Block, row: IndexArray, autocorrelation: FloatArray, variance: FloatArray
+) -> tuple[IndexArray, IndexArray]:
+    """First and last row at which the step is nearly as likely as at `row`."""
+    gains, _ = segmentation.step_gains(block, autocorrelation)
+    own = gains[row, np.arange(row.size)]
+    likely = (gains >= own - _LOCATION_DROP * variance) & (gains > 0)
+    likely[row, np.arange(row.size)] = True
+    return likely.argmax(axis=0), likely.shape[0] - 1 - likely[::-1].argmax(axis=0)
+
+
+@dataclass(frozen=True)
+class _Costs:
+    """-2 log likelihood of the stretch as one level, a line, a bent line, and a step; shape (k,)."""
+
+    level: FloatArray
+    line: FloatArray
+    bent: FloatArray
+    step: FloatArray
+
+    @classmethod
+    def of(cls, noise: Noise, present: PresentFit, s: _Stretches) -> _Costs:
+        block = noise.stretch(s.column, s.start, s.end)
+        step = partial(_step_left, s.cut - s.start)
+        costs = [
+            noise.deviance(block, s.column, s.start, noise.fitted(block, s.column, s.start, fit), present)
+            for fit in (levels_left, lines_left, bent_line_left, step)
+        ]
+        return cls(*costs)
+
+
+def _step_left(cut: IndexArray, block: Block, values: FloatArray) -> FloatArray:
+    return levels_left(block, values, cut)
+
+
+def _p_value(gain: FloatArray, size: IndexArray) -> FloatArray:
+    """Of the largest gain over all places of a step, if there is none.
+
+    Source: Miller & Siegmund (1982), Maximally selected chi square statistics.
+    """
+    b = np.sqrt(np.maximum(gain, _LEAST_GAIN))
+    inner = segmentation.SHORTEST / np.maximum(size, 2 * segmentation.SHORTEST + 1)
+    places = 2.0 * np.log((1.0 - inner) / inner)
+    density = np.exp(-(b**2) / 2.0) / np.sqrt(2.0 * np.pi)
+    return np.where(gain > _LEAST_GAIN, np.minimum(b * density * ((1.0 - b**-2) * places + 4.0 * b**-2), 1.0), 1.0)
+
+
+def _kind(
+    raw: FloatArray, block: Block, s: _Stretches, rest: FloatArray, autocorrelation: FloatArray, fits: _Costs
+) -> np.ndarray:
+    is_step = fits.level - fits.step >= segmentation.STEP
+    smooth = np.minimum(fits.line + segmentation.LINE, fits.bent + segmentation.BENT_LINE)
+    is_drift = (smooth < fits.step + segmentation.STEP) & (smooth < fits.level)
+    first = block.rows < s.cut - s.start
+    spread = np.abs(_spread_change(block, rest, first, autocorrelation)) > _SPREAD_AT
+    burst = _outliers_differ(cut_out(raw, s.column, s.start, s.end), block, first)
+    return np.select([is_drift, is_step, burst, spread], ["drift", "step", "outlier_burst", "spread"], "step")
+
+
+def _spread_change(block: Block, rest: FloatArray, first: np.ndarray, autocorrelation: FloatArray) -> FloatArray:
+    """Change of the log variance in standard errors, with fewer values where they are autocorrelated."""
+    logs, errors = [], []
+    for part in (first & block.inside, ~first & block.inside):
+        count = np.maximum(np.count_nonzero(part, axis=0), 2)
+        logs.append(np.log(np.maximum(totals(np.where(part, rest**2, 0.0)) / (count - 1), 1e-300)))
+        errors.append(2.0 / (count - 1) * (1.0 + autocorrelation**2) / (1.0 - autocorrelation**2))
+    return np.asarray((logs[1] - logs[0]) / np.sqrt(errors[0] + errors[1]))
+
+
+def _outliers_differ(raw: Block, block: Block, first: np.ndarray) -> np.ndarray:
+    """Is a fifth of the values far off on one side of the cut only?"""
+    median = quantiles(sorted_down(block.values, block.inside), block.sizes, 0.5)
+    distance = np.abs(raw.values - median)
+    sd = MAD_TO_SD * quantiles(sorted_down(distance, block.inside), block.sizes, 0.5)
+    far = (distance > _FAR * sd) & block.inside
+    shares = [
+        np.count_nonzero(far & part, axis=0) / np.maximum(np.count_nonzero(part & block.inside, axis=0), 1)
+        for part in (first, ~first)
+    ]
+    return np.asarray((np.maximum(*shares) >= _BURST_SHARE) & (np.minimum(*shares) < _BURST_SHARE / 4.0))
