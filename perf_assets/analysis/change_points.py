@@ -53,11 +53,13 @@ def detect_many(values: npt.ArrayLike, offsets: npt.ArrayLike) -> list[IndexArra
 
 
 def describe(values: npt.ArrayLike, change_points: npt.ArrayLike) -> pd.DataFrame:
-    """One row a change point of `values`, shape (n,): index, low, high (95 % interval of the index), before, after,
-    size, size_low, size_high (unit of the values, 95 % interval), p_value (of no change, for the best of all places),
-    points_after (observed values at the new level) and kind: `step`; or, for points that `detect` would not give,
-    `drift` (a line explains the values better), `spread` (only the scatter changed) or `outlier_burst` (only outliers
-    came or went).
+    """One row a change point of `values`, shape (n,), by index.
+
+    index, low, high (95 % interval of the index), before, after, size, size_low, size_high (unit of the values, 95 %
+    interval), noise (standard deviation of one value), p_value (of no change, for the best of all places), confirmed
+    (beyond what repeated looks bring up by chance), points_after (observed values at the new level) and kind: `step`;
+    or, for points that `detect` would not give, `drift` (a line explains the values better), `spread` (only the scatter
+    changed) or `outlier_burst` (only outliers came or went).
 
     Raises ValueError for a change point that is no observed value after the first.
     """
@@ -99,7 +101,7 @@ def _in_units(table: pd.DataFrame, batch: _Batch) -> pd.DataFrame:
     scale, centre = batch.scale[position], batch.centre[position]
     for name in ("before", "after"):
         table[name] = (table[name] + centre) * scale
-    for name in ("size", "size_low", "size_high"):
+    for name in ("size", "size_low", "size_high", "noise"):
         table[name] *= scale
     return table.assign(series=batch.series[position])
 

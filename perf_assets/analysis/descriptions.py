@@ -11,7 +11,7 @@ import pandas as pd
 from scipy import special
 
 from perf_assets.analysis import segmentation
-from perf_assets.analysis.noise import Noise, PresentFit, noises, without_outliers
+from perf_assets.analysis.noise import Noise, NormalNoise, PresentFit, SkewedNoise, noises, without_outliers
 from perf_assets.analysis.statistics import MAD_TO_SD, FloatArray
 from perf_assets.analysis.stretches import (
     Block,
@@ -28,12 +28,15 @@ from perf_assets.analysis.stretches import (
 )
 
 COLUMNS = (
-    "series", "index", "low", "high", "before", "after", "size", "size_low", "size_high", "p_value", "points_after",
-    "kind",
+    "series", "index", "low", "high", "before", "after", "size", "size_low", "size_high", "noise", "p_value",
+    "confirmed", "points_after", "kind",
 )  # fmt: skip
 _LOCATION_DROP = 7.35
 """Fall of 2 log likelihood that bounds the 95 % interval of a location. Source: Hansen (2000), Econometrica 68."""
 _LEAST_GAIN = 2.0
+ALL_LOOKS, _SHORT_HISTORY = 16.5, 20.0
+_USUAL_SIZE = 200.0
+"""Values for which the penalties of `segmentation` hold; in a longer series as many more windows are searched."""
 _SPREAD_AT = 3.3
 _BURST_SHARE = 0.2
 _FAR = 3.5
@@ -44,7 +47,9 @@ def describe_levels(series: Sequence[FloatArray], cuts: Sequence[IndexArray]) ->
 
     `series`: finite values around 0 of magnitude about 1, at least one each; `cuts`: inner indices, ascending. `series`
     in the table is the position in the sequence; levels and sizes are in the unit of the values, sizes with 95 %
-    intervals; `p_value` is of no change, for the best of all places; `kind` is `step`; or `drift` where a line explains
+    intervals; `noise` is the standard deviation of one value; `p_value` is of no change, for the best of all places;
+    `confirmed`: the evidence is more than looking at an unchanged series after every value would ever bring up in 99 of
+    100 series; `kind` is `step`; or `drift` where a line explains
     the values better, `spread` where only their scatter changed, `outlier_burst` where only outliers did.
     """
     raw = pack(list(series))
@@ -99,6 +104,11 @@ def _described(
         margin = special.stdtrit(degrees, 0.975) * error
         low, high = _places(block, row, r, levels * (1.0 - r**2))
         fits = _Costs.of(noise, present, s)
+        searched = _places_of_level(s, noise.sizes) * np.maximum(size_of_series / _USUAL_SIZE, 1.0)
+        evidence = fits.level - fits.step - 2.0 * np.log(searched)
+        if not isinstance(noise, NormalNoise) or isinstance(noise, SkewedNoise):
+            # The shape of the noise is a guess, and its tails are the least known of it.
+            evidence = np.minimum(evidence, _rank_evidence(block, row, r))
         yield pd.DataFrame(
             {
                 "series": s.column,
@@ -110,11 +120,18 @@ def _described(
                 "size": size,
                 "size_low": size - margin,
                 "size_high": size + margin,
-                "p_value": _p_value(fits.level - fits.step, block.sizes),
+                "noise": np.sqrt(levels),
+                "p_value": _p_value(evidence, block.sizes),
+                "confirmed": evidence >= bar_of_all_looks(block.sizes),
                 "points_after": count_after,
                 "kind": _kind(raw, block, s, rest, r, fits),
             }
         )
+
+
+def bar_of_all_looks(sizes: IndexArray | FloatArray) -> FloatArray:
+    """2 log likelihood ratio that 99 of 100 unchanged series never reach, looked at after each of 200 values."""
+    return np.asarray(ALL_LOOKS * (1.0 + _SHORT_HISTORY / sizes))
 
 
 def _level(block: Block, chosen: np.ndarray) -> FloatArray:
@@ -169,6 +186,37 @@ def _p_value(gain: FloatArray, size: IndexArray) -> FloatArray:
     places = 2.0 * np.log((1.0 - inner) / inner)
     density = np.exp(-(b**2) / 2.0) / np.sqrt(2.0 * np.pi)
     return np.where(gain > _LEAST_GAIN, np.minimum(b * density * ((1.0 - b**-2) * places + 4.0 * b**-2), 1.0), 1.0)
+
+
+def _rank_evidence(block: Block, row: IndexArray, autocorrelation: FloatArray) -> FloatArray:
+    """2 log likelihood ratio that the ranks alone bring for a step at `row`: the square of the rank-sum statistic.
+
+    Source: Wilcoxon (1945); for values of equal rank the mean of theirs.
+    """
+    size = block.sizes.astype(np.float64)
+    ascending = sorted_down(block.values, block.inside)
+    ranks = np.empty(block.values.shape)
+    for k in range(block.sizes.size):
+        own = ascending[: block.sizes[k], k]
+        values = block.values[:, k]
+        ranks[:, k] = (np.searchsorted(own, values, "left") + np.searchsorted(own, values, "right") + 1) / 2.0
+    first = block.masked(np.where(block.rows < row, ranks, 0.0))
+    expected = row * (size + 1.0) / 2.0
+    variance = row * (size - row) * (size + 1.0) / 12.0
+    independent = (1.0 - autocorrelation) / (1.0 + autocorrelation)
+    return np.asarray((totals(first) - expected) ** 2 / variance * independent)
+
+
+def _places_of_level(s: _Stretches, sizes: IndexArray) -> FloatArray:
+    """How many places a level as short as the shorter one beside the cut could have had.
+
+    A level that lies between two cuts was found among all levels of its length; one that the series begins or ends with
+    has its place.
+    """
+    total = sizes[s.column]
+    before = np.where(s.start > 0, s.cut - s.start, total)
+    after = np.where(s.end < total, s.end - s.cut, total)
+    return np.asarray(total / np.minimum(before, after))
 
 
 def _kind(

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from perf_assets.analysis.change_points import describe, detect
+from perf_assets.analysis.change_points import describe, describe_many, detect, detect_many
 from perf_assets.analysis.seasonality import TimeArray, deseasonalise, hour_of_day
 from perf_assets.analysis.statistics import FloatArray, benjamini_hochberg
 
@@ -24,8 +28,8 @@ _FEWEST_DAYS = 14
 
 CHANGE_COLUMNS = (
     "series_id", "index_run_id", "part_of_day", "position", "changed_at", "changed_at_low", "changed_at_high",
-    "previous_run_id", "previous_at", "before", "after", "size", "size_low", "size_high", "p_value", "q_value",
-    "points_after", "kind",
+    "previous_run_id", "previous_at", "before", "after", "size", "size_low", "size_high", "noise", "p_value", "q_value",
+    "confirmed", "points_after", "kind",
 )  # fmt: skip
 
 
@@ -37,126 +41,150 @@ def find_change_points(measurements: pd.DataFrame) -> pd.DataFrame:
     shows is reported for that part, in place of its faint trace in the whole series. `q_value` is over all series:
     a series without change enters the family with p = 1 (Benjamini & Hochberg 1995).
     """
-    ids = measurements["series_id"].to_numpy()
-    edges = np.unique(np.concatenate(([0], np.flatnonzero(ids[1:] != ids[:-1]) + 1, [ids.size])))
-    found = []
-    quiet = 0
-    for start, end in pairwise(edges):
-        part = measurements.iloc[start:end]
-        changes = _changes_of(part)
-        quiet += changes.empty
-        if not changes.empty:
-            found.append(changes)
-    if not found:
+    if measurements.empty:
         return pd.DataFrame(columns=list(CHANGE_COLUMNS))
-    table = pd.concat(found, ignore_index=True)
-    family = np.concatenate((table["p_value"].to_numpy(dtype=np.float64), np.ones(quiet)))
-    table["q_value"] = benjamini_hochberg(family)[: len(table)]
-    return table[list(CHANGE_COLUMNS)]
-
-
-def _changes_of(series: pd.DataFrame) -> pd.DataFrame:
-    ts = series["ts"].to_numpy()
-    values = series["value"].to_numpy(dtype=np.float64)
-    whole = deseasonalise(ts, values)
-    indices = detect(whole)
-    partial = _partial_changes(ts, values)
-    if not indices.size and partial.empty:
-        return partial  # most series: no table need be made of nothing
-    changes = describe(whole, indices).assign(part_of_day=ALL_DAY)
+    ids = measurements["series_id"].to_numpy()
+    ts = measurements["ts"].to_numpy()
+    values = measurements["value"].to_numpy(dtype=np.float64)
+    edges = np.concatenate(([0], np.flatnonzero(ids[1:] != ids[:-1]) + 1, [ids.size]))
+    level = np.concatenate([deseasonalise(ts[start:end], values[start:end]) for start, end in pairwise(edges)])
+    table = describe_many(level, edges, detect_many(level, edges)).assign(part_of_day=ALL_DAY)
+    partial = _partial_changes([(ts[start:end], values[start:end]) for start, end in pairwise(edges)])
     if not partial.empty:
-        near = pd.Series(
-            [bool(((partial["low"] <= row.high) & (partial["high"] >= row.low)).any()) for row in changes.itertuples()],
-            index=changes.index,
-            dtype=bool,
-        )
-        changes = pd.concat((changes[~near], partial), ignore_index=True)
-    if changes.empty:
-        return changes
-    position = changes["index"].to_numpy(dtype=np.intp)
-    previous = position - 1
-    run_ids = series["run_id"].to_numpy()
-    return changes.assign(
-        series_id=series["series_id"].iloc[0],
+        table = pd.concat((table[~_traces(table, partial)], partial), ignore_index=True)
+    if table.empty:
+        return pd.DataFrame(columns=list(CHANGE_COLUMNS))
+    table = table.sort_values(["series", "index"], ignore_index=True)
+    quiet = edges.size - 1 - table["series"].nunique()
+    family = np.concatenate((table["p_value"].to_numpy(dtype=np.float64), np.ones(quiet)))
+    first = edges[table["series"].to_numpy(dtype=np.intp)]
+    position, low, high = (first + table[name].to_numpy(dtype=np.intp) for name in ("index", "low", "high"))
+    run_ids = measurements["run_id"].to_numpy()
+    return table.assign(
+        series_id=ids[first],
         index_run_id=run_ids[position],
-        position=position,
+        position=position - first,
         changed_at=ts[position],
-        changed_at_low=ts[changes["low"].to_numpy(dtype=np.intp)],
-        changed_at_high=ts[changes["high"].to_numpy(dtype=np.intp)],
-        previous_run_id=run_ids[previous],
-        previous_at=ts[previous],
-    )
+        changed_at_low=ts[low],
+        changed_at_high=ts[high],
+        previous_run_id=run_ids[position - 1],
+        previous_at=ts[position - 1],
+        q_value=benjamini_hochberg(family)[: len(table)],
+    )[list(CHANGE_COLUMNS)]
 
 
-def _partial_changes(ts: TimeArray, values: FloatArray) -> pd.DataFrame:
-    """Changes of one part of the day against the rest of it, on the daily means of the difference.
+def _traces(table: pd.DataFrame, partial: pd.DataFrame) -> npt.NDArray[np.bool_]:
+    """Which rows of `table` lie where a part of the day of the same series changed."""
+    both = table.reset_index().merge(partial, on="series", suffixes=("", "_of_part"))
+    same = both.loc[(both["low_of_part"] <= both["high"]) & (both["high_of_part"] >= both["low"]), "level_0"]
+    return np.isin(np.arange(len(table)), same)
+
+
+def _partial_changes(histories: Sequence[tuple[TimeArray, FloatArray]]) -> pd.DataFrame:
+    """Changes of one part of the day against the rest of it, on the daily means of the difference; a row each, as
+    `describe_many` gives them, indices counting measurements.
 
     The part with the clearest change wins, as a change in one part also moves what the others are held against.
     """
-    days = ts.astype("datetime64[D]")
-    first_day = days[0]
-    span = int((days[-1] - first_day).astype(np.int64)) + 1
-    if span < _FEWEST_DAYS or values.size / span < _FEWEST_A_DAY:
+    looks = [(series, day, name) for series, day in _days(histories) for name in PARTS_OF_DAY]
+    if not looks:
         return pd.DataFrame()
-    day = (days - first_day).astype(np.int64)
-    hours = hour_of_day(ts)
-    found = []
-    for name, (start, end) in PARTS_OF_DAY.items():
-        inside = (hours >= start) & (hours < end)
-        means = _daily_means(values, day, inside, span)
-        differences = means - _daily_means(values, day, ~inside, span)
-        cuts = detect(differences)
-        if not cuts.size:
-            continue
-        table = describe(differences, cuts)
-        for row in table.to_dict("records"):
-            changed = _changed_hours(values, day, hours, inside, int(row["index"]))
-            sharper = _daily_means(values, day, changed, span) - _daily_means(values, day, ~inside, span)
-            row |= _relocated(sharper, int(row["index"]))
-            edges = [_first_measurement(ts, changed, day, int(row[key])) for key in ("index", "low", "high")]
-            before = float(np.nanmean(means[: int(row["index"])][-_FEWEST_DAYS:]))
-            row |= {"index": edges[0], "low": edges[1], "high": edges[2], "part_of_day": name}
-            row |= {"before": before, "after": before + row["size"]}
-            row["points_after"] = int(np.count_nonzero(inside[edges[0] :]))
-            found.append(row | {"clarity": abs(row["size"]) / max(row["size_high"] - row["size_low"], 1e-300)})
-    if not found:
-        return pd.DataFrame()
-    table = pd.DataFrame(found).sort_values("clarity", ascending=False)
+    differences = [day.difference(day.part(name)) for _, day, name in looks]
+    offsets = np.cumsum([0, *(values.size for values in differences)])
+    together = np.concatenate(differences)
+    table = describe_many(together, offsets, detect_many(together, offsets))
+    if table.empty:
+        return table
+    rows = [_partial_change(looks[int(row["series"])], row) for row in table.to_dict("records")]
+    found = pd.DataFrame(rows)
+    found["clarity"] = found["size"].abs() / (found["size_high"] - found["size_low"]).clip(lower=1e-300)
+    found = found.sort_values(["series", "clarity"], ascending=[True, False], ignore_index=True)
     kept: list[int] = []
-    for row in table.itertuples():
-        if all(table.loc[k, "low"] > row.high or table.loc[k, "high"] < row.low for k in kept):
+    for row in found.itertuples():
+        if all(
+            found.loc[k, "series"] != row.series or found.loc[k, "low"] > row.high or found.loc[k, "high"] < row.low
+            for k in kept
+        ):
             kept.append(int(row.Index))
-    return table.loc[kept].drop(columns="clarity").sort_values("index", ignore_index=True)
+    return found.loc[kept].drop(columns="clarity").sort_values(["series", "index"], ignore_index=True)
 
 
-def _daily_means(values: FloatArray, day: np.ndarray, chosen: np.ndarray, span: int) -> FloatArray:
-    usable = chosen & np.isfinite(values)
-    counts = np.bincount(day[usable], minlength=span)
-    sums = np.bincount(day[usable], weights=values[usable], minlength=span)
-    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+@dataclass(frozen=True)
+class _Days:
+    """Values of one series with the day, counted from the first, and the hour of each."""
+
+    values: FloatArray
+    day: npt.NDArray[np.int64]
+    hours: npt.NDArray[np.intp]
+
+    def part(self, name: str) -> npt.NDArray[np.bool_]:
+        start, end = PARTS_OF_DAY[name]
+        return (self.hours >= start) & (self.hours < end)
+
+    def means(self, chosen: npt.NDArray[np.bool_]) -> FloatArray:
+        """Daily means of the chosen values, NaN for days without."""
+        usable = chosen & np.isfinite(self.values)
+        span = int(self.day[-1]) + 1
+        counts = np.bincount(self.day[usable], minlength=span)
+        sums = np.bincount(self.day[usable], weights=self.values[usable], minlength=span)
+        return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+
+    def difference(self, chosen: npt.NDArray[np.bool_], part: npt.NDArray[np.bool_] | None = None) -> FloatArray:
+        """Daily means of the chosen values less those outside `part` (else outside the chosen)."""
+        return self.means(chosen) - self.means(~(chosen if part is None else part))
+
+    def first(self, chosen: npt.NDArray[np.bool_], day: int) -> int:
+        """Index of the first of the chosen measurements from `day` on."""
+        later = np.flatnonzero(chosen & (self.day >= day))
+        return int(later[0]) if later.size else self.values.size - 1
 
 
-def _changed_hours(values: FloatArray, day: np.ndarray, hours: np.ndarray, inside: np.ndarray, cut: int) -> np.ndarray:
-    """Mask of the values in those hours of the part that moved at least half as far as the one that moved most."""
-    effects = {
-        int(hour): float(
-            np.nanmean(values[(hours == hour) & (day >= cut)]) - np.nanmean(values[(hours == hour) & (day < cut)])
-        )
-        for hour in np.unique(hours[inside])
-        if np.isfinite(values[(hours == hour) & (day >= cut)]).any()
-        and np.isfinite(values[(hours == hour) & (day < cut)]).any()
+def _days(histories: Sequence[tuple[TimeArray, FloatArray]]) -> Iterator[tuple[int, _Days]]:
+    """Series long and dense enough to tell parts of the day apart."""
+    for series, (ts, values) in enumerate(histories):
+        days = ts.astype("datetime64[D]")
+        day = (days - days[0]).astype(np.int64)
+        span = int(day[-1]) + 1
+        if span >= _FEWEST_DAYS and values.size / span >= _FEWEST_A_DAY:
+            yield series, _Days(values, day, hour_of_day(ts))
+
+
+def _partial_change(look: tuple[int, _Days, str], row: Mapping[Hashable, Any]) -> dict[str, object]:
+    series, day, name = look
+    part = day.part(name)
+    changed = _changed_hours(day, part, int(row["index"]))
+    edges = {key: int(row[key]) for key in ("index", "low", "high")} | _relocated(
+        day.difference(changed, part), int(row["index"])
+    )
+    index, low, high = (max(day.first(changed, edges[key]), 1) for key in ("index", "low", "high"))
+    before = float(np.nanmean(day.means(part)[: edges["index"]][-_FEWEST_DAYS:]))
+    return {
+        **{str(key): value for key, value in row.items()},
+        "series": series,
+        "index": index,
+        "low": low,
+        "high": high,
+        "part_of_day": name,
+        "before": before,
+        "after": before + float(row["size"]),
+        "points_after": int(np.count_nonzero(part[index:])),
     }
+
+
+def _changed_hours(day: _Days, inside: npt.NDArray[np.bool_], cut: int) -> npt.NDArray[np.bool_]:
+    """Mask of the values in those hours of the part that moved at least half as far as the one that moved most."""
+    effects: dict[int, float] = {}
+    for hour in np.unique(day.hours[inside]):
+        of_hour = (day.hours == hour) & np.isfinite(day.values)
+        before, after = day.values[of_hour & (day.day < cut)], day.values[of_hour & (day.day >= cut)]
+        if before.size and after.size:
+            effects[int(hour)] = float(after.mean() - before.mean())
     largest = max(effects.values(), key=abs, default=0.0)
     moved = [hour for hour, effect in effects.items() if effect * np.sign(largest) >= abs(largest) / 2]
-    return inside & np.isin(hours, moved) if moved else inside
+    return inside & np.isin(day.hours, moved) if moved else inside
 
 
 def _relocated(differences: FloatArray, day: int) -> dict[str, int]:
     """The day of change in the sharper series of the changed hours, where it is found within 3 days of `day`."""
     found = describe(differences, [cut for cut in detect(differences) if abs(cut - day) <= 3])
     return {key: int(found[key].iloc[0]) for key in ("index", "low", "high")} if len(found) else {}
-
-
-def _first_measurement(ts: TimeArray, chosen: np.ndarray, day: np.ndarray, first: int) -> int:
-    """Index of the first of the chosen measurements from day `first` on."""
-    return int(np.flatnonzero(chosen & (day >= first))[0]) if (chosen & (day >= first)).any() else ts.size - 1

@@ -27,12 +27,13 @@ _LARGEST_GAP = pd.Timedelta(hours=36)
 """Changes of one cause are found at most this far apart, from one series to the next."""
 _LEAST_SHARE = 0.5
 _FEWEST_MEMBERS = 3
+_TOO_GOOD = " Too good to be taken on trust: does the test still do its work?"
 
 REGRESSION_COLUMNS = (
     "regression_id", "series_id", "scope", "scope_name", "cause", "kind", "state", "part_of_day", "project", "metric",
     "unit", "test_name", "node_id", "node_type", "before", "after", "change", "change_low", "change_high", "p_value",
     "q_value", "last_good_run", "first_bad_run", "last_good_at", "first_bad_at", "last_good_commit",
-    "first_bad_commit", "recovered_at", "members", "explanation", "simulated",
+    "first_bad_commit", "recovered_at", "members", "suspicious", "smallest_detectable", "explanation", "simulated",
 )  # fmt: skip
 ANCHOR_COLUMNS = (
     "series_id", "first_bad_run", "part_of_day", "kind", "regression_id", "low_ts", "high_ts", "confirmed_at",
@@ -42,8 +43,8 @@ MEMBER_COLUMNS = ("regression_id", "series_id", "changed_at", "before", "after",
 
 @dataclass(frozen=True)
 class RegressionRules:
-    """When a change counts: relative size by metric (else `threshold`), false-discovery rate, measurements to
-    confirm.
+    """When a change counts: relative size by metric (else `threshold`), and at least the noise of one measurement;
+    false-discovery rate; measurements to confirm.
     """
 
     threshold: float = 0.10
@@ -69,16 +70,22 @@ def find_regressions(
     changes: pd.DataFrame,
     series: pd.DataFrame,
     runs: pd.DataFrame,
+    limits: pd.DataFrame,
     rules: RegressionRules,
     anchors: pd.DataFrame | None = None,
 ) -> Regressions:
     """Decide which change points matter.
 
+    A change is a regression or an improvement if its false-discovery rate over the whole fleet is low enough
+    (Benjamini & Hochberg 1995; what one cause explains is judged first and leaves the family), if it is as large as the
+    rules ask, and at least as large as the noise of one measurement. It is `suspected` until the runs since are enough
+    and the evidence is beyond what repeated looks bring up by chance, then `confirmed`. Improvements by half or more
+    are `suspicious`: a test that has stopped doing its work is faster, too.
+
     `changes`: rows of change_points; `series`: rows of metric_series (all series tested, changed or not); `runs`:
-    run_id, run_key, commit_id, context (JSON text) of the runs that changes name; `anchors`: series_id and
-    regression_id
-    (text), part_of_day, kind, low_ts, high_ts of regressions confirmed earlier, whose ids are kept where the times
-    overlap.
+    run_id, run_key, commit_id, context (JSON text) of the runs that changes name; `limits`: series_id and
+    smallest_detectable; `anchors`: series_id and regression_id (text), part_of_day, kind, low_ts, high_ts of
+    regressions confirmed earlier, whose ids are kept where the times overlap.
     Changes of neutral series are no regressions. Relative sizes need a level other than 0.
     """
     candidates = _candidates(changes, series, rules)
@@ -87,12 +94,14 @@ def find_regressions(
     single = candidates.loc[~candidates.index.isin(grouped)]
     groups += _singles(single, len(series) - candidates.loc[list(grouped), "series_id"].nunique(), rules)
     run_of = runs.set_index("run_id")
+    detectable = limits.set_index("series_id")["smallest_detectable"]
     records, members, fixed = [], [], []
     used: set[int] = set()
     for group in groups:
         rows = candidates.loc[group.rows]
         record = _record(group, rows, run_of, rules)
         record["recovered_at"] = _recovered_at(record, candidates, rules)
+        record["smallest_detectable"] = detectable.get(record["series_id"], np.nan)
         record["regression_id"] = _regression_id(record, rows, anchors, used)
         used.add(int(str(record["regression_id"])))
         records.append(record)
@@ -150,7 +159,8 @@ def _candidates(changes: pd.DataFrame, series: pd.DataFrame, rules: RegressionRu
     rises = table["size"] > 0
     table["kind"] = np.where(rises == (table["direction"] == "lower_is_better"), "regression", "improvement")
     thresholds = table["metric"].map(rules.threshold_of).to_numpy(dtype=np.float64)
-    table["large"] = table["change"].abs().to_numpy(dtype=np.float64) >= thresholds
+    beyond_noise = (table["size"].abs() >= table["noise"]).to_numpy(dtype=bool)
+    table["large"] = (table["change"].abs().to_numpy(dtype=np.float64) >= thresholds) & beyond_noise
     return table
 
 
@@ -224,7 +234,9 @@ def _record(group: _Group, rows: pd.DataFrame, runs: pd.DataFrame, rules: Regres
     shifted = _shifted_context(good, bad)
     cause = _cause(group.scope, shifted)
     change = float(large["change"].median())
-    confirmed = int(best["points_after"]) >= rules.confirm_after
+    beyond_doubt = len(rows) >= _FEWEST_MEMBERS or bool(best["confirmed"])
+    confirmed = beyond_doubt and int(best["points_after"]) >= rules.confirm_after
+    suspicious = best["kind"] == "improvement" and _incredible(change, str(best["direction"]))
     return {
         "series_id": best["series_id"],
         "scope": group.scope,
@@ -248,9 +260,15 @@ def _record(group: _Group, rows: pd.DataFrame, runs: pd.DataFrame, rules: Regres
         "last_good_commit": good.get("commit_id"),
         "first_bad_commit": bad.get("commit_id"),
         "members": int(rows["series_id"].nunique()),
-        "explanation": _explanation(group, rows, cause, shifted),
+        "suspicious": suspicious,
+        "explanation": _explanation(group, rows, cause, shifted) + (_TOO_GOOD if suspicious else ""),
         "simulated": bool(best["simulated"]),
     }
+
+
+def _incredible(change: float, direction: str) -> bool:
+    """Half the cost, or twice the yield."""
+    return change <= -0.5 if direction == "lower_is_better" else change >= 1.0
 
 
 def _recovered_at(record: Mapping[str, Any], candidates: pd.DataFrame, rules: RegressionRules) -> object:

@@ -281,10 +281,27 @@ CHANGE_POINTS = _table(
     size DOUBLE difference, in the unit
     size_low DOUBLE lower end of its 95 % interval
     size_high DOUBLE upper end of it
+    noise DOUBLE standard deviation of one measurement around the levels, in the unit
     p_value DOUBLE of no change, corrected for the search over positions
     q_value DOUBLE false-discovery rate over all series tested
+    confirmed BOOLEAN evidence beyond what a look after every run ever brings up in 99 of 100 unchanged series
     points_after BIGINT measurements at the new level
     kind VARCHAR step
+    """,
+)
+
+DETECTION_LIMITS = _table(
+    "detection_limits",
+    "How small a change each series can show at the noise of its present level.",
+    "series_id",
+    """
+    series_id BIGINT series
+    level DOUBLE median since the last change point, in the unit
+    noise DOUBLE standard deviation of one measurement, in the unit
+    autocorrelation DOUBLE of neighbouring measurements
+    points BIGINT measurements since the last change point
+    smallest_detectable DOUBLE relative change that is confirmed in four of five cases; null below 8 measurements
+    runs_needed DOUBLE further measurements that this takes
     """,
 )
 
@@ -338,6 +355,8 @@ REGRESSIONS = _table(
     first_bad_commit VARCHAR commit of the first bad run
     recovered_at TIMESTAMP when a later change brought a regression's level back, null while it stands
     members BIGINT series that moved together
+    suspicious BOOLEAN an improvement by half or more, too good to be taken on trust
+    smallest_detectable DOUBLE smallest relative change that this series can show, see detection_limits
     explanation VARCHAR one sentence for people
     simulated BOOLEAN from the fleet simulator
     """,
@@ -566,6 +585,7 @@ DERIVED_TABLES = (
     METRIC_TRENDS,
     SEASONAL_PATTERNS,
     CHANGE_POINTS,
+    DETECTION_LIMITS,
     ANOMALIES,
     REGRESSIONS,
     REGRESSION_MEMBERS,

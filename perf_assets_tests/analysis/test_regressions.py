@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from perf_assets.analysis.level_changes import find_change_points
 from perf_assets.analysis.regressions import RegressionRules, Regressions, find_regressions
+from perf_assets.analysis.sensitivity import find_detection_limits
 from perf_assets_tests.analysis.signals import MONDAY, step, white
 
 POINTS = 80
@@ -50,15 +51,43 @@ class Fleet:
              "commit_id": [f"commit-{n}" for n in range(POINTS)],
              "context": [f'{{"runner_image": "{"new" if n >= 50 else "old"}"}}' for n in range(POINTS)]}
         )  # fmt: skip
-        return find_regressions(
-            find_change_points(pd.concat(frames)), series, runs, rules or RegressionRules(), anchors
-        )
+        measurements = pd.concat(frames)
+        changes = find_change_points(measurements)
+        limits = find_detection_limits(measurements, changes)
+        return find_regressions(changes, series, runs, limits, rules or RegressionRules(), anchors)
 
 
 def test_a_quiet_fleet_has_no_regression() -> None:
     found = Fleet().find()
     assert found.table.empty
     assert found.members.empty
+
+
+def test_a_single_change_is_suspected_until_the_evidence_is_beyond_doubt() -> None:
+    where = {"test_name": "test-1", "node_id": "node-2"}
+    early = Fleet().shift(POINTS - 3, 30.0, **where).find()
+    assert early.table.empty
+    states = {after: Fleet().shift(POINTS - after, 15.0, **where).find().table["state"].tolist() for after in (4, 20)}
+    assert states[20] == ["confirmed"]
+    assert states[4] in ([], ["suspected"])
+
+
+def test_a_change_smaller_than_the_noise_is_none() -> None:
+    where = {"test_name": "test-1", "node_id": "node-2"}
+    assert Fleet().shift(30, 2.5, **where).find(RegressionRules(threshold=0.01)).table.empty
+
+
+def test_an_improvement_by_half_is_suspicious_and_says_so() -> None:
+    row = Fleet().shift(40, -60.0, test_name="test-1", node_id="node-2").find().table.iloc[0]
+    assert row["kind"] == "improvement"
+    assert row["suspicious"]
+    assert "does the test still do its work" in row["explanation"]
+    assert not Fleet().shift(40, -20.0, test_name="test-1", node_id="node-2").find().table.iloc[0]["suspicious"]
+
+
+def test_a_regression_tells_the_smallest_change_its_series_can_show() -> None:
+    row = Fleet().shift(40, 20.0, test_name="test-1", node_id="node-2").find().table.iloc[0]
+    assert 0.02 < row["smallest_detectable"] < 0.05
 
 
 @pytest.mark.parametrize(

@@ -32,8 +32,9 @@ metric_series        series       performance_metrics
 performance_metrics* series       raw_results
 anomalies            trends       metric_series
 change_points        trends       metric_series performance_metrics
+detection_limits     trends       metric_series performance_metrics
 metric_trends        trends       change_points metric_series
-regressions          trends       change_points metric_series
+regressions          trends       change_points detection_limits metric_series
 seasonal_patterns    trends       metric_series
 """  # noqa: E501 - a table
 """Key (a star: partitioned by day), group, and what it depends on."""

@@ -1,11 +1,14 @@
 """Group `trends`: what changed, when, and what matters."""
 
+from collections.abc import Iterator
+
 import dagster as dg
 
 from perf_assets.analysis.anomalies import find_anomalies
 from perf_assets.analysis.level_changes import find_change_points
 from perf_assets.analysis.regressions import RegressionRules, find_regressions
 from perf_assets.analysis.seasonality import seasonal_patterns as find_patterns
+from perf_assets.analysis.sensitivity import find_detection_limits
 from perf_assets.analysis.trends import find_trends
 from perf_assets.defs.asset_spec import POOL, outcome, table_spec
 from perf_assets.defs.pictures import picture
@@ -16,6 +19,7 @@ from perf_assets.warehouse import Warehouse
 from perf_assets.warehouse.tables import (
     ANOMALIES,
     CHANGE_POINTS,
+    DETECTION_LIMITS,
     METRIC_TRENDS,
     REGRESSION_MEMBERS,
     REGRESSIONS,
@@ -33,17 +37,21 @@ _BUCKETS = "SELECT series_id, ts, value FROM series_buckets ORDER BY series_id, 
             ["performance_metrics", "metric_series"],
             {"numpy"},
             "Robust to outliers, autocorrelation, seasons and drift; false discoveries are controlled over all series.",
-        )
+        ),
+        table_spec(DETECTION_LIMITS, "trends", ["performance_metrics", "metric_series"], {"numpy"}, ""),
     ],
     pool=POOL,
 )
-def change_points(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult[None]:
+def change_points(warehouse: dg.ResourceParam[Warehouse]) -> Iterator[dg.MaterializeResult[None]]:
     measurements = warehouse.query(
         "SELECT series_id, run_id, ts, value FROM analysed_measurements ORDER BY series_id, ts, run_id"
     )
     table = find_change_points(measurements)
-    warehouse.replace((CHANGE_POINTS, table))
-    return dg.MaterializeResult(metadata=outcome(table, {"series_with_changes": int(table["series_id"].nunique())}))
+    limits = find_detection_limits(measurements, table)
+    warehouse.replace((CHANGE_POINTS, table), (DETECTION_LIMITS, limits))
+    changed = {"series_with_changes": int(table["series_id"].nunique())}
+    yield dg.MaterializeResult(asset_key=CHANGE_POINTS.name, metadata=outcome(table, changed))
+    yield dg.MaterializeResult(asset_key=DETECTION_LIMITS.name, metadata=outcome(limits))
 
 
 @dg.multi_asset(
@@ -105,7 +113,7 @@ def anomalies(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult[No
         table_spec(
             REGRESSIONS,
             "trends",
-            ["change_points", "metric_series"],
+            ["change_points", "detection_limits", "metric_series"],
             {"numpy"},
             "A slow node, a runner image or a test that shifts many series is one finding with members "
             "(table regression_members).",
@@ -127,6 +135,7 @@ def regressions(
                 WHERE run_id IN (SELECT index_run_id FROM change_points UNION SELECT previous_run_id FROM
                 change_points)"""
             ),
+            warehouse.query("SELECT series_id, smallest_detectable FROM detection_limits"),
             RegressionRules(rules.threshold, rules.thresholds, rules.false_discovery_rate, rules.confirm_after),
             state.anchors(),
         )
