@@ -98,6 +98,8 @@ class Settings(_Section):
     home: Path = Path("var")
     metrics_file: Path | None = None
     """The user's own metrics, in the layout of perf_assets/catalog/metrics.toml."""
+    workers: int = Field(1, ge=1)
+    """Processes that analyse large fleets (from some thousand series) side by side."""
     state_url: str | None = Field(None, repr=False)
     """SQLAlchemy URL of the state store, which may hold a password; without one a SQLite file under `home`."""
     identity: IdentitySettings = IdentitySettings()

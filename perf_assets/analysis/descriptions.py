@@ -11,7 +11,7 @@ import pandas as pd
 from scipy import special
 
 from perf_assets.analysis import segmentation
-from perf_assets.analysis.noise import Noise, NormalNoise, PresentFit, SkewedNoise, noises, without_outliers
+from perf_assets.analysis.noise import Noise, PresentFit, noises, without_outliers
 from perf_assets.analysis.statistics import MAD_TO_SD, FloatArray
 from perf_assets.analysis.stretches import (
     Block,
@@ -104,11 +104,11 @@ def _described(
         margin = special.stdtrit(degrees, 0.975) * error
         low, high = _places(block, row, r, levels * (1.0 - r**2))
         fits = _Costs.of(noise, present, s)
-        searched = _places_of_level(s, noise.sizes) * np.maximum(size_of_series / _USUAL_SIZE, 1.0)
-        evidence = fits.level - fits.step - 2.0 * np.log(searched)
-        if not isinstance(noise, NormalNoise) or isinstance(noise, SkewedNoise):
-            # The shape of the noise is a guess, and its tails are the least known of it.
-            evidence = np.minimum(evidence, _rank_evidence(block, row, r))
+        evidence = fits.level - fits.step
+        places = _places_of_level(s, noise.sizes)
+        # A few values of a heavy tail side by side look like a level; by their ranks alone they are just a few.
+        evidence = np.where(places > 1, np.minimum(evidence, _rank_evidence(block, row, r)), evidence)
+        evidence -= 2.0 * np.log(places * np.maximum(size_of_series / _USUAL_SIZE, 1.0))
         yield pd.DataFrame(
             {
                 "series": s.column,

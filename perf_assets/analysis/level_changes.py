@@ -13,6 +13,7 @@ import pandas as pd
 
 from perf_assets.analysis.change_points import describe, describe_many, detect, detect_many
 from perf_assets.analysis.seasonality import TimeArray, deseasonalise, hour_of_day
+from perf_assets.analysis.sensitivity import find_detection_limits
 from perf_assets.analysis.statistics import FloatArray, benjamini_hochberg
 
 ALL_DAY = "all day"
@@ -38,8 +39,8 @@ def find_change_points(measurements: pd.DataFrame) -> pd.DataFrame:
 
     `measurements`: series_id, run_id, ts (datetime64), value; sorted by series and time. Returns one row a change
     point with the columns CHANGE_COLUMNS; levels and sizes in the series' unit. A change that only part of the day
-    shows is reported for that part, in place of its faint trace in the whole series. `q_value` is over all series:
-    a series without change enters the family with p = 1 (Benjamini & Hochberg 1995).
+    shows is reported for that part, in place of its faint trace in the whole series. `q_value` is over these series;
+    of a fleet that is analysed in parts, `with_q_values` takes the whole.
     """
     if measurements.empty:
         return pd.DataFrame(columns=list(CHANGE_COLUMNS))
@@ -55,12 +56,10 @@ def find_change_points(measurements: pd.DataFrame) -> pd.DataFrame:
     if table.empty:
         return pd.DataFrame(columns=list(CHANGE_COLUMNS))
     table = table.sort_values(["series", "index"], ignore_index=True)
-    quiet = edges.size - 1 - table["series"].nunique()
-    family = np.concatenate((table["p_value"].to_numpy(dtype=np.float64), np.ones(quiet)))
     first = edges[table["series"].to_numpy(dtype=np.intp)]
     position, low, high = (first + table[name].to_numpy(dtype=np.intp) for name in ("index", "low", "high"))
     run_ids = measurements["run_id"].to_numpy()
-    return table.assign(
+    found = table.assign(
         series_id=ids[first],
         index_run_id=run_ids[position],
         position=position - first,
@@ -69,8 +68,24 @@ def find_change_points(measurements: pd.DataFrame) -> pd.DataFrame:
         changed_at_high=ts[high],
         previous_run_id=run_ids[position - 1],
         previous_at=ts[position - 1],
-        q_value=benjamini_hochberg(family)[: len(table)],
-    )[list(CHANGE_COLUMNS)]
+    )
+    return with_q_values(found, edges.size - 1)[list(CHANGE_COLUMNS)]
+
+
+def analyse_levels(measurements: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """(change points, detection limits) of the same measurements."""
+    changes = find_change_points(measurements)
+    return changes, find_detection_limits(measurements, changes)
+
+
+def with_q_values(changes: pd.DataFrame, series: int) -> pd.DataFrame:
+    """`changes` with `q_value` over a fleet of `series` series: those without change enter the family with p = 1.
+
+    Source: Benjamini & Hochberg (1995), Controlling the false discovery rate.
+    """
+    quiet = max(series - changes["series_id"].nunique(), 0)
+    family = np.concatenate((changes["p_value"].to_numpy(dtype=np.float64), np.ones(quiet)))
+    return changes.assign(q_value=benjamini_hochberg(family)[: len(changes)])
 
 
 def _traces(table: pd.DataFrame, partial: pd.DataFrame) -> npt.NDArray[np.bool_]:

@@ -131,8 +131,8 @@ def _judged(levels: list[FloatArray]) -> IndexArray:
     r = (r * size + _PRIOR_AUTOCORRELATION * _PRIOR_VALUES) / (size + _PRIOR_VALUES)
     gains = np.where(places, step_gains(block, r)[0], 0.0)
     cut, gain = gains.argmax(axis=0), gains.max(axis=0)
-    level = _innovations(levels_left(block, block.values), r) + least
-    line = _innovations(lines_left(block, block.values), r) + least
+    level = _innovations(block, levels_left(block, block.values), r) + least
+    line = _innovations(block, lines_left(block, block.values), r) + least
     step = np.maximum(level - gain, least)
     evidence = (size - _PARAMETERS) * np.log(level / step)
     over_line = (size - _PARAMETERS) * np.log(line / step)
@@ -173,7 +173,7 @@ def _autocorrelation(residuals: FloatArray) -> FloatArray:
     return np.clip(totals(residuals[1:] * residuals[:-1]) / np.where(squares > 0, squares, 1.0), 0.0, 0.95)
 
 
-def _innovations(residuals: FloatArray, autocorrelation: FloatArray) -> FloatArray:
+def _innovations(block: Block, residuals: FloatArray, autocorrelation: FloatArray) -> FloatArray:
     """Residual sum of squares of AR(1) innovations."""
-    rest = residuals[1:] - autocorrelation * residuals[:-1]
+    rest = np.where(block.inside[1:], residuals[1:] - autocorrelation * residuals[:-1], 0.0)
     return np.asarray((1.0 - autocorrelation**2) * residuals[0] ** 2 + totals(rest**2))

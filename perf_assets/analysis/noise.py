@@ -30,14 +30,14 @@ Residuals = Callable[[Block, FloatArray], FloatArray]
 """Of a fit that is linear in the values: (block, values of its shape) -> residuals."""
 
 _NEIGHBOURS = 9
-_OUTLYING = 3.5
+_OUTLYING = 5.0
 """Standard deviations from the median of the neighbours, beyond which a value is an outlier."""
 _MOST_OUTLIERS = 0.1
 """Share of the values that are outliers at most: where a tenth lies that far off, so does the noise."""
 _MOST_AUTOCORRELATED = 0.95
 _PARAMETERS = 4.0
 """Degrees of freedom that two levels, the variance and the autocorrelation cost."""
-_FEWEST_FOR_SHAPE = 50
+_FEWEST_FOR_SHAPE = 100
 """Values from which skewness and modes can be told."""
 
 _SKEWED = 0.2
@@ -45,7 +45,7 @@ _SHAPE_KNOWN = 0.8
 """Share of the evidence that counts where the shape of the noise is itself estimated."""
 _LINEAR_FROM = 0.3
 _MODES_GAIN = 12.0
-_MODES_OVER_SKEW = 16.0
+_MODES_OVER_SKEW = 14.0
 _FEWEST_IN_MODE = 0.05
 _APART = 2.0
 _BINS, _BIN_SPAN = 96, 4.0

@@ -8,6 +8,7 @@ from dagster_duckdb import DuckDBResource
 from perf_assets.landing import Landing
 from perf_assets.settings import Settings
 from perf_assets.warehouse import Warehouse
+from perf_assets.workers import Workers
 
 
 @dg.resource(required_resource_keys={"duckdb", "settings"}, description="The warehouse, published when the run ends.")
@@ -23,6 +24,7 @@ def resources_for(settings: Settings) -> dict[str, object]:
     return {
         "settings": dg.ResourceDefinition.hardcoded_resource(settings, "Choices, places and secrets."),
         "landing": dg.ResourceDefinition.hardcoded_resource(Landing(settings.landing), "Files as they were received."),
+        "workers": dg.ResourceDefinition.hardcoded_resource(Workers(settings.workers), "Where batches are computed."),
         "duckdb": DuckDBResource(database=str(settings.database)),
         "warehouse": warehouse,
     }

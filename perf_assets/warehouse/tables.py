@@ -190,6 +190,7 @@ METRIC_SERIES = _table(
     noise DOUBLE standard deviation of point-to-point noise, in the unit
     noise_share DOUBLE noise as a share of the level
     as_of TIMESTAMP newest measurement of the project
+    content UBIGINT hash of its measurements: while it stays, no analysis of this series alone need be repeated
     """,
 )
 
@@ -287,6 +288,17 @@ CHANGE_POINTS = _table(
     confirmed BOOLEAN evidence beyond what a look after every run ever brings up in 99 of 100 unchanged series
     points_after BIGINT measurements at the new level
     kind VARCHAR step
+    """,
+)
+
+ANALYSED_CONTENTS = _table(
+    "analysed_contents",
+    "Measurements that an analysis has seen, so that it looks at changed series only.",
+    "analysis series_id",
+    """
+    analysis VARCHAR name of the analysis, with the hash of its code
+    series_id BIGINT series
+    content UBIGINT hash of its measurements then, as in metric_series
     """,
 )
 
@@ -586,6 +598,7 @@ DERIVED_TABLES = (
     SEASONAL_PATTERNS,
     CHANGE_POINTS,
     DETECTION_LIMITS,
+    ANALYSED_CONTENTS,
     ANOMALIES,
     REGRESSIONS,
     REGRESSION_MEMBERS,

@@ -1,18 +1,22 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
+from hypothesis import settings as limits
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from perf_assets.analysis.change_points import describe, detect
+from perf_assets.analysis.change_points import describe, describe_many, detect, detect_many
 from perf_assets_tests.analysis.signals import autoregressive, step, white
 
 SEEDS = range(60)
+few = limits(max_examples=15, deadline=None)
 
 
 @pytest.mark.parametrize(
@@ -93,13 +97,111 @@ def test_short_constant_and_missing_series_have_no_change(values: list[float]) -
     assert detect(values).size == 0
 
 
-def test_constructed_cases_of_other_tools(shared_data: Path) -> None:
-    """Cases with one clear step are found exactly; those with several are known to be beyond binary segmentation."""
+def test_all_constructed_cases_of_other_tools_are_found_exactly(shared_data: Path) -> None:
     cases = json.loads((shared_data / "changepoints" / "cases.json").read_text())
-    clear = {"otava/single_series", "mongo/simple", "mongo/ahead", "mongo/behind", "mongo/outlier_then_step",
-             "mongo/none", "catapult/simple", "catapult/spikes", "catapult/slope"}  # fmt: skip
-    for case in cases:
-        if case["name"] in clear:
-            cuts = detect(case["values"])
-            assert len(cuts) == len(case["expected"]), case["name"]
-            assert all(abs(a - b) <= case["tol"] for a, b in zip(cuts, case["expected"], strict=True)), case["name"]
+    constructed = [case for case in cases if case["kind"] == "constructed"]
+    assert len(constructed) == 17
+    for case in constructed:
+        cuts = detect(case["values"])
+        assert len(cuts) == len(case["expected"]), case["name"]
+        assert all(abs(a - b) <= case["tol"] for a, b in zip(cuts, case["expected"], strict=True)), case["name"]
+
+
+def together(series: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """(values, offsets) of a ragged batch."""
+    return np.concatenate([*series, []]), np.cumsum([0, *map(len, series)])
+
+
+def of_many_kinds(seed: int) -> list[np.ndarray]:
+    rng = np.random.default_rng(seed)
+    bimodal = white(200, seed) + 3 * (rng.uniform(size=200) < 0.3)
+    gaps = step(white(150, seed), 80, 3.0)
+    gaps[rng.integers(0, 150, 20)] = np.nan
+    return [
+        step(white(200, seed), 60, 1.5), step(autoregressive(120, 0.6, seed), 70, 3.0), step(bimodal, 90, 2.0),
+        step(np.exp(0.6 * white(300, seed)), 150, 2.0), np.round(step(white(90, seed), 40, 3.0)), gaps,
+        white(40, seed) + np.linspace(0, 5, 40), np.full(30, 7.0), np.array([]), np.array([1.0, np.nan]),
+        step(white(210, seed), 100, 2.5) + 1.5 * np.sin(2 * np.pi * np.arange(210) / 7),
+    ]  # fmt: skip
+
+
+@few
+@given(st.integers(0, 1_000), st.randoms(use_true_random=False))
+def test_a_batch_gives_each_series_what_it_gets_alone_in_any_order(seed: int, order: random.Random) -> None:
+    series = of_many_kinds(seed)
+    order.shuffle(series)
+    batch = detect_many(*together(series))
+    assert [cuts.tolist() for cuts in batch] == [detect(values).tolist() for values in series]
+    doubled = detect_many(*together(series + series))
+    assert [cuts.tolist() for cuts in doubled] == 2 * [cuts.tolist() for cuts in batch]
+
+
+@few
+@given(st.integers(0, 1_000))
+def test_descriptions_of_a_batch_are_those_of_its_series(seed: int) -> None:
+    series = of_many_kinds(seed)
+    values, offsets = together(series)
+    cuts = detect_many(values, offsets)
+    table = describe_many(values, offsets, cuts)
+    alone = [describe(one, own).assign(series=i) for i, (one, own) in enumerate(zip(series, cuts, strict=True))]
+    expected = pd.concat([one for one in alone if len(one)], ignore_index=True)[table.columns.tolist()]
+    pd.testing.assert_frame_equal(table, expected, check_dtype=False)
+
+
+@pytest.mark.parametrize("offsets", [[], [0], [0, 3], [1, 4], [0, 3, 2, 4]])
+def test_offsets_that_do_not_fit_are_refused(offsets: list[int]) -> None:
+    with pytest.raises(ValueError, match="offsets must ascend from 0 to 4"):
+        detect_many(white(4, 0), offsets)
+
+
+def test_a_change_point_that_is_no_observed_value_is_refused() -> None:
+    values = white(50, 0)
+    values[20] = np.nan
+    for index in (0, 20, 50):
+        with pytest.raises(ValueError, match="not all observed values after the first"):
+            describe(values, [index])
+
+
+def test_what_is_no_step_is_called_what_it_is() -> None:
+    rng = np.random.default_rng(0)
+    noise = white(200, 4)
+    wider, burst = noise.copy(), noise.copy()
+    wider[100:] *= 3
+    burst[100:] += 15 * (rng.uniform(size=100) < 0.3)
+    kinds = {
+        name: describe(values, [100]).iloc[0]["kind"]
+        for name, values in {
+            "step": step(noise, 100, 2.0), "drift": noise + np.linspace(0, 4, 200), "spread": wider,
+            "outlier_burst": burst,
+        }.items()
+    }  # fmt: skip
+    assert kinds == {name: name for name in kinds}
+    for values in (noise + np.linspace(0, 4, 200), wider, burst):
+        assert detect(values).size == 0
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [
+        lambda rng: rng.standard_normal(200) + 3 * (rng.uniform(size=200) < 0.3),
+        lambda rng: np.exp(0.6 * rng.standard_normal(200)) / 0.79,
+        lambda rng: np.round(rng.standard_normal(200)),
+        lambda rng: rng.standard_normal(200) + 1.5 * np.sin(2 * np.pi * np.arange(200) / 7),
+        lambda rng: rng.standard_normal(200) + rng.uniform(5, 15, 200) * (rng.uniform(size=200) < 0.05),
+    ],
+    ids=["two modes", "lognormal", "quantised", "cycle of 7", "spikes"],
+)
+def test_noise_of_every_kind_is_silent_and_hides_no_step(noise) -> None:
+    clean = [noise(np.random.default_rng(seed)) for seed in range(100)]
+    assert sum(cuts.size > 0 for cuts in detect_many(*together(clean))) <= 5
+    found = detect_many(*together([step(values, 110, 2.0) for values in clean]))
+    assert sum(any(abs(cuts - 110) <= 5) for cuts in found) >= 80
+
+
+def test_a_p_value_is_small_by_chance_no_more_often_than_it_says() -> None:
+    series = [autoregressive(200, 0.3, seed) for seed in range(400)]
+    values, offsets = together(series)
+    table = describe_many(values, offsets, detect_many(values, offsets))
+    smallest = table.groupby("series")["p_value"].min()
+    assert (smallest < 0.01).sum() <= 10
+    assert (smallest < 0.001).sum() <= 4

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from perf_assets.analysis.anomalies import find_anomalies
-from perf_assets.analysis.level_changes import find_change_points
+from perf_assets.analysis.anomalies import EPISODE_COLUMNS, find_anomalies
+from perf_assets.analysis.level_changes import CHANGE_COLUMNS, analyse_levels, with_q_values
 from perf_assets.analysis.regressions import RegressionRules, find_regressions
+from perf_assets.analysis.seasonality import PATTERN_COLUMNS
 from perf_assets.analysis.seasonality import seasonal_patterns as find_patterns
-from perf_assets.analysis.sensitivity import find_detection_limits
+from perf_assets.analysis.sensitivity import LIMIT_COLUMNS
 from perf_assets.analysis.trends import find_trends
 from perf_assets.defs.asset_spec import POOL, outcome, table_spec
 from perf_assets.defs.pictures import picture
@@ -16,6 +17,7 @@ from perf_assets.report import charts
 from perf_assets.settings import Settings
 from perf_assets.state import open_state
 from perf_assets.warehouse import Warehouse
+from perf_assets.warehouse.increments import complete, increment_of, joined, kept_rows
 from perf_assets.warehouse.tables import (
     ANOMALIES,
     CHANGE_POINTS,
@@ -25,8 +27,13 @@ from perf_assets.warehouse.tables import (
     REGRESSIONS,
     SEASONAL_PATTERNS,
 )
+from perf_assets.workers import Workers, split_by_series
 
 _BUCKETS = "SELECT series_id, ts, value FROM series_buckets ORDER BY series_id, ts"
+_STALE_BUCKETS = """SELECT series_id, ts, value FROM series_buckets
+    WHERE series_id IN (SELECT unnest(? :: BIGINT[])) ORDER BY series_id, ts"""
+_STALE_MEASUREMENTS = """SELECT series_id, run_id, ts, value FROM analysed_measurements
+    WHERE series_id IN (SELECT unnest(? :: BIGINT[])) ORDER BY series_id, ts, run_id"""
 
 
 @dg.multi_asset(
@@ -42,16 +49,20 @@ _BUCKETS = "SELECT series_id, ts, value FROM series_buckets ORDER BY series_id, 
     ],
     pool=POOL,
 )
-def change_points(warehouse: dg.ResourceParam[Warehouse]) -> Iterator[dg.MaterializeResult[None]]:
-    measurements = warehouse.query(
-        "SELECT series_id, run_id, ts, value FROM analysed_measurements ORDER BY series_id, ts, run_id"
+def change_points(
+    warehouse: dg.ResourceParam[Warehouse], workers: dg.ResourceParam[Workers]
+) -> Iterator[dg.MaterializeResult[None]]:
+    increment = increment_of(warehouse, "change_points")
+    found = workers.map(analyse_levels, split_by_series(warehouse.query(_STALE_MEASUREMENTS, [increment.ids])))
+    changes = joined([kept_rows(warehouse, increment, CHANGE_POINTS), *(each for each, _ in found)], CHANGE_COLUMNS)
+    table = with_q_values(changes, increment.series)
+    all_limits = joined(
+        [kept_rows(warehouse, increment, DETECTION_LIMITS), *(each for _, each in found)], LIMIT_COLUMNS
     )
-    table = find_change_points(measurements)
-    limits = find_detection_limits(measurements, table)
-    warehouse.replace((CHANGE_POINTS, table), (DETECTION_LIMITS, limits))
-    changed = {"series_with_changes": int(table["series_id"].nunique())}
-    yield dg.MaterializeResult(asset_key=CHANGE_POINTS.name, metadata=outcome(table, changed))
-    yield dg.MaterializeResult(asset_key=DETECTION_LIMITS.name, metadata=outcome(limits))
+    complete(warehouse, increment, (CHANGE_POINTS, table), (DETECTION_LIMITS, all_limits))
+    told = {"series_with_changes": int(table["series_id"].nunique()), "series_analysed_anew": len(increment.ids)}
+    yield dg.MaterializeResult(asset_key=CHANGE_POINTS.name, metadata=outcome(table, told))
+    yield dg.MaterializeResult(asset_key=DETECTION_LIMITS.name, metadata=outcome(all_limits))
 
 
 @dg.multi_asset(
@@ -88,11 +99,11 @@ def metric_trends(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResul
     specs=[table_spec(SEASONAL_PATTERNS, "trends", ["metric_series"], {"statsmodels"}, "By STL and MSTL.")], pool=POOL
 )
 def seasonal_patterns(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult[None]:
-    widths = warehouse.query("SELECT series_id, bucket_seconds FROM metric_series").set_index("series_id")[
-        "bucket_seconds"
-    ]
-    table = find_patterns(warehouse.query(_BUCKETS), widths)
-    warehouse.replace((SEASONAL_PATTERNS, table))
+    increment = increment_of(warehouse, "seasonal_patterns")
+    widths = warehouse.query("SELECT series_id, bucket_seconds FROM metric_series").set_index("series_id")
+    found = find_patterns(warehouse.query(_STALE_BUCKETS, [increment.ids]), widths["bucket_seconds"])
+    table = joined([kept_rows(warehouse, increment, SEASONAL_PATTERNS), found], PATTERN_COLUMNS)
+    complete(warehouse, increment, (SEASONAL_PATTERNS, table))
     return dg.MaterializeResult(metadata=outcome(table.sort_values("strength", ascending=False)))
 
 
@@ -102,10 +113,13 @@ def seasonal_patterns(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeR
     ],
     pool=POOL,
 )
-def anomalies(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult[None]:
-    table = find_anomalies(warehouse.query(_BUCKETS))
-    warehouse.replace((ANOMALIES, table))
-    return dg.MaterializeResult(metadata=outcome(table.sort_values("score", ascending=False)))
+def anomalies(warehouse: dg.ResourceParam[Warehouse], workers: dg.ResourceParam[Workers]) -> dg.MaterializeResult[None]:
+    increment = increment_of(warehouse, "anomalies")
+    found = workers.map(find_anomalies, split_by_series(warehouse.query(_STALE_BUCKETS, [increment.ids])))
+    table = joined([kept_rows(warehouse, increment, ANOMALIES), *found], EPISODE_COLUMNS)
+    complete(warehouse, increment, (ANOMALIES, table))
+    told = {"series_analysed_anew": len(increment.ids)}
+    return dg.MaterializeResult(metadata=outcome(table.sort_values("score", ascending=False), told))
 
 
 @dg.multi_asset(
