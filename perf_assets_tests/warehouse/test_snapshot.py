@@ -127,6 +127,6 @@ def test_one_process_writes_and_publishes_while_another_reads(site: Site) -> Non
         site.warehouse.publish()
     out, err = reader.communicate(timeout=20)
     assert (reader.returncode, err) == (0, "")
-    assert int(out) > 5
-    assert published > 5
+    assert int(out) >= 2
+    assert published >= 2
     assert len(list(site.warehouse.snapshots.glob("snapshot-*"))) <= 2
