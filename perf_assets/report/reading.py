@@ -199,7 +199,7 @@ def confidence(q_value: float, state: str) -> str:
     if pd.isna(q_value):
         return "sureness unknown"
     sure = "practically certain" if q_value <= 0.001 else "very likely" if q_value <= 0.01 else "likely"
-    wait = "" if state == "confirmed" else ", few measurements since"
+    wait = "" if state == "confirmed" else ", more runs will tell"
     return f"{sure} (q {chance(q_value)}){wait}"
 
 
