@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from perf_assets.analysis.change_points import describe, describe_many, detect, detect_many
-from perf_assets.analysis.seasonality import TimeArray, deseasonalise, hour_of_day
+from perf_assets.analysis.seasonality import TimeArray, deseasonalise_many, hour_of_day
 from perf_assets.analysis.sensitivity import find_detection_limits
 from perf_assets.analysis.statistics import FloatArray, benjamini_hochberg
 
@@ -48,7 +48,7 @@ def find_change_points(measurements: pd.DataFrame) -> pd.DataFrame:
     ts = measurements["ts"].to_numpy()
     values = measurements["value"].to_numpy(dtype=np.float64)
     edges = np.concatenate(([0], np.flatnonzero(ids[1:] != ids[:-1]) + 1, [ids.size]))
-    level = np.concatenate([deseasonalise(ts[start:end], values[start:end]) for start, end in pairwise(edges)])
+    level = deseasonalise_many(ts, values, edges)
     table = describe_many(level, edges, detect_many(level, edges)).assign(part_of_day=ALL_DAY)
     partial = _partial_changes([(ts[start:end], values[start:end]) for start, end in pairwise(edges)])
     if not partial.empty:

@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from perf_assets.analysis.ragged import IndexArray, blocks, medians, offsets_of, runs
 from perf_assets.analysis.statistics import FloatArray
 
 DAY = 86_400.0
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_WEEK = 7
 _FEWEST_CYCLES = 4
+_FEWEST_SLOTS = 3
+_FEWEST_IN_A_CYCLE = 3
+_FEWEST_IN_A_SLOT = 3
 _LEAST_STRENGTH = 0.1
 """Share of variance from which a profile is taken out; below it, taking it out would only add its estimation error."""
+_ROUNDING = 1e-12
+"""Share of the largest value below which what differs from slot to slot is rounding, not a pattern."""
+
+_MICROSECONDS = 1_000_000
+_HOUR_US, _DAY_US = 3_600 * _MICROSECONDS, 86_400 * _MICROSECONDS
 
 TimeArray = npt.NDArray[np.datetime64]
+BoolArray = npt.NDArray[np.bool_]
 PATTERN_COLUMNS = ("series_id", "period", "strength", "amplitude", "peak", "trough", "cycles")
 
 
@@ -31,118 +43,269 @@ def day_of_week(timestamps: TimeArray) -> npt.NDArray[np.intp]:
 
 
 def deseasonalise(timestamps: TimeArray, values: FloatArray) -> FloatArray:
-    """`values`, shape (n,), without their daily and weekly profile; level and trend stay. NaN stay NaN.
+    """`values`, shape (n,), without their daily and weekly profile; level and trend stay. What is not finite stays.
 
-    The profile of an hour (of a weekday) is the median deviation from the day's (week's) own median, so that neither a
-    step nor an outlier enters it. A profile is taken out only if it explains a tenth of the variance left.
+    `timestamps` ascend. The profile of an hour (of a weekday) is the median deviation from the day's (week's) own
+    median, so that neither a step nor an outlier enters it. A profile is taken out only if it explains a tenth of the
+    variance left.
     """
-    time = timestamps.astype("datetime64[us]").astype(np.float64) / (DAY * 1e6)
-    days = np.floor(time).astype(np.int64)
-    without_day = _without_profile(time, values, days, hour_of_day(timestamps))
-    weeks = (days + 3) // 7
-    return _without_profile(time, without_day, weeks, day_of_week(timestamps))
+    return deseasonalise_many(timestamps, values, offsets_of([values.size]))
 
 
-def _without_profile(
-    time: FloatArray, values: FloatArray, cycle: npt.NDArray[np.int64], slot: npt.NDArray[np.intp]
-) -> FloatArray:
-    finite = np.isfinite(values)
-    _, cycle_index, sizes = np.unique(cycle[finite], return_inverse=True, return_counts=True)
-    if sizes.size < _FEWEST_CYCLES or np.median(sizes) < 3:
-        return values
-    observed, observed_slot = values[finite], slot[finite]
-    deviation = _deviations(time[finite], observed, cycle_index)
-    slots, slot_index, counts = np.unique(observed_slot, return_inverse=True, return_counts=True)
-    if slots.size < 3 or counts.min() < 3:
-        return values
-    profile = _medians(deviation, slot_index)
-    profile -= profile.mean()
-    explained = 1.0 - np.var(deviation - profile[slot_index]) / (np.var(deviation) or 1.0)
-    if explained < _LEAST_STRENGTH:
-        return values
-    result = values.copy()
-    result[finite] = observed - profile[slot_index]
+def deseasonalise_many(timestamps: TimeArray, values: FloatArray, offsets: IndexArray) -> FloatArray:
+    """Like `deseasonalise` for k series end to end, with the same result: shape (n,).
+
+    Series i is `values[offsets[i]:offsets[i + 1]]`, its `timestamps` likewise; `offsets`, shape (k + 1,), from 0 to n.
+    """
+    result = np.array(values, dtype=np.float64)
+    for block in blocks(offsets):
+        inside = slice(offsets[block.start], offsets[block.stop])
+        finite = np.flatnonzero(np.isfinite(result[inside]))
+        if finite.size:
+            sizes = np.diff(offsets[block.start : block.stop + 1])
+            owner = np.repeat(np.arange(sizes.size), sizes)[finite]
+            result[inside][finite] = _without_day_and_week(timestamps[inside][finite], result[inside][finite], owner)
     return result
 
 
-def _deviations(time: FloatArray, values: FloatArray, cycle: npt.NDArray[np.intp]) -> FloatArray:
-    """Distance from the cycle's median, along the usual slope from cycle to cycle: a trend is no profile."""
-    medians, middles = _medians(values, cycle), _medians(time, cycle)
-    slope = float(np.median(np.diff(medians) / np.diff(middles)))
-    return np.asarray(values - medians[cycle] - slope * (time - middles[cycle]))
+def _without_day_and_week(timestamps: TimeArray, values: FloatArray, owner: IndexArray) -> FloatArray:
+    moment = timestamps.astype("datetime64[us]").astype(np.int64)
+    day = moment // _DAY_US
+    week = (day + 3) // 7
+    points = _Points(moment / _DAY_US, values, owner, day, (moment - _DAY_US * day) // _HOUR_US)
+    points = replace(points, values=_without_profiles(points, 24), cycle=week, slot=day + 3 - 7 * week)
+    return _without_profiles(points, 7)
 
 
-def _medians(values: FloatArray, group: npt.NDArray[np.intp]) -> FloatArray:
-    """Median of each group 0 .. max(group)."""
-    order = np.lexsort((values, group))
-    ends = np.cumsum(np.bincount(group))
-    starts = np.concatenate(([0], ends[:-1]))
-    lower, upper = (starts + ends - 1) // 2, (starts + ends) // 2
-    ordered = values[order]
-    return np.asarray((ordered[lower] + ordered[upper]) / 2.0)
+# Profiles of many series at once
+
+
+@dataclass(frozen=True)
+class _Points:
+    """Finite values of several series end to end, each ascending in time (days): all arrays have the shape (n,).
+
+    `owner` numbers the series from 0, `cycle` its days or weeks, `slot` the hours or weekdays within, from 0.
+    """
+
+    time: FloatArray
+    values: FloatArray
+    owner: IndexArray
+    cycle: npt.NDArray[np.int64]
+    slot: npt.NDArray[np.int64]
+
+    def at(self, chosen: IndexArray) -> _Points:
+        return _Points(
+            self.time[chosen], self.values[chosen], self.owner[chosen], self.cycle[chosen], self.slot[chosen]
+        )
+
+    def of_series(self, chosen: BoolArray) -> _Points:
+        """Those of the chosen series, shape (k,), numbered anew."""
+        if chosen.all():
+            return self
+        part = self.at(np.flatnonzero(chosen[self.owner]))
+        return replace(part, owner=(np.cumsum(chosen) - 1)[part.owner])
+
+    def cycle_edges(self) -> IndexArray:
+        """Where each cycle of each series begins, and n."""
+        return runs(self.owner, self.cycle)
+
+
+@dataclass(frozen=True)
+class _Profiles:
+    """Profiles of k series, and how much they explain of the deviations from each cycle's level.
+
+    `table`, shape (k, slots): around 0, NaN in slots without values; the others have the shape (k,). `usable`: enough
+    slots, and enough values in each that has any; `freedom`: values less cycles; `total` and `rest`: sums of squares
+    before and after the profile is taken out; `rounding`: standard deviation that rounding may cause.
+    """
+
+    usable: BoolArray
+    table: FloatArray
+    freedom: IndexArray
+    total: FloatArray
+    rest: FloatArray
+    rounding: FloatArray
+
+    def at(self, chosen: BoolArray) -> _Profiles:
+        sums = (self.total[chosen], self.rest[chosen], self.rounding[chosen])
+        return _Profiles(self.usable[chosen], self.table[chosen], self.freedom[chosen], *sums)
+
+
+def _without_profiles(points: _Points, slots: int) -> FloatArray:
+    enough = _enough_cycles(points)
+    if not enough.any():
+        return points.values
+    found = _profiles(points.of_series(enough), slots)
+    clear = found.usable & (found.rest <= (1.0 - _LEAST_STRENGTH) * found.total) & (found.total > 0)
+    if not clear.any():
+        return points.values
+    return _without(points, np.flatnonzero(enough)[clear], found.table[clear])
+
+
+def _without(points: _Points, series: IndexArray, table: FloatArray) -> FloatArray:
+    """Values, shape (n,), less the profile of their series where it is among `series`."""
+    taken = np.zeros((int(points.owner[-1]) + 1, table.shape[1]))
+    taken[series] = np.nan_to_num(table)
+    return np.asarray(points.values - taken[points.owner, points.slot])
+
+
+def _enough_cycles(points: _Points) -> BoolArray:
+    """Whether each series has four cycles, and three values in the usual one."""
+    edges = points.cycle_edges()
+    cycles = np.bincount(points.owner[edges[:-1]])
+    usual = medians(np.diff(edges).astype(np.float64), offsets_of(cycles))
+    return np.asarray((cycles >= _FEWEST_CYCLES) & (usual >= _FEWEST_IN_A_CYCLE))
+
+
+def _profiles(points: _Points, slots: int) -> _Profiles:
+    count = int(points.owner.max(initial=-1)) + 1
+    deviations, cycles = _deviations(points)
+    cell = points.owner * slots + points.slot
+    sizes = np.bincount(cell, minlength=count * slots).reshape(count, slots)
+    seen = np.count_nonzero(sizes, axis=1)
+    # Sixteen bits are sorted by counting, ten times faster than by comparing.
+    by_cell = np.argsort(cell.astype(np.uint16) if count * slots <= 1 << 16 else cell, kind="stable")
+    table = medians(deviations[by_cell], offsets_of(sizes.ravel())).reshape(count, slots)
+    table -= (np.nansum(table, axis=1) / seen)[:, None]
+    edges = offsets_of(sizes.sum(axis=1))
+    return _Profiles(
+        usable=(seen >= _FEWEST_SLOTS) & ((sizes == 0) | (sizes >= _FEWEST_IN_A_SLOT)).all(axis=1),
+        table=table,
+        freedom=np.diff(edges) - cycles,
+        total=_squares(deviations, points.owner, edges),
+        rest=_squares(deviations - table.ravel()[cell], points.owner, edges),
+        rounding=_ROUNDING * np.maximum.reduceat(np.abs(points.values), edges[:-1]),
+    )
+
+
+def _deviations(points: _Points) -> tuple[FloatArray, IndexArray]:
+    """Distances from the cycle's median, along the usual slope from cycle to cycle: a trend is no profile. And the
+    number of cycles of each series.
+    """
+    edges = points.cycle_edges()
+    sizes = np.diff(edges)
+    whose = points.owner[edges[:-1]]
+    cycles = np.bincount(whose)
+    level = medians(points.values, edges)
+    middle = (points.time[edges[:-1] + (sizes - 1) // 2] + points.time[edges[:-1] + sizes // 2]) / 2.0
+    from_last = (np.diff(level) / np.diff(middle))[whose[1:] == whose[:-1]]
+    slope = medians(from_last, offsets_of(cycles - 1))
+    along = slope[points.owner] * (points.time - np.repeat(middle, sizes))
+    return np.asarray(points.values - np.repeat(level, sizes) - along), cycles
+
+
+def _squares(values: FloatArray, owner: IndexArray, edges: IndexArray) -> FloatArray:
+    """Sum of squares around the mean of each of the groups between `edges`, none of them empty."""
+    mean = np.add.reduceat(values, edges[:-1]) / np.diff(edges)
+    return np.asarray(np.add.reduceat((values - mean[owner]) ** 2, edges[:-1]))
+
+
+# Patterns for people to see
+
+
+@dataclass(frozen=True)
+class _Period:
+    """`wider_than`: seconds that buckets must exceed; of finer ones the period has too many to be estimated."""
+
+    name: str
+    days: int
+    wider_than: float
+
+
+_PERIODS = (_Period("daily", 1, 0.0), _Period("weekly", _WEEK, 0.0), _Period("monthly", 30, DAY / 3.0))
 
 
 def seasonal_patterns(buckets: pd.DataFrame, bucket_seconds: pd.Series) -> pd.DataFrame:
     """Strength and shape of the patterns that each series' span allows to see.
 
     `buckets`: series_id, ts, value, sorted; `bucket_seconds`: by series_id. Returns one row a series and period with
-    the columns PATTERN_COLUMNS; amplitude in the series' unit. A period needs four full cycles and three buckets in a
-    cycle. Decomposition by STL, and by MSTL where a day and a week can both be seen; gaps are bridged linearly.
+    the columns PATTERN_COLUMNS; amplitude in the series' unit. A period (a day, a week, 30 days) needs four full cycles
+    and three buckets in a cycle; the month is left to series without days.
 
-    Sources: Cleveland et al. (1990), STL; Bandara, Hyndman & Bergmeir (2021), MSTL; strength: Wang, Smith & Hyndman
-    (2006), 1 - Var(remainder) / Var(seasonal + remainder).
+    A pattern is the profile that `deseasonalise` takes out: the median deviation of each hour, weekday or thirtieth of
+    a month from the level of its cycle, first of the day, then of the week in what that leaves, then of the month. Its
+    strength is 1 - Var(remainder) / Var(pattern + remainder) (Wang, Smith & Hyndman 2006) around the levels of the
+    cycles, each variance by its degrees of freedom (Theil 1961), so that noise alone has a strength about 0.
     """
-    rows = [
-        row
-        for series_id, group in buckets.groupby("series_id", sort=True)
-        for row in _patterns(series_id, group["ts"].to_numpy(), group["value"].to_numpy(), bucket_seconds[series_id])
-    ]
-    return pd.DataFrame(rows, columns=list(PATTERN_COLUMNS))
+    known = buckets[np.isfinite(buckets["value"].to_numpy(dtype=np.float64))]
+    ids, ts = known["series_id"].to_numpy(), known["ts"].to_numpy().astype("datetime64[us]")
+    values, edges = known["value"].to_numpy(dtype=np.float64), runs(ids)
+    names = ids[edges[:-1]]
+    seconds = bucket_seconds.reindex(names).to_numpy(dtype=np.float64)
+    tables = [pd.DataFrame(columns=list(PATTERN_COLUMNS))]
+    for block in blocks(edges):
+        own = edges[block.start : block.stop + 1]
+        inside = slice(own[0], own[-1])
+        found = _patterns(ts[inside], values[inside], own - own[0], seconds[block])
+        tables.extend(table.set_axis(table.index + block.start) for table in found)
+    table = pd.concat(tables[1:] or tables).sort_index(kind="stable")
+    table["series_id"] = names[table.index]
+    return table[list(PATTERN_COLUMNS)].reset_index(drop=True)
 
 
-def _patterns(series_id: object, ts: TimeArray, values: FloatArray, seconds: float) -> Iterator[tuple[object, ...]]:
-    grid, regular = regularise(ts, values, seconds)
-    step_days = seconds / DAY
-    periods = {
-        name: round(days / step_days)
-        for name, days in (("daily", 1.0), ("weekly", 7.0), ("monthly", 30.0))
-        if days / step_days >= 3 and regular.size * step_days >= _FEWEST_CYCLES * days
-    }
-    if "daily" in periods:
-        periods.pop("monthly", None)  # seen on daily data; on hourly data a month is too long a season to fit
-    if not periods or not np.ptp(regular) > 0:
-        return
-    seasonal, remainder = _decompose(regular, list(periods.values()))
-    for (name, period), component in zip(periods.items(), seasonal, strict=True):
-        strength = max(0.0, 1.0 - float(np.var(remainder)) / (float(np.var(component + remainder)) or 1.0))
-        last = component[-period:]
-        labels = [_label(name, grid[-period + index]) for index in (int(np.argmax(last)), int(np.argmin(last)))]
-        yield series_id, name, strength, float(np.ptp(last)), *labels, regular.size * step_days / (period * step_days)
+def _patterns(ts: TimeArray, values: FloatArray, offsets: IndexArray, seconds: FloatArray) -> Iterator[pd.DataFrame]:
+    """A table a period, with the position of each series as index."""
+    owner = np.repeat(np.arange(seconds.size), np.diff(offsets))
+    last = ts[offsets[1:] - 1]
+    back = np.rint((last[owner] - ts) / np.timedelta64(1, "s") / seconds[owner]).astype(np.int64)
+    buckets = back[offsets[:-1]] + 1
+    varying = np.maximum.reduceat(values, offsets[:-1]) > np.minimum.reduceat(values, offsets[:-1])
+    points = _Points(ts.astype(np.int64) / _DAY_US, values, owner, back, back)
+    for period in _PERIODS:
+        reach = period.days * DAY / seconds
+        visible = (seconds > period.wider_than) & (reach >= _FEWEST_IN_A_CYCLE) & (buckets >= _FEWEST_CYCLES * reach)
+        seen = np.flatnonzero((varying & visible)[owner])
+        if seen.size:
+            width = np.rint(np.maximum(reach, 1.0)).astype(np.int64)
+            slot = day_of_week(ts) if period.days == _WEEK else back % width[owner]
+            part = replace(points, cycle=back // width[owner], slot=slot).at(seen)
+            series, found = _repeated(part, buckets // width)
+            if not series.size:
+                continue
+            without = points.values.copy()
+            without[seen] = _without(part, series, found.table)
+            points = replace(points, values=without)
+            yield _rows(period, series, found, last[series], seconds[series], buckets[series] / width[series])
 
 
-def regularise(ts: TimeArray, values: FloatArray, seconds: float) -> tuple[TimeArray, FloatArray]:
-    """The full grid between first and last bucket, shape (m,), and values on it, gaps bridged linearly."""
-    index = np.round((ts - ts[0]) / np.timedelta64(1, "s") / seconds).astype(np.int64)
-    grid = ts[0] + (np.arange(index[-1] + 1) * int(seconds * 1e6)).astype("timedelta64[us]")
-    return grid, np.interp(np.arange(index[-1] + 1), index, values)
+def _repeated(points: _Points, full: npt.NDArray[np.int64]) -> tuple[IndexArray, _Profiles]:
+    """Which series have a profile, and their profiles: of the newest `full` cycles, and of the slots seen often."""
+    slots = int(points.slot.max()) + 1
+    cell = points.owner * slots + points.slot
+    complete = points.cycle < full[points.owner]
+    often = np.bincount(cell[complete], minlength=full.size * slots) >= _FEWEST_IN_A_SLOT
+    points = points.at(np.flatnonzero(complete & often[cell]))
+    enough = _enough_cycles(points)
+    found = _profiles(points.of_series(enough), slots)
+    return np.flatnonzero(enough)[found.usable], found.at(found.usable)
 
 
-def _decompose(values: FloatArray, periods: list[int]) -> tuple[list[FloatArray], FloatArray]:
-    from statsmodels.tsa.seasonal import MSTL, STL
+def _rows(
+    period: _Period, series: IndexArray, found: _Profiles, last: TimeArray, seconds: FloatArray, cycles: FloatArray
+) -> pd.DataFrame:
+    table = np.where(np.isnan(found.table), 0.0, found.table)
+    highest, lowest = np.nanargmax(found.table, axis=1), np.nanargmin(found.table, axis=1)
+    every = np.arange(series.size)
+    used = np.count_nonzero(~np.isnan(found.table), axis=1) - 1
+    variance, left = found.total / found.freedom, found.rest / np.maximum(found.freedom - used, 1)
+    strength = 1.0 - np.divide(left, variance, out=np.ones(variance.size), where=np.sqrt(variance) > found.rounding)
+    return pd.DataFrame(
+        {
+            "period": period.name,
+            "strength": np.clip(strength, 0.0, 1.0),
+            "amplitude": table[every, highest] - table[every, lowest],
+            "peak": _labels(period, highest, last, seconds),
+            "trough": _labels(period, lowest, last, seconds),
+            "cycles": cycles,
+        },
+        index=series,
+    )
 
-    # Loess at every seventh of a season and straight lines between, as STL's authors propose: 30 times faster, and
-    # strengths differ in the third digit.
-    jump = max(1, max(periods) // 7)
-    if len(periods) == 1:
-        fit = STL(values, period=periods[0], trend_jump=jump, low_pass_jump=jump).fit()
-        return [np.asarray(fit.seasonal)], np.asarray(fit.resid)
-    many = MSTL(values, periods=periods, stl_kwargs={"trend_jump": jump, "low_pass_jump": jump}).fit()
-    return [np.asarray(column) for column in np.asarray(many.seasonal).T], np.asarray(many.resid)
 
-
-def _label(period: str, moment: np.datetime64) -> str:
-    if period == "daily":
-        return f"{int(hour_of_day(np.array([moment]))[0]):02d}:00 UTC"
-    if period == "weekly":
-        return _WEEKDAYS[int(day_of_week(np.array([moment]))[0])]
-    return f"day {pd.Timestamp(moment).day}"
+def _labels(period: _Period, slot: IndexArray, last: TimeArray, seconds: FloatArray) -> list[str]:
+    if period.days == _WEEK:
+        return [_WEEKDAYS[day] for day in slot]
+    moment = last - (slot * seconds * _MICROSECONDS).astype("timedelta64[us]")
+    if period.days == 1:
+        return [f"{hour:02d}:00 UTC" for hour in hour_of_day(moment)]
+    return [f"day {day}" for day in pd.DatetimeIndex(moment).day]

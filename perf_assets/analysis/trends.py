@@ -8,16 +8,16 @@ knowledge.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from functools import lru_cache
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from perf_assets.analysis.seasonality import TimeArray, day_of_week, deseasonalise, hour_of_day
-from perf_assets.analysis.statistics import FloatArray, benjamini_hochberg, robust_scale
+from perf_assets.analysis.ragged import by_width, medians, offsets_of, side_by_side
+from perf_assets.analysis.seasonality import TimeArray, day_of_week, deseasonalise_many, hour_of_day
+from perf_assets.analysis.statistics import MAD_TO_SD, FloatArray, benjamini_hochberg
 
 FEWEST_BUCKETS = 14
 SETTLING_BUCKETS = 3
@@ -34,6 +34,8 @@ _DAY = np.timedelta64(1, "D") / np.timedelta64(1, "us")
 _OUTLYING = 4.0
 """Robust standard deviations from the robust line, beyond which values are drawn in before the line is fitted."""
 _MOST_PAIRS = 2_500
+_ROWS = 64
+"""Series whose pairs are compared at once: some 1 MB."""
 
 _ORDERS = (1, 2, 3, 4, 6, 10, 15)
 _POINTS_AN_ORDER = 8
@@ -99,7 +101,7 @@ def find_trends(buckets: pd.DataFrame, series: pd.DataFrame, changes: pd.DataFra
     first = np.cumsum(counts) - counts
     start = first + _level_starts(table["series_id"], ts, owner, changes)
     table = table.assign(
-        level=pd.Series(values).groupby(owner).median(),
+        level=medians(values, np.append(first, values.size)),
         average_7d=_recent_means(table["as_of"], ts, values, owner, 7),
         average_30d=_recent_means(table["as_of"], ts, values, owner, 30),
         points=first + counts - start,
@@ -145,37 +147,43 @@ def _verdicts(table: pd.DataFrame) -> npt.NDArray[np.str_]:
 
 
 @dataclass(frozen=True)
-class _Stretch:
-    """The last level of one series, in days since it began, and the parameters its profile has used up."""
+class _Stretches:
+    """Last levels of k series end to end: `days` since each began and `values`, shape (n,); `offsets`, shape (k + 1,);
+    `spent`, shape (k,): parameters that their profiles have used up.
+    """
 
     days: FloatArray
     values: FloatArray
-    spent: float
+    offsets: IntArray
+    spent: FloatArray
+
+    def places(self, rows: IntArray) -> IntArray:
+        """Positions of all values of the stretches `rows`."""
+        return _places(self.offsets[rows], self.offsets[rows + 1])
+
+    def at(self, rows: IntArray) -> _Stretches:
+        places, sizes = self.places(rows), np.diff(self.offsets)[rows]
+        return _Stretches(self.days[places], self.values[places], offsets_of(sizes), self.spent[rows])
+
+
+def _places(starts: IntArray, ends: IntArray) -> IntArray:
+    offsets = offsets_of(ends - starts)
+    return np.asarray(np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], ends - starts))
 
 
 def _fitted(ts: TimeArray, values: FloatArray, first: IntArray, start: IntArray, end: IntArray) -> pd.DataFrame:
     """Columns of TREND_COLUMNS that come from the fit, one row a series; NaN where the stretch is too short."""
     rows = np.flatnonzero(end - start >= FEWEST_BUCKETS)
-    plain: list[_Stretch] = []
-    adjusted: list[_Stretch] = []
-    with_profile: list[int] = []
-    robust = np.empty(rows.size)
-    for place, row in enumerate(rows):
-        whole, skipped = slice(first[row], end[row]), start[row] - first[row]
-        moments, observed = ts[whole], values[whole]
-        days = (moments[skipped:] - moments[skipped]).astype("timedelta64[us]").astype(np.float64) / _DAY
-        without = deseasonalise(moments, observed)
-        slope = robust[place] = robust_slope(days, without[skipped:])
-        plain.append(_Stretch(days, _drawn_in(days, observed[skipped:], slope), 0.0))
-        if not np.array_equal(without, observed):
-            parameters = _profile_parameters(moments, observed - without) * days.size / observed.size
-            adjusted.append(_Stretch(days, _drawn_in(days, without[skipped:], slope), parameters))
-            with_profile.append(place)
-    chosen = list(plain)
-    better = _profile_is_significant([plain[place] for place in with_profile], adjusted)
-    for place, stretch, significant in zip(with_profile, adjusted, better, strict=True):
-        chosen[place] = stretch if significant else plain[place]
-    slopes = _fit(chosen, _ORDERS)
+    without = deseasonalise_many(ts, values, np.append(first, values.size))
+    places, offsets = _places(start[rows], end[rows]), offsets_of((end - start)[rows])
+    since = ts[places] - np.repeat(ts[start[rows]], np.diff(offsets))
+    days = since.astype("timedelta64[us]").astype(np.float64) / _DAY
+    robust = robust_slopes(days, without[places], offsets)
+    plain = _drawn_in(_Stretches(days, values[places], offsets, np.zeros(rows.size)), robust)
+    parameters = _profile_parameters(ts, values - without, first)[rows] * (end - start)[rows] / (end - first)[rows]
+    profiled = np.flatnonzero(parameters > 0)
+    adjusted = _Stretches(days, without[places], offsets, parameters).at(profiled)
+    slopes = _fit(_with_significant_profiles(plain, _drawn_in(adjusted, robust[profiled]), profiled), _ORDERS)
     fitted = pd.DataFrame(
         {
             "slope_per_day": slopes.slope,
@@ -191,39 +199,43 @@ def _fitted(ts: TimeArray, values: FloatArray, first: IntArray, start: IntArray,
     return fitted.reindex(np.arange(first.size))
 
 
-def _profile_is_significant(plain: list[_Stretch], adjusted: list[_Stretch]) -> npt.NDArray[np.bool_]:
-    """Whether the profiles taken out of `plain` to give `adjusted` are significant at 5 % in AR(1) noise.
+def _with_significant_profiles(plain: _Stretches, adjusted: _Stretches, profiled: IntArray) -> _Stretches:
+    """`plain`, with those of its stretches `profiled` replaced by `adjusted` whose profile is significant at 5 % in
+    AR(1) noise.
 
     In a few days of autocorrelated noise every hour has its own level by chance; taken out, it would take noise along.
     """
-    points = np.array([stretch.days.size for stretch in adjusted], dtype=np.float64)
-    spent = np.array([stretch.spent for stretch in adjusted])
-    left = np.maximum(points - 2.0 - spent, 1.0)
-    by_chance = (points - 2.0) * np.log1p(stats.f.ppf(0.95, spent, left) * spent / left)
-    return np.asarray(_fit(plain, (1,)).deviance - _fit(adjusted, (1,)).deviance > by_chance)
+    points = np.diff(adjusted.offsets).astype(np.float64)
+    left = np.maximum(points - 2.0 - adjusted.spent, 1.0)
+    by_chance = (points - 2.0) * np.log1p(stats.f.ppf(0.95, adjusted.spent, left) * adjusted.spent / left)
+    gain = _fit(plain.at(profiled), (1,)).deviance - _fit(adjusted, (1,)).deviance
+    better = np.flatnonzero(gain > by_chance)
+    values, spent = plain.values.copy(), plain.spent.copy()
+    values[plain.places(profiled[better])] = adjusted.values[adjusted.places(better)]
+    spent[profiled[better]] = adjusted.spent[better]
+    return replace(plain, values=values, spent=spent)
 
 
-def _fit(stretches: list[_Stretch], orders: tuple[int, ...]) -> Slopes:
-    sizes = np.array([stretch.days.size for stretch in stretches], dtype=np.intp)
-    nothing = [np.empty(0)]
-    return fit_slopes(
-        np.concatenate([stretch.days for stretch in stretches] or nothing),
-        np.concatenate([stretch.values for stretch in stretches] or nothing),
-        np.concatenate(([0], np.cumsum(sizes))),
-        np.array([stretch.spent for stretch in stretches]),
-        orders,
-    )
+def _fit(stretches: _Stretches, orders: tuple[int, ...]) -> Slopes:
+    return fit_slopes(stretches.days, stretches.values, stretches.offsets, stretches.spent, orders)
 
 
-def _profile_parameters(ts: TimeArray, profile: FloatArray) -> float:
-    """Parameters of the daily and weekly profile that were taken out."""
-    tolerance = 1e-9 * float(np.max(np.abs(profile)))
-    spent = 0
-    for slot, other in ((hour_of_day(ts), day_of_week(ts)), (day_of_week(ts), hour_of_day(ts))):
-        within = profile - (np.bincount(other, weights=profile) / np.maximum(np.bincount(other), 1))[other]
-        if np.any(np.abs(within) > tolerance):
-            spent += np.unique(slot).size - 1
-    return float(spent)
+def _profile_parameters(ts: TimeArray, profile: FloatArray, first: IntArray) -> FloatArray:
+    """Parameters of the daily and weekly profile that were taken out of each series, shape (k,)."""
+    parameters = np.zeros(first.size)
+    largest = np.maximum.reduceat(np.abs(profile), first) if first.size else parameters
+    seasonal = np.flatnonzero(largest > 0)
+    places = _places(first[seasonal], np.append(first, profile.size)[seasonal + 1])
+    owner = np.repeat(np.arange(seasonal.size), np.diff(np.append(first, profile.size))[seasonal])
+    hour, day, taken = hour_of_day(ts[places]), day_of_week(ts[places]), profile[places]
+    for slot, slots, other, others in ((hour, 24, day, 7), (day, 7, hour, 24)):
+        cell = owner * others + other
+        means = np.bincount(cell, weights=taken) / np.maximum(np.bincount(cell), 1)
+        varied = np.abs(taken - means[cell]) > 1e-9 * largest[seasonal][owner]
+        varies = np.bincount(owner[varied], minlength=seasonal.size) > 0
+        seen = np.bincount(owner * slots + slot, minlength=seasonal.size * slots).reshape(-1, slots) > 0
+        parameters[seasonal] += np.where(varies, np.count_nonzero(seen, axis=1) - 1, 0)
+    return parameters
 
 
 def robust_slope(times: FloatArray, values: FloatArray) -> float:
@@ -233,26 +245,49 @@ def robust_slope(times: FloatArray, values: FloatArray) -> float:
     the values may be anything.
     Source: Sen (1968); the choice of far pairs, which know more about the slope: Sievers (1978).
     """
-    left, right = _far_pairs(values.size)
-    return float(np.median((values[right] - values[left]) / (times[right] - times[left])))
+    return float(robust_slopes(times, values, offsets_of([values.size]))[0])
 
 
-@lru_cache(maxsize=256)
-def _far_pairs(count: int) -> tuple[IntArray, IntArray]:
-    nearest = max(count // 4, 1)
-    distances = np.arange(nearest, count)
+def robust_slopes(times: FloatArray, values: FloatArray, offsets: IntArray) -> FloatArray:
+    """`robust_slope` of each stretch `offsets[i]:offsets[i + 1]` of at least two points, shape (k,)."""
+    slopes = np.empty(offsets.size - 1)
+    sizes = np.diff(offsets)
+    for size in np.unique(sizes):
+        alike = np.flatnonzero(sizes == size)
+        distances = _far_distances(int(size))
+        for begin in range(0, alike.size, _ROWS):
+            rows = alike[begin : begin + _ROWS]
+            time, value = (side_by_side(each, offsets[rows], sizes[rows], int(size), 0.0) for each in (times, values))
+            if (time == time[0]).all():
+                time = time[:1]
+            pairs = _rises(value, distances) / _rises(time, distances)
+            middle = (pairs.shape[1] - 1) // 2, pairs.shape[1] // 2
+            pairs.partition(middle, axis=1)
+            slopes[rows] = (pairs[:, middle[0]] + pairs[:, middle[1]]) / 2.0
+    return slopes
+
+
+def _far_distances(count: int) -> IntArray:
+    distances = np.arange(max(count // 4, 1), count)
     every = int(np.ceil(np.sum(count - distances) / _MOST_PAIRS))
-    distances = distances[:: max(every, 1)]
-    left = np.concatenate([np.arange(count - distance) for distance in distances])
-    return left, left + np.repeat(distances, count - distances)
+    return distances[:: max(every, 1)]
 
 
-def _drawn_in(days: FloatArray, values: FloatArray, slope: float) -> FloatArray:
-    """`values` with those far from the robust line moved to the edge of what is usual around it."""
-    line = slope * days
-    line += np.median(values - line)
-    most = _OUTLYING * robust_scale(values - line)
-    return np.asarray(np.clip(values, line - most, line + most))
+def _rises(values: FloatArray, distances: IntArray) -> FloatArray:
+    """Differences of each row, shape (k, n), over each of the distances: shape (k, pairs)."""
+    return np.concatenate([values[:, distance:] - values[:, :-distance] for distance in distances], axis=1)
+
+
+def _drawn_in(stretches: _Stretches, slopes: FloatArray) -> _Stretches:
+    """`stretches` with values far from the robust line moved to the edge of what is usual around it."""
+    sizes = np.diff(stretches.offsets)
+    line = np.repeat(slopes, sizes) * stretches.days
+    line += np.repeat(medians(stretches.values - line, stretches.offsets), sizes)
+    apart = np.abs(stretches.values - line)
+    usual = medians(apart, stretches.offsets)
+    mean = np.add.reduceat(apart, stretches.offsets[:-1]) / sizes if sizes.size else usual
+    most = np.repeat(_OUTLYING * np.where(usual > 0, usual * MAD_TO_SD, mean * 1.2533), sizes)
+    return replace(stretches, values=np.clip(stretches.values, line - most, line + most))
 
 
 # Regression on time with autoregressive noise
@@ -278,37 +313,48 @@ def fit_slopes(
     columns = np.empty((len(fields(Slopes)), sizes.size))
     for begin in range(0, sizes.size, _BATCH):
         rows = by_size[begin : begin + _BATCH]
-        time, value = _padded(times, offsets, rows), _padded(values, offsets, rows)
-        columns[:, rows] = _fit_batch(time, value, sizes[rows], spent[rows], orders)
+        products, units = _summed(times, values, offsets[rows], sizes[rows], orders)
+        columns[:, rows] = _fit_batch(products, units, sizes[rows], spent[rows], orders)
     return Slopes(*columns)
 
 
-def _padded(values: FloatArray, offsets: IntArray, rows: IntArray) -> FloatArray:
-    """Stretches `rows` side by side, shape (len(rows), longest), zero beyond the end of each."""
-    sizes = np.diff(offsets)[rows]
-    place = np.arange(int(sizes.max()))
-    inside = place < sizes[:, None]
-    taken = np.where(inside, offsets[rows][:, None] + place, 0)
-    return np.asarray(np.where(inside, values[taken], 0.0))
+def _summed(
+    times: FloatArray, values: FloatArray, starts: IntArray, sizes: IntArray, orders: tuple[int, ...]
+) -> tuple[FloatArray, FloatArray]:
+    """`_products` of k stretches, 0 for orders that they are too short for, and the units of time and value, shape
+    (2, k).
+    """
+    most = max(_possible(orders, sizes))
+    products, units = np.zeros((sizes.size, most + 1, most + 1, len(_ENTRIES))), np.empty((2, sizes.size))
+    for rows, width in by_width(sizes):
+        size = sizes[rows]
+        inside = np.arange(width) < size[:, None]
+        standardised = [inside.astype(np.float64)]
+        for place, each in enumerate((times, values)):
+            scaled, units[place, rows] = _standardised(side_by_side(each, starts[rows], size, width, 0.0), inside, size)
+            standardised.append(scaled)
+        own = max(_possible(orders, size))
+        products[rows, : own + 1, : own + 1] = _products(np.stack(standardised, axis=1), size, own)
+    return products, units
+
+
+def _possible(orders: tuple[int, ...], sizes: IntArray) -> list[int]:
+    return [order for order in orders if order == 1 or order * _POINTS_AN_ORDER <= sizes.max()]
 
 
 def _fit_batch(
-    times: FloatArray, values: FloatArray, sizes: IntArray, spent: FloatArray, orders: tuple[int, ...]
+    products: FloatArray, units: FloatArray, sizes: IntArray, spent: FloatArray, orders: tuple[int, ...]
 ) -> FloatArray:
-    """The columns of Slopes, shape (6, k), of k padded stretches."""
-    inside = np.arange(times.shape[1]) < sizes[:, None]
-    time, time_unit = _standardised(times, inside, sizes)
-    value, value_unit = _standardised(values, inside, sizes)
-    possible = [order for order in orders if order == 1 or order * _POINTS_AN_ORDER <= sizes.max()]
-    products = _products(np.stack((inside.astype(np.float64), time, value), axis=2), sizes, max(possible))
+    """The columns of Slopes, shape (6, k)."""
     freedom = np.asarray(sizes - 2.0, dtype=np.float64)
-    slope, variance, doubt, correlation, criterion = _models(products, freedom, spent, possible)
+    slope, variance, doubt, correlation, criterion = _models(products, freedom, spent, _possible(orders, sizes))
     weight = np.exp((criterion.min(axis=0) - criterion) / 2.0)
     weight /= weight.sum(axis=0)
     mean = np.sum(weight * slope, axis=0)
     error = np.sqrt(np.sum(weight * (variance + (slope - mean) ** 2), axis=0))
     independent = _line(products[:, 0, 0])
     if_independent = independent.rest / freedom * independent.inverse[:, 2]
+    time_unit, value_unit = units
     unit = value_unit / time_unit
     deviance = criterion[0] - _penalty(1, freedom, spent) + 2.0 * freedom * np.log(value_unit)
     return np.stack(
@@ -330,16 +376,19 @@ def _models(products: FloatArray, freedom: FloatArray, spent: FloatArray, orders
     best = np.full(freedom.size, np.inf)
     partial = np.zeros((freedom.size, max(orders)))
     for place, order in enumerate(orders):
-        current = products[:, : order + 1, : order + 1]
         allowed = np.flatnonzero((order == 1) | (order * _POINTS_AN_ORDER <= freedom + 2.0))
-        start = _noise(current[allowed], freedom[allowed], partial[allowed, :order])
-        gradient, curvature = _derivatives(current[allowed], freedom[allowed], start)
+        current = products[allowed, : order + 1, : order + 1]
+        start = _noise(current, freedom[allowed], partial[allowed, :order])
+        gradient, curvature = _derivatives(current, freedom[allowed], start)
         gain = np.sum(gradient * np.linalg.solve(curvature, gradient[:, :, None])[:, :, 0], axis=1) / 2.0
         hoped = start.deviance - gain + _penalty(order, freedom[allowed], spent[allowed])
-        rows = allowed[(order == 1) | (hoped < best[allowed] + _NOT_WORTH_FITTING)]
-        fit = _maximised(current[rows], freedom[rows], partial[rows, :order])
+        promising = np.flatnonzero((order == 1) | (hoped < best[allowed] + _NOT_WORTH_FITTING))
+        if not promising.size:
+            continue
+        rows, current = allowed[promising], current[promising]
+        fit = _maximised(current, freedom[rows], partial[rows, :order])
         partial[rows, :order] = fit.partial
-        models[:, place, rows] = _judged(current[rows], fit, freedom[rows], spent[rows])
+        models[:, place, rows] = _judged(current, fit, freedom[rows], spent[rows])
         best[rows] = np.minimum(best[rows], models[4, place, rows])
     return models
 
@@ -365,23 +414,25 @@ def _standardised(values: FloatArray, inside: npt.NDArray[np.bool_], sizes: IntA
 def _products(columns: FloatArray, sizes: IntArray, most: int) -> FloatArray:
     """D[i, j] = sum of w(t + i) w(t + j) over the t for which t + i + j stays inside: shape (k, p + 1, p + 1, 6).
 
-    `columns`: w, shape (k, n, 3), zero beyond the end. With a = (1, -phi), the sum of a[i] a[j] D[i, j] is
+    `columns`: w, shape (k, 3, n), zero beyond the end. With a = (1, -phi), the sum of a[i] a[j] D[i, j] is
     w' inverse(correlation) w for AR(p) noise with innovations of variance 1 (Box & Jenkins 1976, A7.4.16).
     """
-    count, length = columns.shape[:2]
-    rows = np.arange(count)[:, None]
-    head = columns[:, :most]
-    tail = columns[rows, sizes[:, None] - 1 - np.arange(most)]
+    count, _, length = columns.shape
+    left, right = (list(entry) for entry in zip(*_ENTRIES, strict=True))
+    head = columns[:, :, :most].transpose(0, 2, 1)
+    tail = columns[np.arange(count)[:, None], :, sizes[:, None] - 1 - np.arange(most)]
+    one, other = (np.stack((head[..., entry], tail[..., entry])) for entry in (left, right))
     result = np.empty((count, most + 1, most + 1, len(_ENTRIES)))
-    left_entry, right_entry = (list(entry) for entry in zip(*_ENTRIES, strict=True))
     for lag in range(most + 1):
-        whole = np.matmul(columns[:, : length - lag].transpose(0, 2, 1), columns[:, lag:])
-        for i in range(most + 1 - lag):
-            if i > 0:
-                whole = whole - head[:, i - 1, :, None] * head[:, i - 1 + lag, None, :]
-                whole = whole - tail[:, i - 1 + lag, :, None] * tail[:, i - 1, None, :]
-            both = (whole + whole.transpose(0, 2, 1))[:, left_entry, right_entry] / 2.0
-            result[:, i, i + lag] = result[:, i + lag, i] = both
+        whole = np.matmul(columns[:, :, : length - lag], columns[:, :, lag:].transpose(0, 2, 1))
+        near, far = slice(most - lag), slice(lag, most)
+        ends = (one[:, :, near] * other[:, :, far] + other[:, :, near] * one[:, :, far]).sum(axis=0)
+        both = np.empty((count, most + 1 - lag, len(_ENTRIES)))
+        both[:] = (whole[:, left, right] + whole[:, right, left])[:, None]
+        both[:, 1:] -= np.cumsum(ends, axis=1)
+        both /= 2.0
+        for triangle in (result[:, : most + 1 - lag, lag:], result[:, lag:, : most + 1 - lag]):
+            np.einsum("kiic->kic", triangle)[...] = both
     place = np.arange(most + 1)
     result[:, place, place, -1] += _ROUNDING * sizes[:, None]
     return result
@@ -426,47 +477,71 @@ class _Noise:
 
 
 def _noise(products: FloatArray, freedom: FloatArray, partial: FloatArray) -> _Noise:
-    phi, jacobian = _levinson(partial)
-    coefficients = np.concatenate((np.ones((phi.shape[0], 1)), -phi), axis=1)
-    sums = np.einsum("kijc,kj->kic", products, coefficients)
-    line = _line(np.einsum("kic,ki->kc", sums, coefficients))
+    phi, jacobian = _levinson_slopes(partial)
+    coefficients, sums, line = _fitted_line(products, phi)
+    return _Noise(partial, coefficients, jacobian, sums, line, _deviance(line, freedom, partial))
+
+
+def _fitted_line(products: FloatArray, phi: FloatArray) -> tuple[FloatArray, FloatArray, _Line]:
+    """The first of what `_Noise` holds: coefficients, sums, line."""
+    count, rows = products.shape[:2]
+    coefficients = np.concatenate((np.ones((count, 1)), -phi), axis=1)
+    # Not by matmul: the last digit of what BLAS returns depends on where in memory a stretch lies.
+    sums = np.einsum("ki,kim->km", coefficients, products.reshape(count, rows, -1)).reshape(count, rows, -1)
+    return coefficients, sums, _line(np.einsum("ki,kic->kc", coefficients, sums))
+
+
+def _deviance(line: _Line, freedom: FloatArray, partial: FloatArray) -> FloatArray:
     lags = np.arange(1, partial.shape[1] + 1)
-    deviance = freedom * np.log(line.rest) + np.log(line.determinant) - np.sum(lags * np.log1p(-(partial**2)), axis=1)
-    return _Noise(partial, coefficients, jacobian, sums, line, deviance)
+    return np.asarray(
+        freedom * np.log(line.rest) + np.log(line.determinant) - np.sum(lags * np.log1p(-(partial**2)), axis=1)
+    )
 
 
-def _levinson(partial: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _levinson(partial: FloatArray) -> FloatArray:
+    """AR coefficients of partial autocorrelations, shape (k, p)."""
+    phi = np.zeros((partial.shape[1], partial.shape[0]))
+    for lag, last in enumerate(partial.T):
+        phi[:lag] -= last * phi[:lag][::-1]
+        phi[lag] = last
+    return phi.T
+
+
+def _levinson_slopes(partial: FloatArray) -> tuple[FloatArray, FloatArray]:
     """AR coefficients of partial autocorrelations, shape (k, p), and their derivatives, shape (k, p, p)."""
     count, order = partial.shape
-    phi, jacobian = np.zeros((count, order)), np.zeros((count, order, order))
-    for lag in range(order):
-        last, before, slopes = partial[:, lag, None], phi[:, :lag].copy(), jacobian[:, :lag].copy()
-        phi[:, :lag] = before - last * before[:, ::-1]
-        phi[:, lag] = last[:, 0]
-        jacobian[:, :lag] = slopes - last[:, :, None] * slopes[:, ::-1]
-        jacobian[:, :lag, lag] = -before[:, ::-1]
-        jacobian[:, lag, lag] = 1.0
-    return phi, jacobian
+    phi, jacobian = np.zeros((order, count)), np.zeros((order, order, count))
+    for lag, last in enumerate(partial.T):
+        before = phi[:lag].copy()
+        jacobian[:lag, :lag] -= last * jacobian[:lag, :lag][::-1]
+        jacobian[:lag, lag] = -before[::-1]
+        jacobian[lag, lag] = 1.0
+        phi[:lag] = before - last * before[::-1]
+        phi[lag] = last
+    return phi.T, jacobian.transpose(2, 0, 1).copy()
 
 
 def _maximised(products: FloatArray, freedom: FloatArray, start: FloatArray) -> _Noise:
     """The restricted likelihood's maximum, by damped scoring from `start`, each stretch until it rests."""
     partial = start.copy()
     damping = np.zeros(freedom.size)
-    moving = np.arange(freedom.size)
+    moving, part = np.arange(freedom.size), products
     place = np.arange(partial.shape[1])
     for _ in range(_MOST_STEPS):
-        here = _noise(products[moving], freedom[moving], partial[moving])
-        gradient, curvature = _derivatives(products[moving], freedom[moving], here)
+        here = _noise(part, freedom[moving], partial[moving])
+        gradient, curvature = _derivatives(part, freedom[moving], here)
         curvature[:, place, place] *= 1.0 + damping[moving, None]
         step = -np.linalg.solve(curvature, gradient[:, :, None])[:, :, 0]
         trial = np.clip(here.partial + step, -_EDGE, _EDGE)
-        better = _noise(products[moving], freedom[moving], trial).deviance <= here.deviance
+        _, _, line = _fitted_line(part, _levinson(trial))
+        better = _deviance(line, freedom[moving], trial) <= here.deviance
         partial[moving[better]] = trial[better]
         damping[moving] = np.where(better, damping[moving] / 10.0, np.maximum(10.0 * damping[moving], 0.1))
-        moving = moving[np.abs(trial - here.partial).max(axis=1) > _CLOSE]
+        still = np.abs(trial - here.partial).max(axis=1) > _CLOSE
+        moving = moving[still]
         if not moving.size:
             break
+        part = part if still.all() else part[still]
     return _noise(products, freedom, partial)
 
 
@@ -479,9 +554,11 @@ def _derivatives(products: FloatArray, freedom: FloatArray, noise: _Noise) -> tu
     of_both = of_rest.copy()
     of_both[:, :3] += line.inverse * np.array([1.0, 2.0, 1.0])
     lags = np.arange(1, partial.shape[1] + 1)
-    by_phi = -2.0 * np.einsum("kic,kc->ki", noise.sums[:, 1:], of_both)
-    gradient = np.einsum("kil,ki->kl", noise.jacobian, by_phi) + 2 * lags * partial / (1 - partial**2)
-    second = 2.0 * np.einsum("kijc,kc->kij", products[:, 1:, 1:], of_rest)
+    by_phi = -2.0 * np.matmul(of_both[:, None], noise.sums[:, 1:].transpose(0, 2, 1))
+    gradient = np.matmul(by_phi, noise.jacobian)[:, 0] + 2 * lags * partial / (1 - partial**2)
+    count, rows = products.shape[:2]
+    second = 2.0 * np.matmul(products.reshape(count, -1, len(_ENTRIES)), of_rest[:, :, None])
+    second = second.reshape(count, rows, rows)[:, 1:, 1:]
     curvature = np.matmul(np.matmul(noise.jacobian.transpose(0, 2, 1), second), noise.jacobian)
     place = np.arange(partial.shape[1])
     curvature[:, place, place] += 2 * lags * (1 + partial**2) / (1 - partial**2) ** 2

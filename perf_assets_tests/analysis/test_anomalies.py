@@ -141,6 +141,28 @@ def test_scores_lie_between_zero_and_one_and_gaps_score_nothing(values: np.ndarr
     assert (np.diff(np.flatnonzero(scores >= ALARM)) > 50).all()
 
 
+@limits(max_examples=25, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 1_600), st.sampled_from([5, 60, 180, 1_440])), max_size=6),
+    st.integers(0, 2**32 - 1),
+)
+def test_each_series_has_the_episodes_it_would_have_alone(shapes: list[tuple[int, int]], seed: int) -> None:
+    random = np.random.default_rng(seed)
+    parts = []
+    for number, (size, minutes) in enumerate(shapes):
+        ts = hourly(1)[0] + np.cumsum(random.integers(1, 2 * minutes, size)).astype("timedelta64[m]")
+        hours = (ts - hourly(1)[0]) / np.timedelta64(1, "h")
+        values = 3 * np.sin(hours * np.pi / 12) + random.standard_t(2, size)
+        values[random.random(size) < 0.05] = np.nan
+        parts.append(pd.DataFrame({"series_id": number, "ts": ts, "value": values}))
+    together = find_anomalies(pd.concat([*parts, buckets(white(0, 1))], ignore_index=True))
+    alone = [find_anomalies(part) for part in parts]
+    rows = [row for table in alone for row in table.itertuples(index=False, name=None)]
+    assert list(together.itertuples(index=False, name=None)) == rows
+    starts = [part["ts"].to_numpy()[score(part["ts"].to_numpy(), part["value"].to_numpy()) >= ALARM] for part in parts]
+    assert list(together["episode_start"]) == [pd.Timestamp(start) for each in starts for start in each]
+
+
 def alarms(values: np.ndarray) -> np.ndarray:
     return np.flatnonzero(score(hourly(values.size), values) >= ALARM)
 

@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pytest
 from hypothesis import given
+from hypothesis import settings as limits
 from hypothesis import strategies as st
 
-from perf_assets.analysis.seasonality import deseasonalise, seasonal_patterns
-from perf_assets_tests.analysis.signals import MONDAY, hourly, white
+from perf_assets.analysis.ragged import offsets_of
+from perf_assets.analysis.seasonality import PATTERN_COLUMNS, deseasonalise, deseasonalise_many, seasonal_patterns
+from perf_assets_tests.analysis.signals import MONDAY, autoregressive, hourly, white
 
 
 def patterns(values: np.ndarray, seconds: int) -> pd.DataFrame:
@@ -43,6 +46,58 @@ def test_short_or_constant_series_have_no_pattern() -> None:
     assert patterns(np.full(100, 3.0), 86_400).empty
 
 
+@pytest.mark.parametrize("correlation", [0.0, 0.6, 0.9])
+def test_noise_alone_has_hardly_any_strength(correlation: float) -> None:
+    many = [autoregressive(500, correlation, seed) for seed in range(30)]
+    found = pd.concat([patterns(values, 3_600) for values in many])
+    assert len(found) == 30
+    assert found["strength"].mean() < 0.01
+
+
+@pytest.mark.parametrize(("amplitude", "strength"), [(0.5, 1 / 9), (1.0, 1 / 3), (3.0, 9 / 11)])
+def test_strength_is_the_share_of_variance(amplitude: float, strength: float) -> None:
+    wave = amplitude * np.sin(2 * np.pi * np.arange(500) / 24)
+    found = pd.concat([patterns(wave + white(500, seed), 3_600) for seed in range(30)])
+    assert found["strength"].mean() == pytest.approx(strength, abs=0.03)
+
+
+def test_a_trend_is_no_pattern() -> None:
+    assert (patterns(0.05 * np.arange(500) + 0.1 * white(500, 1), 3_600)["strength"] < 0.05).all()
+    assert (patterns(0.05 * np.arange(500), 3_600)["strength"] == 0).all()
+
+
+def test_gaps_leave_the_pattern() -> None:
+    ts = hourly(24 * 28)
+    values = 5 * np.sin(2 * np.pi * (np.arange(ts.size) - 8) / 24) + white(ts.size, 7)
+    kept = np.random.default_rng(8).random(ts.size) > 0.3
+    kept[0] = kept[-1] = True
+    buckets = pd.DataFrame({"series_id": 5, "ts": ts[kept], "value": values[kept]})
+    found = seasonal_patterns(buckets, pd.Series({5: 3_600})).set_index("period")
+    assert found.loc["daily", "strength"] > 0.8
+    assert found.loc["daily", "peak"] in {"13:00 UTC", "14:00 UTC", "15:00 UTC"}
+    assert found.loc["daily", "cycles"] == 28
+
+
+def test_each_series_has_the_patterns_it_would_have_alone() -> None:
+    widths = {1: 3_600, 2: 86_400, 3: 3_600, 7: 21_600, 9: 3_600}
+    parts = []
+    for number, seconds in widths.items():
+        ts = pd.date_range(MONDAY, periods=150 * number, freq=pd.Timedelta(seconds=seconds))
+        parts.append(pd.DataFrame({"series_id": number, "ts": ts, "value": white(ts.size, number)}))
+    seconds = pd.Series(widths)
+    together = seasonal_patterns(pd.concat(parts), seconds)
+    alone = pd.concat([seasonal_patterns(part, seconds) for part in parts], ignore_index=True)
+    pd.testing.assert_frame_equal(together, alone, check_exact=True)
+    assert list(together.columns) == list(PATTERN_COLUMNS)
+    assert list(together.loc[together["series_id"] == 2, "period"]) == ["weekly", "monthly"]
+    assert list(together.loc[together["series_id"] == 9, "period"]) == ["daily", "weekly"]
+
+
+def test_nothing_has_no_patterns_but_the_columns() -> None:
+    nothing = pd.DataFrame({"series_id": [], "ts": pd.to_datetime([]), "value": []})
+    assert list(seasonal_patterns(nothing, pd.Series(dtype="float64")).columns) == list(PATTERN_COLUMNS)
+
+
 def test_deseasonalising_takes_the_cycle_and_leaves_the_step() -> None:
     ts = hourly(24 * 30)
     noise = white(ts.size, 5)
@@ -63,3 +118,27 @@ def test_gaps_stay_gaps_and_values_stay_values(values: list[float]) -> None:
     series = np.array(values)
     clean = deseasonalise(hourly(series.size), series)
     assert np.array_equal(np.isnan(clean), np.isnan(series))
+
+
+@limits(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 700), st.sampled_from([20, 60, 180, 480, 1_440])), max_size=6),
+    st.integers(0, 2**32 - 1),
+)
+def test_many_are_deseasonalised_as_each_alone(shapes: list[tuple[int, int]], seed: int) -> None:
+    random = np.random.default_rng(seed)
+    moments, many = [], []
+    for size, minutes in shapes:
+        ts = hourly(1)[0] + np.cumsum(random.integers(1, 2 * minutes, size)).astype("timedelta64[m]")
+        hours = (ts - hourly(1)[0]) / np.timedelta64(1, "h")
+        values = (
+            random.choice([0.0, 3.0]) * np.sin(hours * np.pi / 12) + (hours // 24 % 7 >= 5) + random.normal(size=size)
+        )
+        moments.append(ts)
+        many.append(np.where(random.random(size) < 0.05, np.nan, values))
+    nothing = [np.empty(0)]
+    together = deseasonalise_many(
+        np.concatenate([*moments, hourly(0)]), np.concatenate(many or nothing), offsets_of([v.size for v in many])
+    )
+    alone = [deseasonalise(ts, values) for ts, values in zip(moments, many, strict=True)]
+    assert np.array_equal(together, np.concatenate(alone or nothing), equal_nan=True)

@@ -197,9 +197,29 @@ def test_company_and_order_change_no_series(sizes: list[int]) -> None:
     order = np.random.default_rng(len(sizes)).permutation(len(many))
     together = trends_of(fleet(*many))
     shuffled = trends_of(fleet(*(many[place] for place in order)))
-    pd.testing.assert_frame_equal(shuffled[EVIDENCE], together[EVIDENCE].iloc[order].reset_index(drop=True), rtol=1e-6)
+    expected = together[EVIDENCE].iloc[order].reset_index(drop=True)
+    pd.testing.assert_frame_equal(shuffled[EVIDENCE], expected, check_exact=True)
     alone = pd.concat([trends_of(fleet(values)) for values in many], ignore_index=True)
-    pd.testing.assert_frame_equal(alone[EVIDENCE], together[EVIDENCE], rtol=1e-6)
+    pd.testing.assert_frame_equal(alone[EVIDENCE], together[EVIDENCE], check_exact=True)
+
+
+@limits(max_examples=15, deadline=None)
+@given(st.lists(st.integers(8, 400), min_size=1, max_size=12), st.integers(0, 1_000))
+def test_stretches_are_fitted_as_each_alone(sizes: list[int], seed: int) -> None:
+    many = [autoregressive(size, 0.5, seed + size) for size in sizes]
+    together = fitted(*many)
+    for place, values in enumerate(many):
+        alone = fitted(values)
+        assert together.slope[place] == alone.slope[0]
+        assert together.p_value[place] == alone.p_value[0]
+
+
+def test_the_robust_slope_is_the_median_of_far_pairs() -> None:
+    for size in (2, 3, 8, 41):
+        times, values = np.cumsum(np.random.default_rng(size).random(size)), white(size, size)
+        pairs = [(a, b) for a in range(size) for b in range(a + max(size // 4, 1), size)]
+        expected = np.median([(values[b] - values[a]) / (times[b] - times[a]) for a, b in pairs])
+        assert robust_slope(times, values) == pytest.approx(expected, rel=1e-12)
 
 
 @limits(max_examples=10, deadline=None)

@@ -96,7 +96,16 @@ def metric_trends(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResul
 
 
 @dg.multi_asset(
-    specs=[table_spec(SEASONAL_PATTERNS, "trends", ["metric_series"], {"statsmodels"}, "By STL and MSTL.")], pool=POOL
+    specs=[
+        table_spec(
+            SEASONAL_PATTERNS,
+            "trends",
+            ["metric_series"],
+            {"numpy"},
+            "Median profiles of the hour, the weekday and the day of 30.",
+        )
+    ],
+    pool=POOL,
 )
 def seasonal_patterns(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult[None]:
     increment = increment_of(warehouse, "seasonal_patterns")
