@@ -25,7 +25,7 @@ from perf_assets.analysis.segmentation import SHORTEST, segment
 from perf_assets.analysis.statistics import FloatArray
 from perf_assets.analysis.stretches import IndexArray, normalised
 
-_BATCH = 256
+_BATCH = 1024
 
 
 def detect(values: npt.ArrayLike) -> IndexArray:

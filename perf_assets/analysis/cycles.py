@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.ndimage import median_filter, uniform_filter1d
 
-from perf_assets.analysis.statistics import FloatArray, robust_scale
+from perf_assets.analysis.statistics import MAD_TO_SD, FloatArray, robust_scale
 
 _FEWEST_CYCLES = 6
 _LONGEST_PERIOD = 64
@@ -41,7 +41,7 @@ def _with_peak(series: Sequence[FloatArray], candidates: Sequence[int]) -> list[
     sizes = np.array([series[i].size for i in candidates])
     for size in np.unique(sizes):
         alike = [i for i, n in zip(candidates, sizes, strict=True) if n == size]
-        steps = np.stack([_differences(series[i]) for i in alike])
+        steps = _differences(np.stack([series[i] for i in alike]))
         power = np.abs(np.fft.rfft(steps, axis=1)) ** 2
         floor = median_filter(power, size=(1, _NEARBY), mode="reflect") / np.log(2.0)
         usable = power[:, _FEWEST_CYCLES:]
@@ -53,10 +53,12 @@ def _with_peak(series: Sequence[FloatArray], candidates: Sequence[int]) -> list[
 
 
 def _differences(values: FloatArray) -> FloatArray:
-    """First differences, 0 beside gaps, bounded so that neither steps nor outliers fill the spectrum."""
-    steps = np.diff(values)
+    """First differences along the rows, 0 beside gaps, bounded so that neither steps nor outliers fill the spectrum."""
+    steps = np.diff(values, axis=1)
     steps = np.where(np.isfinite(steps), steps, 0.0)
-    bound = max(_OUTLYING * robust_scale(steps), float(np.quantile(np.abs(steps), 0.9)))
+    ascending = np.sort(np.abs(steps), axis=1)
+    usual, large = (ascending[:, int(share * (ascending.shape[1] - 1))] for share in (0.5, 0.9))
+    bound = np.maximum(_OUTLYING * MAD_TO_SD * usual, large)[:, None]
     return np.clip(steps, -bound, bound)
 
 

@@ -41,8 +41,10 @@ class Block:
 
 
 def totals(values: FloatArray) -> FloatArray:
-    """Sums down the rows, shape (k,)."""
-    return np.asarray(np.cumsum(values, axis=0)[-1])
+    """Sums down the rows, shape (k,), adding row after row: numpy would add a lone column in pairs."""
+    if values.shape[1] == 1:
+        return np.asarray(np.cumsum(values, axis=0)[-1])
+    return np.asarray(np.add.reduce(values, axis=0))
 
 
 def normalised(series: FloatArray) -> tuple[FloatArray, float, float]:
