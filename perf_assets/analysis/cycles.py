@@ -18,6 +18,7 @@ _CLEAR = 9.0
 """Excess of the highest ordinate over what the highest of as many is in noise: e to the minus 9 by chance."""
 _NEARBY = 25
 _MOST_CYCLES = 2
+_HARMONICS = 3
 _OUTLYING = 3.5
 
 
@@ -31,13 +32,14 @@ def without_cycles(series: Sequence[FloatArray]) -> list[FloatArray]:
     cleaned = list(series)
     waiting = [i for i, values in enumerate(cleaned) if np.count_nonzero(np.isfinite(values)) >= 4 * _FEWEST_CYCLES]
     for _ in range(_MOST_CYCLES):
-        waiting = [i for i in _with_peak(cleaned, waiting) if _takes_out_a_cycle(cleaned, i)]
+        peaks = _peaks(cleaned, waiting)
+        waiting = [i for i, frequency in peaks if _takes_out_a_cycle(cleaned, i, frequency)]
     return cleaned
 
 
-def _with_peak(series: Sequence[FloatArray], candidates: Sequence[int]) -> list[int]:
-    """Those candidates whose differences have a periodic part that stands out from the frequencies around it."""
-    found: list[int] = []
+def _peaks(series: Sequence[FloatArray], candidates: Sequence[int]) -> list[tuple[int, float]]:
+    """Candidates whose differences have a periodic part that stands out, with its frequency (cycles a value)."""
+    found: list[tuple[int, float]] = []
     sizes = np.array([series[i].size for i in candidates])
     for size in np.unique(sizes):
         alike = [i for i, n in zip(candidates, sizes, strict=True) if n == size]
@@ -47,8 +49,10 @@ def _with_peak(series: Sequence[FloatArray], candidates: Sequence[int]) -> list[
         usable = power[:, _FEWEST_CYCLES:]
         floor = floor[:, _FEWEST_CYCLES:]
         known = floor > 0
-        height = np.where(known, usable / np.where(known, floor, 1.0), np.where(usable > 0, np.inf, 0.0)).max(axis=1)
-        found += [i for i, peak in zip(alike, height, strict=True) if peak > np.log(usable.shape[1]) + _CLEAR]
+        height = np.where(known, usable / np.where(known, floor, 1.0), np.where(usable > 0, np.inf, 0.0))
+        frequency = (height.argmax(axis=1) + _FEWEST_CYCLES) / steps.shape[1]
+        clear = height.max(axis=1) > np.log(usable.shape[1]) + _CLEAR
+        found += [(i, float(f)) for i, f, peak in zip(alike, frequency, clear, strict=True) if peak]
     return sorted(found)
 
 
@@ -62,10 +66,10 @@ def _differences(values: FloatArray) -> FloatArray:
     return np.clip(steps, -bound, bound)
 
 
-def _takes_out_a_cycle(series: list[FloatArray], index: int) -> bool:
+def _takes_out_a_cycle(series: list[FloatArray], index: int, frequency: float) -> bool:
     values = series[index]
     best, best_profile = 0.0, None
-    for period in range(2, min(_LONGEST_PERIOD, values.size // _FEWEST_CYCLES) + 1):
+    for period in _periods(frequency, values.size):
         profile, gain = _profile(values, period)
         if gain > best:
             best, best_profile = gain, profile
@@ -73,6 +77,17 @@ def _takes_out_a_cycle(series: list[FloatArray], index: int) -> bool:
         return False
     series[index] = values - np.resize(best_profile, values.size)
     return True
+
+
+def _periods(frequency: float, size: int) -> list[int]:
+    """Whole periods whose first, second or third harmonic has this frequency, as far as `size` values tell."""
+    longest = min(_LONGEST_PERIOD, size // _FEWEST_CYCLES)
+    spans = [
+        (harmonic / (frequency + 1.0 / size), harmonic / max(frequency - 1.0 / size, 1.0 / size))
+        for harmonic in range(1, _HARMONICS + 1)
+    ]
+    found = {period for low, high in spans for period in range(int(low), int(np.ceil(high)) + 1)}
+    return sorted(period for period in found if 2 <= period <= longest)
 
 
 def _profile(values: FloatArray, period: int) -> tuple[FloatArray, float]:

@@ -1,8 +1,13 @@
 from __future__ import annotations
 
-import numpy as np
-
-from evaluation.joint_episodes import AFFECTED, LENGTH, Proportion, evaluate_joint_episodes, simulate_metrics
+from evaluation.joint_episodes import (
+    AFFECTED,
+    LENGTH,
+    chapter,
+    evaluate_joint_episodes,
+    outcome_table,
+    simulate_metrics,
+)
 
 
 def test_planted_episodes_are_found_and_clean_tables_stay_clean() -> None:
@@ -20,7 +25,7 @@ def test_an_episode_shifts_five_metrics_for_ten_rows() -> None:
     assert changed[starts[0]].sum() == AFFECTED
 
 
-def test_a_proportion_carries_its_wilson_interval() -> None:
-    low, high = Proportion(9, 10).interval
-    assert (round(low, 3), round(high, 3)) == (0.596, 0.982)
-    assert np.isnan(Proportion(0, 0).share)
+def test_the_chapter_tells_precision_and_recall() -> None:
+    text = "\n".join(chapter(outcome_table(evaluate_joint_episodes(range(3))), 0))
+    assert "3 tables of 12 metrics" in text
+    assert "| planted episodes that were found | at least 90 |" in text

@@ -30,6 +30,8 @@ from perf_assets.warehouse.tables import (
 from perf_assets.workers import Workers, split_by_series
 
 _BUCKETS = "SELECT series_id, ts, value FROM series_buckets ORDER BY series_id, ts"
+# A drift is now and then taken for an uncertain step; the trend within half of it would be lost.
+_SURE_CHANGES = "SELECT series_id, changed_at FROM change_points WHERE confirmed"
 _STALE_BUCKETS = """SELECT series_id, ts, value FROM series_buckets
     WHERE series_id IN (SELECT unnest(? :: BIGINT[])) ORDER BY series_id, ts"""
 _STALE_MEASUREMENTS = """SELECT series_id, run_id, ts, value FROM analysed_measurements
@@ -80,7 +82,7 @@ def change_points(
 def metric_trends(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult[None]:
     series = warehouse.query("SELECT * FROM metric_series ORDER BY series_id")
     buckets = warehouse.query(_BUCKETS)
-    table = find_trends(buckets, series, warehouse.query("SELECT series_id, changed_at FROM change_points"))
+    table = find_trends(buckets, series, warehouse.query(_SURE_CHANGES))
     warehouse.replace((METRIC_TRENDS, table))
     return dg.MaterializeResult(
         metadata=outcome(

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from evaluation.__main__ import document, main
+from evaluation.proportions import Check, Estimate
+from evaluation.results import Measured, Origin, Tables, keep
+from evaluation.sections import SECTIONS, Section
+
+
+def measure(seed: int, size: int, data: Path | None) -> Tables:
+    return {"results": pd.DataFrame({"share": [0.02 * size]})}
+
+
+def checks(tables: Tables) -> list[Check]:
+    share = float(tables["results"]["share"].iloc[0])
+    figure = Estimate(share, share - 0.005, share + 0.005)
+    return [Check("alarms", figure, "at most", 0.01), Check("finds", figure, "at least", 0.01)]
+
+
+def chapter(tables: Tables, seed: int) -> list[str]:
+    return ["## Chapter", "", f"Seed {seed}.", ""]
+
+
+SECTION = Section("own", 7, 1, measure, checks, chapter)
+
+
+def test_the_document_sums_up_targets_and_lists_what_is_missed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    keep(Measured("own", 7, Origin("abc", "digest", "", 1), 1.0, measure(7, 1, None)))
+    text = document([SECTION, SECTIONS[0]])
+    assert "| own | 1 of 2 | abc |" in text
+    assert "| own | alarms | at most 0.01 | 0.020 [0.015, 0.025] |" in text
+    assert "## Chapter\n\nSeed 7." in text
+    assert "Not measured yet: change-points." in text
+
+
+def test_an_unknown_section_is_named_with_those_there_are(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["evaluation", "--only", "trends,trend"])
+    with pytest.raises(SystemExit):
+        main()
+    assert "no section is called trend; there are change-points," in capsys.readouterr().err
+
+
+def test_a_section_measured_before_is_not_measured_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for fresh in ([], [], ["--fresh"]):
+        command = ["evaluation", "--only", "joint-episodes", "--seed", "7", "--size", "2", *fresh]
+        monkeypatch.setattr(sys, "argv", command)
+        assert main() == 0
+    said = capsys.readouterr().out
+    assert said.count("joint-episodes: measured before") == 1
+    assert said.count("Not written to docs/accuracy.md") == 3
