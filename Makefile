@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 INPUT ?=
 DATA ?=
+ONLY ?=
 
 # Analysis is many small problems: one thread each is faster than two sharing one.
 export OPENBLAS_NUM_THREADS := 1
@@ -37,10 +38,10 @@ ui: $(VENV)/.installed ## Start the Dagster UI and daemon
 	@mkdir -p var/dagster
 	DAGSTER_HOME="$(CURDIR)" $(BIN)/dagster dev
 
-evaluate: $(VENV)/.developing ## Measure accuracy and write docs/accuracy.md (DATA=folder of labelled benchmarks)
-	$(BIN)/python -m evaluation $(if $(DATA),--data "$(DATA)")
+evaluate: $(VENV)/.developing var/peers/.installed ## Measure accuracy (DATA=folder of labelled benchmarks, ONLY=sections)
+	$(BIN)/python -m evaluation $(if $(DATA),--data "$(DATA)") $(if $(ONLY),--only "$(ONLY)")
 
-bench: $(VENV)/.developing ## Measure speed and write docs/performance.md
+bench: $(VENV)/.developing var/peers/.installed ## Measure speed and write docs/performance.md
 	$(BIN)/python -m benchmarks
 
 clean: ## Remove everything that was made, results and run history included
@@ -59,4 +60,10 @@ $(VENV)/.installed: $(VENV)/bin/uv pyproject.toml constraints.txt
 
 $(VENV)/.developing: $(VENV)/.installed
 	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --constraint constraints.txt --group dev
+	@touch $@
+
+# Peers that are measured beside the product; evaluation/peers.txt says why they live apart.
+var/peers/.installed: $(VENV)/bin/uv evaluation/peers.txt
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python var/peers
+	@VIRTUAL_ENV=var/peers $(BIN)/uv pip install --quiet --requirements evaluation/peers.txt
 	@touch $@

@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from evaluation.markdown import mark, met, number, percent, table
+from evaluation.proportions import Check, rate_of, share_of
 from perf_assets.advice.insights import change_title
 from perf_assets.advice.recommendations import Findings, breaches_ahead
 from perf_assets.settings import Settings
@@ -24,6 +26,8 @@ from perf_assets.warehouse import open_snapshot
 
 MOST_POINTS_OFF = 3
 MOST_DAYS_OFF = 3.0
+LEAST_CAUSE_RIGHT, MOST_FALSE = 0.90, 0.05
+"""Targets: share of planted events whose cause is told right; share of findings that nothing planted explains."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,8 @@ class SeedOutcome:
 
     seed: int
     series: int
+    runs: int
+    findings: int
     events: tuple[EventOutcome, ...]
     unplanted: tuple[str, ...]
 
@@ -106,7 +112,14 @@ def _compare(seed: int, series: int, events: Sequence[Event], settings: Settings
             )
         )  # fmt: skip
     unplanted = tuple(f.title for position, f in enumerate(findings) if position not in explained)
-    return SeedOutcome(seed, series, tuple(outcomes), unplanted)
+    return SeedOutcome(seed, series, _runs(settings), len(findings), tuple(outcomes), unplanted)
+
+
+def _runs(settings: Settings) -> int:
+    with open_snapshot(settings.snapshots) as con:
+        row = con.execute("SELECT count(*) FROM runs").fetchone()
+    assert row is not None
+    return int(row[0])
 
 
 def _findings(settings: Settings) -> Iterator[_Finding]:
@@ -177,3 +190,70 @@ def _affected(event: Event, series: pd.DataFrame) -> pd.Series:
     of_metric = series["metric"] == event.metric if event.metric is not None else True
     column = {"test": "test_name", "node": "node_id", "node_type": "node_type"}[event.scope]
     return (series[column] == event.subject) & of_metric
+
+
+def outcome_tables(outcomes: Sequence[SeedOutcome]) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """fleets: seed, series, runs, findings; events: seed, kind, named, off, cause_right; unplanted: seed, title."""
+    ordered = sorted(outcomes, key=lambda outcome: outcome.seed)
+    fleets = [(one.seed, one.series, one.runs, one.findings) for one in ordered]
+    events = [
+        (one.seed, event.kind, event.named, float("nan") if event.off is None else event.off, event.cause_right)
+        for one in ordered
+        for event in one.events
+    ]
+    unplanted = [(one.seed, title) for one in ordered for title in one.unplanted]
+    return (
+        pd.DataFrame(fleets, columns=["seed", "series", "runs", "findings"]),
+        pd.DataFrame(events, columns=["seed", "kind", "named", "off", "cause_right"]),
+        pd.DataFrame(unplanted, columns=["seed", "title"]),
+    )
+
+
+def checks(fleets: pd.DataFrame, events: pd.DataFrame, unplanted: pd.DataFrame) -> list[Check]:
+    judged = events["cause_right"].dropna()
+    findings = int(fleets["findings"].sum())
+    return [
+        Check("environment or code", share_of(int(judged.sum()), len(judged)), "at least", LEAST_CAUSE_RIGHT),
+        Check("findings that are false", share_of(len(unplanted), findings), "at most", MOST_FALSE),
+    ]
+
+
+def chapter(fleets: pd.DataFrame, events: pd.DataFrame, unplanted: pd.DataFrame) -> list[str]:
+    cause, false = checks(fleets, events, unplanted)
+    seeds = list(fleets["seed"])
+    rows = []
+    for kind, of_kind in events.groupby("kind", sort=False):
+        cells = ["missed" if not event.named else f"{event.off:.1f} d" if kind == "memory_leak" else f"{event.off:.0f}"
+                 for event in of_kind.itertuples()]  # fmt: skip
+        rows.append([str(kind).replace("_", " "), *cells, f"{of_kind['named'].sum()} of {len(of_kind)}"])
+    counts = [str(int((unplanted["seed"] == seed).sum())) for seed in seeds]
+    rows.append(["not planted", *counts, f"{len(unplanted) / len(fleets):.1f} a fleet"])
+    named, findings, runs = int(events["named"].sum()), int(fleets["findings"].sum()), int(fleets["runs"].sum())
+    complete = int(events.groupby("seed")["named"].all().sum())
+    measures = [
+        ["events named (recall)", "", percent(share_of(named, len(events)))],
+        ["findings that were planted (precision)", "", percent(share_of(findings - len(unplanted), findings))],
+        ["findings that were not", f"at most {100 * false.target:.0f}", percent(false.figure) + mark(false)],
+        ["environment or code told right", f"at least {100 * cause.target:.0f}", percent(cause.figure) + mark(cause)],
+    ]
+    lines = [
+        "## Planted events in simulated fleets",
+        "",
+        f"{len(fleets)} fleets (seeds {seeds[0]} to {seeds[-1]}) of {fleets['series'].min():,} to "
+        f"{fleets['series'].max():,} series over 60 days, seven events each of at most 3 noise standard deviations, "
+        "analysed by `perf-assets run`. An event counts as named when a regression, improvement or limit of the "
+        "report is "
+        f"about its series and starts within {MOST_POINTS_OFF} points of the truth; a breach when its date is within "
+        f"{MOST_DAYS_OFF:.0f} days. Cells: points (breach: days) between finding and truth.",
+        "",
+        *table(["event", *map(str, seeds), "named"], rows),
+        "Over all fleets, per cent with 95 % Wilson intervals:",
+        "",
+        *table(["", "target", "perf_assets"], measures),
+        f"All seven events named: {complete} of {len(fleets)} fleets. False alarms: "
+        f"{number(rate_of(len(unplanted), runs / 1_000.0))} on 1,000 runs ({runs:,} runs).",
+        "",
+    ]
+    if len(unplanted):
+        lines += ["Findings that were not planted:", "", *(f"- {title}" for title in unplanted["title"]), ""]
+    return [*lines, met([cause, false]), ""]

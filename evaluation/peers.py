@@ -1,0 +1,53 @@
+"""Peers, asked in an environment of their own (see peers.txt), so that their pins do not bind the product."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from evaluation.signals import FloatArray, IndexArray
+
+PYTHON = Path("var/peers/bin/python")
+_PINS = Path(__file__).with_name("peers.txt")
+_WORKER = Path(__file__).with_name("peer_worker.py")
+
+
+def peer_version(package: str) -> str:
+    """As peers.txt has it."""
+    lines = _PINS.read_text(encoding="utf-8").splitlines()
+    return next(line.split()[0].removeprefix(f"{package}==") for line in lines if line.startswith(f"{package}=="))
+
+
+@dataclass(frozen=True)
+class PeerAnswer:
+    """Change points of each series asked about, and the CPU seconds that finding them took, imports excluded."""
+
+    version: str
+    cpu_seconds: float
+    change_points: list[IndexArray]
+
+
+def ask(peer: str, series: Sequence[FloatArray]) -> PeerAnswer:
+    """`peer`: otava, rbf or pelt; NaN are gaps. Raises FileNotFoundError where the peers are not installed."""
+    if not PYTHON.exists():
+        raise FileNotFoundError(f"{PYTHON} is absent: `make evaluate` and `make bench` install the peers, so does "
+                                "`make var/peers/.installed`")  # fmt: skip
+    values = [[None if math.isnan(value) else value for value in one.tolist()] for one in series]
+    done = subprocess.run(
+        [PYTHON, _WORKER],
+        input=json.dumps({"peer": peer, "series": values}),
+        env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    answer = json.loads(done.stdout)
+    found = [np.array(places, dtype=np.intp) for places in answer["change_points"]]
+    return PeerAnswer(str(answer["version"]), float(answer["cpu_seconds"]), found)

@@ -1,0 +1,116 @@
+"""The sections of docs/accuracy.md: how each is measured, judged and written."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from evaluation import anomalies, change_points, joint_episodes, labelled, planted_events, sequential, trends
+from evaluation.proportions import Check
+from evaluation.results import FOLDER, Tables
+
+_ABSENT = pd.DataFrame()
+
+
+@dataclass(frozen=True)
+class Section:
+    """`size`: series a kind, tables or fleets; `measure(seed, size, data)`; fresh seeds are 101 and above."""
+
+    name: str
+    seed: int
+    size: int
+    measure: Callable[[int, int, Path | None], Tables]
+    checks: Callable[[Tables], list[Check]]
+    chapter: Callable[[Tables, int], list[str]]
+
+
+def _measure_change_points(seed: int, size: int, data: Path | None) -> Tables:
+    return {"results": change_points.evaluate_change_points(size, seed)}
+
+
+def _measure_sequential(seed: int, size: int, data: Path | None) -> Tables:
+    return {"results": sequential.evaluate_sequential(size, seed)}
+
+
+def _measure_labelled(seed: int, size: int, data: Path | None) -> Tables:
+    turing, cases = (labelled.find_turing(data), labelled.find_cases(data)) if data else (None, None)
+    return {
+        "turing": labelled.evaluate_turing(labelled.read_turing(turing)) if turing else _ABSENT,
+        "cases": labelled.evaluate_cases(labelled.read_cases(cases)) if cases else _ABSENT,
+    }
+
+
+def _measure_anomalies(seed: int, size: int, data: Path | None) -> Tables:
+    numenta = anomalies.find_numenta(data) if data else None
+    return {
+        "clean": anomalies.evaluate_clean(size, seed),
+        "numenta": anomalies.evaluate_numenta(numenta) if numenta else _ABSENT,
+    }
+
+
+def _measure_joint_episodes(seed: int, size: int, data: Path | None) -> Tables:
+    outcome = joint_episodes.evaluate_joint_episodes(range(seed, seed + size))
+    return {"results": joint_episodes.outcome_table(outcome)}
+
+
+def _measure_trends(seed: int, size: int, data: Path | None) -> Tables:
+    return {"results": trends.evaluate_trends(size, seed)}
+
+
+def _measure_fleets(seed: int, size: int, data: Path | None) -> Tables:
+    started = time.monotonic()
+    outcomes: list[planted_events.SeedOutcome] = []
+    for outcome in planted_events.evaluate_fleets(range(seed, seed + size), FOLDER):
+        outcomes.append(outcome)
+        named = sum(event.named for event in outcome.events)
+        print(
+            f"  fleet {outcome.seed}: {named} of {len(outcome.events)} events named, {len(outcome.unplanted)} not "
+            "planted "
+            f"({len(outcomes)}/{size}, {time.monotonic() - started:.0f} s)",
+            flush=True,
+        )
+    fleets, events, unplanted = planted_events.outcome_tables(outcomes)
+    return {"fleets": fleets, "events": events, "unplanted": unplanted}
+
+
+SECTIONS = (
+    Section(
+        "change-points", 1001, 2_000, _measure_change_points,
+        lambda tables: change_points.checks(tables["results"]),
+        lambda tables, seed: change_points.chapter(tables["results"], seed),
+    ),
+    Section(
+        "sequential", 2001, 2_000, _measure_sequential,
+        lambda tables: sequential.checks(tables["results"]),
+        lambda tables, seed: sequential.chapter(tables["results"], seed),
+    ),
+    Section(
+        "labelled", 0, 0, _measure_labelled,
+        lambda tables: [*labelled.turing_checks(tables["turing"]), *labelled.case_checks(tables["cases"])],
+        lambda tables, seed: labelled.chapter(tables["turing"], tables["cases"]),
+    ),
+    Section(
+        "trends", 3001, 1_000, _measure_trends,
+        lambda tables: trends.checks(tables["results"]),
+        lambda tables, seed: trends.chapter(tables["results"], seed),
+    ),
+    Section(
+        "anomalies", 4001, 2_000, _measure_anomalies,
+        lambda tables: anomalies.checks(tables["clean"], tables["numenta"]),
+        lambda tables, seed: anomalies.chapter(tables["clean"], tables["numenta"], seed),
+    ),
+    Section(
+        "joint-episodes", 5001, 200, _measure_joint_episodes,
+        lambda tables: joint_episodes.checks(tables["results"]),
+        lambda tables, seed: joint_episodes.chapter(tables["results"], seed),
+    ),
+    Section(
+        "fleets", 101, 10, _measure_fleets,
+        lambda tables: planted_events.checks(tables["fleets"], tables["events"], tables["unplanted"]),
+        lambda tables, seed: planted_events.chapter(tables["fleets"], tables["events"], tables["unplanted"]),
+    ),
+)  # fmt: skip
