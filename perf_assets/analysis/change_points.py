@@ -21,7 +21,7 @@ import pandas as pd
 
 from perf_assets.analysis.cycles import without_cycles
 from perf_assets.analysis.descriptions import COLUMNS, describe_levels
-from perf_assets.analysis.segmentation import SHORTEST, segment
+from perf_assets.analysis.segmentation import LEVEL_OR_DRIFT, SHORTEST, Fit, segment
 from perf_assets.analysis.statistics import FloatArray
 from perf_assets.analysis.stretches import IndexArray, normalised
 
@@ -38,16 +38,19 @@ def detect(values: npt.ArrayLike) -> IndexArray:
     return detect_many(series, np.array([0, series.size]))[0]
 
 
-def detect_many(values: npt.ArrayLike, offsets: npt.ArrayLike) -> list[IndexArray]:
+def detect_many(
+    values: npt.ArrayLike, offsets: npt.ArrayLike, rivals: Sequence[Fit] = LEVEL_OR_DRIFT
+) -> list[IndexArray]:
     """Change points of many series, each as `detect` gives them, in one pass.
 
     `values`: all series one after the other, shape (n,); `offsets`: shape (s + 1,), series i is
-    values[offsets[i] : offsets[i + 1]]. Returns s arrays of indices that count from the beginning of their series.
+    values[offsets[i] : offsets[i + 1]]; `rivals`: fits that a step must beat, ONE_LEVEL where no drift is possible.
+    Returns s arrays of indices that count from the beginning of their series.
     Raises ValueError where the offsets do not ascend from 0 to n.
     """
     found = [np.empty(0, dtype=np.intp) for _ in _checked(values, offsets)]
     for batch in _prepared(values, offsets, 2 * SHORTEST):
-        for i, place, cuts in zip(batch.series, batch.places, segment(batch.values), strict=True):
+        for i, place, cuts in zip(batch.series, batch.places, segment(batch.values, rivals), strict=True):
             found[i] = place[cuts]
     return found
 

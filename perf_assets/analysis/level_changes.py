@@ -13,6 +13,7 @@ import pandas as pd
 
 from perf_assets.analysis.change_points import describe, describe_many, detect, detect_many
 from perf_assets.analysis.seasonality import TimeArray, deseasonalise_many, hour_of_day
+from perf_assets.analysis.segmentation import ONE_LEVEL
 from perf_assets.analysis.sensitivity import find_detection_limits
 from perf_assets.analysis.statistics import FloatArray, benjamini_hochberg
 
@@ -107,7 +108,8 @@ def _partial_changes(histories: Sequence[tuple[TimeArray, FloatArray]]) -> pd.Da
     differences = [day.difference(day.part(name)) for _, day, name in looks]
     offsets = np.cumsum([0, *(values.size for values in differences)])
     together = np.concatenate(differences)
-    table = describe_many(together, offsets, detect_many(together, offsets))
+    # Both sides of the difference share what drifts, so the rival of a step is no step.
+    table = describe_many(together, offsets, detect_many(together, offsets, ONE_LEVEL))
     if table.empty:
         return table
     rows = [_partial_change(looks[int(row["series"])], row) for row in table.to_dict("records")]
@@ -180,6 +182,7 @@ def _partial_change(look: tuple[int, _Days, str], row: Mapping[Hashable, Any]) -
         "low": low,
         "high": high,
         "part_of_day": name,
+        "kind": "step",
         "before": before,
         "after": before + float(row["size"]),
         "points_after": int(np.count_nonzero(part[index:])),

@@ -42,7 +42,7 @@ SHORTEST = 4
 # values; the line's, how much less that is, keeps 95 of 100 drifts of 1.5 standard deviations from being cut.
 STEP = 13.6
 LINE = 6.3
-BENT_LINE = 15.1
+BENT_LINE = 18.0
 STEP_ON_LINE = 21.4
 TWO_LINES = 29.4
 TWO_STEPS = 27.0
@@ -60,8 +60,8 @@ Fit = tuple[Residuals, float]
 """How to fit, and what its parameters cost."""
 
 
-def segment(series: Sequence[FloatArray]) -> list[IndexArray]:
-    """First indices of new levels of each series, ascending.
+def segment(series: Sequence[FloatArray], rivals: Sequence[Fit]) -> list[IndexArray]:
+    """First indices of new levels of each series, ascending; `rivals` are the fits that a step must beat.
 
     Each series holds finite values of magnitude about 1 around 0, at least 2 * SHORTEST of them and not all equal.
     """
@@ -78,10 +78,14 @@ def segment(series: Sequence[FloatArray]) -> list[IndexArray]:
     residuals = level_residuals(part, values[:, concerned], column, cut)
     for columns, noise in noises(part, values[:, concerned], residuals, least[concerned]):
         mine = np.isin(column, columns)
-        kept_column, kept = _borne_out(noise, np.searchsorted(columns, column[mine]), cut[mine])
+        kept_column, kept = _borne_out(noise, np.searchsorted(columns, column[mine]), cut[mine], rivals)
         for position in np.unique(kept_column):
             found[concerned[columns[position]]] = kept[kept_column == position]
     return found
+
+
+ONE_LEVEL: Sequence[Fit] = ((levels_left, 0.0),)
+LEVEL_OR_DRIFT: Sequence[Fit] = (*ONE_LEVEL, (lines_left, LINE), (bent_line_left, BENT_LINE))
 
 
 # Proposals
@@ -199,7 +203,9 @@ def _window_gains(
 # Which of them the likelihood bears
 
 
-def _borne_out(noise: Noise, column: IndexArray, cut: IndexArray) -> tuple[IndexArray, IndexArray]:
+def _borne_out(
+    noise: Noise, column: IndexArray, cut: IndexArray, rivals: Sequence[Fit]
+) -> tuple[IndexArray, IndexArray]:
     """The cuts that stand, each moved to its best place: backward elimination, the weakest of each series first."""
     sizes = noise.sizes
     inside = np.arange(noise.values.shape[0])[:, None] < sizes
@@ -210,10 +216,10 @@ def _borne_out(noise: Noise, column: IndexArray, cut: IndexArray) -> tuple[Index
         present = PresentFit.of(residuals)
         start, end = neighbours(column, cut, sizes)
         single = np.flatnonzero(active[column])
-        surplus, place = _judged(noise, present, column[single], start[single], end[single], None)
+        surplus, place = _judged(noise, present, column[single], start[single], end[single], None, rivals)
         pair = single[:-1][(column[single[:-1]] == column[single[1:]])]
         pair_surplus, _ = _judged(
-            noise, present, column[pair], start[pair], end[pair + 1], np.stack((cut[pair], cut[pair + 1]))
+            noise, present, column[pair], start[pair], end[pair + 1], np.stack((cut[pair], cut[pair + 1])), rivals
         )
         weakest = single[_lowest(column[single], surplus)]
         weakest_pair = pair[_lowest(column[pair], pair_surplus)]
@@ -229,9 +235,9 @@ def _borne_out(noise: Noise, column: IndexArray, cut: IndexArray) -> tuple[Index
         moved = moved[np.unique(column[single[moved]], return_index=True)[1]]
         goes_to, moved = place[moved], single[moved]
 
-        _replace(residuals, noise, present, column[goes], start[goes], end[goes], None)
-        _replace(residuals, noise, present, column[pair_goes], start[pair_goes], end[pair_goes + 1], None)
-        _replace(residuals, noise, present, column[moved], start[moved], end[moved], goes_to)
+        _replace(residuals, noise, present, column[goes], start[goes], end[goes], rivals)
+        _replace(residuals, noise, present, column[pair_goes], start[pair_goes], end[pair_goes + 1], rivals)
+        _replace(residuals, noise, present, column[moved], start[moved], end[moved], rivals, goes_to)
         cut = cut.copy()
         cut[moved] = goes_to
         moves[column[moved]] += 1
@@ -251,6 +257,7 @@ def _judged(
     start: IndexArray,
     end: IndexArray,
     cuts: IndexArray | None,
+    rivals: Sequence[Fit],
 ) -> tuple[FloatArray, IndexArray]:
     """(surplus of likelihood over penalty, best index) of one cut in each stretch, or surplus of the two given ones."""
     surplus, place = np.zeros(column.size), np.zeros(column.size, dtype=np.intp)
@@ -258,7 +265,7 @@ def _judged(
         owner, origin = column[chosen], start[chosen]
         block = noise.stretch(owner, origin, end[chosen])
         search = _PLACES * np.log(noise.sizes[owner] / block.sizes)
-        none, _ = _cheapest(noise, present, block, owner, origin, _UNCUT)
+        none, _ = _cheapest(noise, present, block, owner, origin, rivals)
         if cuts is None:
             step, on_line = _best_cuts(noise, present, block, owner, origin)
             fits = _cut_once(step, on_line)
@@ -269,9 +276,6 @@ def _judged(
             some, _ = _cheapest(noise, present, block, owner, origin, _cut_twice(*(cuts[:, chosen] - origin)))
         surplus[chosen] = none - some - search
     return surplus, place
-
-
-_UNCUT: Sequence[Fit] = ((levels_left, 0.0), (lines_left, LINE), (bent_line_left, BENT_LINE))
 
 
 def _cut_once(step: IndexArray, on_line: IndexArray) -> Sequence[Fit]:
@@ -319,13 +323,14 @@ def _replace(
     column: IndexArray,
     start: IndexArray,
     end: IndexArray,
-    cut: IndexArray | None,
+    rivals: Sequence[Fit],
+    cut: IndexArray | None = None,
 ) -> None:
     """Write the residuals of stretches fitted anew, without cut or with one at `cut`, into `residuals`."""
     for chosen in in_blocks(end - start):
         owner, origin = column[chosen], start[chosen]
         block = noise.stretch(owner, origin, end[chosen])
-        fits = _UNCUT if cut is None else _cut_once(cut[chosen] - origin, cut[chosen] - origin)
+        fits = rivals if cut is None else _cut_once(cut[chosen] - origin, cut[chosen] - origin)
         _, fitted = _cheapest(noise, present, block, owner, origin, fits)
         rows = origin + block.rows
         where = np.nonzero(block.inside)
