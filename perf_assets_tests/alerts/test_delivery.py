@@ -181,7 +181,11 @@ def test_two_processes_send_everything_once(tmp_path, slack, count):
     for worker in workers:
         worker.join(timeout=60)
     assert [worker.exitcode for worker in workers] == [0, 0]
-    assert len(slack.messages) == len(set(slack.titles)) == min(count, MOST_SINGLE_MESSAGES + 1)
+    assert len(slack.messages) == len(set(slack.titles))
+    if count <= MOST_SINGLE_MESSAGES:
+        assert len(slack.messages) == count
+    else:  # each process puts into a digest what it could claim beyond its own single messages
+        assert len(slack.messages) <= 2 * (MOST_SINGLE_MESSAGES + 1) < count
     with open_state(tmp_path / "state.db") as store:
         assert store.deliveries()["status"].tolist() == ["sent"] * count
 
