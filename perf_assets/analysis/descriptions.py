@@ -19,6 +19,7 @@ from perf_assets.analysis.stretches import (
     bent_line_left,
     cut_out,
     in_blocks,
+    levels_around,
     levels_left,
     lines_left,
     pack,
@@ -164,16 +165,12 @@ class _Costs:
     @classmethod
     def of(cls, noise: Noise, present: PresentFit, s: _Stretches) -> _Costs:
         block = noise.stretch(s.column, s.start, s.end)
-        step = partial(_step_left, s.cut - s.start)
+        step = partial(levels_around, s.cut - s.start)
         costs = [
             noise.deviance(block, s.column, s.start, noise.fitted(block, s.column, s.start, fit), present)
             for fit in (levels_left, lines_left, bent_line_left, step)
         ]
         return cls(*costs)
-
-
-def _step_left(cut: IndexArray, block: Block, values: FloatArray) -> FloatArray:
-    return levels_left(block, values, cut)
 
 
 def _p_value(gain: FloatArray, size: IndexArray) -> FloatArray:

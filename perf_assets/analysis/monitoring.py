@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from perf_assets.analysis.noise import PresentFit
 from perf_assets.analysis.segmentation import LINE, SHORTEST, step_gains
 from perf_assets.analysis.statistics import MAD_TO_SD, FloatArray
 from perf_assets.analysis.stretches import (
@@ -160,17 +161,12 @@ def _calmed(block: Block) -> FloatArray:
 
 def _autocorrelation_beside_step(block: Block, places: BoolArray) -> FloatArray:
     """Of what the best step leaves, a quarter of it as if nothing had changed."""
-    unchanged = _autocorrelation(levels_left(block, block.values))
+    unchanged = PresentFit.of(levels_left(block, block.values)).autocorrelation
     r = 0.8 * unchanged
     for _ in range(2):
         cut = np.where(places, step_gains(block, r)[0], 0.0).argmax(axis=0)
-        r = _autocorrelation(levels_left(block, block.values, cut))
+        r = PresentFit.of(levels_left(block, block.values, cut)).autocorrelation
     return np.asarray(r + _UNCHANGED_SHARE * (unchanged - r))
-
-
-def _autocorrelation(residuals: FloatArray) -> FloatArray:
-    squares = totals(residuals**2)
-    return np.clip(totals(residuals[1:] * residuals[:-1]) / np.where(squares > 0, squares, 1.0), 0.0, 0.95)
 
 
 def _innovations(block: Block, residuals: FloatArray, autocorrelation: FloatArray) -> FloatArray:

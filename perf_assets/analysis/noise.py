@@ -20,7 +20,7 @@ from perf_assets.analysis.stretches import (
     BoolArray,
     IndexArray,
     cut_out,
-    levels_left,
+    levels_around,
     quantiles,
     sorted_down,
     totals,
@@ -243,7 +243,7 @@ class BimodalNoise:
         raw = cut_out(self.raw, column, start, start + block.sizes).values
         modes, columns = self.modes.of(column), np.arange(cut.size)
         for _ in range(2):
-            fit = raw - self.fitted(block, column, start, partial(_levels_around, cut))
+            fit = raw - self.fitted(block, column, start, partial(levels_around, cut))
             before, after = fit[0], fit[block.sizes - 1, columns]
             gain = block.masked(modes.log_density(raw - after) - modes.log_density(raw - before))
             from_here_on = totals(gain) - np.cumsum(gain, axis=0) + gain
@@ -252,10 +252,6 @@ class BimodalNoise:
 
 
 Noise = NormalNoise | BimodalNoise
-
-
-def _levels_around(cut: IndexArray, block: Block, values: FloatArray) -> FloatArray:
-    return levels_left(block, values, cut)
 
 
 def noises(

@@ -146,6 +146,11 @@ def levels_left(block: Block, values: FloatArray, *cuts: IndexArray) -> FloatArr
     return block.masked(values - fit)
 
 
+def levels_around(cut: IndexArray, block: Block, values: FloatArray) -> FloatArray:
+    """`levels_left` with the cut first, to be bound before the block is known."""
+    return levels_left(block, values, cut)
+
+
 def lines_left(block: Block, values: FloatArray, *cuts: IndexArray) -> FloatArray:
     """Residuals of a line of its own for each part between the `cuts`, shape of the block."""
     sums, fit = Sums(block, values), np.zeros(block.values.shape)

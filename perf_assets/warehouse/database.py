@@ -80,9 +80,7 @@ class Warehouse:
     def replace(self, *contents: tuple[Table, pd.DataFrame]) -> None:
         """Replace tables whole, all in one transaction. Columns are taken by name; a missing one is an error."""
         with self.transaction() as con:
-            for table, rows in contents:
-                con.execute(_DELETE_ROWS.format(table=table.name))
-                append(con, table, rows)
+            replace_rows(con, *contents)
 
     def publish(self) -> Path | None:
         """Publish a snapshot if anything was written since the last one, by whomever; returns its file."""
@@ -143,6 +141,13 @@ def create_tables(con: DuckDBPyConnection) -> None:
     for view_sql in VIEWS:
         con.execute(view_sql)
     con.commit()
+
+
+def replace_rows(con: DuckDBPyConnection, *contents: tuple[Table, pd.DataFrame]) -> None:
+    """Replace tables whole, within the caller's transaction."""
+    for table, rows in contents:
+        con.execute(_DELETE_ROWS.format(table=table.name))
+        append(con, table, rows)
 
 
 def append(con: DuckDBPyConnection, table: Table, rows: pd.DataFrame) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pandas as pd
 
 from perf_assets import analysis as methods
-from perf_assets.warehouse.database import Warehouse, append
+from perf_assets.warehouse.database import Warehouse, append, replace_rows
 from perf_assets.warehouse.tables import ANALYSED_CONTENTS, Table
 
 
@@ -49,9 +49,7 @@ def kept_rows(warehouse: Warehouse, increment: Increment, table: Table) -> pd.Da
 def complete(warehouse: Warehouse, increment: Increment, *contents: tuple[Table, pd.DataFrame]) -> None:
     """Replace tables whole and remember what has been analysed, in one transaction."""
     with warehouse.transaction() as con:
-        for table, rows in contents:
-            con.execute(f"DELETE FROM {table.name}")  # noqa: S608 - a table of this package
-            append(con, table, rows)
+        replace_rows(con, *contents)
         own = increment.analysis.partition("/")[0]
         con.execute(_FORGET, [own, increment.analysis, increment.ids])
         append(con, ANALYSED_CONTENTS, increment.stale.assign(analysis=increment.analysis))
