@@ -21,11 +21,13 @@ import pandas as pd
 
 from perf_assets.analysis.cycles import without_cycles
 from perf_assets.analysis.descriptions import COLUMNS, describe_levels
-from perf_assets.analysis.segmentation import LEVEL_OR_DRIFT, SHORTEST, Fit, segment
+from perf_assets.analysis.segmentation import LEVEL_OR_DRIFT, Rival, segment
 from perf_assets.analysis.statistics import FloatArray
-from perf_assets.analysis.stretches import IndexArray, normalised
+from perf_assets.analysis.steps import SHORTEST
+from perf_assets.analysis.stretches import IndexArray, in_blocks, normalised, pack
 
-_BATCH = 1024
+_CELLS, _SPREAD = 1 << 21, 4.0
+"""Values of a batch: 16 MB an array, so that memory does not grow with the fleet; longest to shortest series in it."""
 
 
 def detect(values: npt.ArrayLike) -> IndexArray:
@@ -39,7 +41,7 @@ def detect(values: npt.ArrayLike) -> IndexArray:
 
 
 def detect_many(
-    values: npt.ArrayLike, offsets: npt.ArrayLike, rivals: Sequence[Fit] = LEVEL_OR_DRIFT
+    values: npt.ArrayLike, offsets: npt.ArrayLike, rivals: Sequence[Rival] = LEVEL_OR_DRIFT
 ) -> list[IndexArray]:
     """Change points of many series, each as `detect` gives them, in one pass.
 
@@ -129,22 +131,20 @@ def _prepared(
     series = _checked(values, offsets)
     candidates = np.arange(len(series)) if chosen is None else np.asarray(chosen, dtype=np.intp)
     sizes = np.array([series[i].size for i in candidates], dtype=np.intp)
-    # Series of like length together, so that little is padded.
-    candidates = candidates[np.argsort(sizes, kind="stable")]
-    for begin in range(0, candidates.size, _BATCH):
-        batch = candidates[begin : begin + _BATCH]
-        scaled = [normalised(series[i]) for i in batch]
-        level = without_cycles([shares for shares, _, _ in scaled])
-        places = [np.flatnonzero(np.isfinite(shares)) for shares in level]
-        kept = [k for k, place in enumerate(places) if place.size >= fewest and np.ptp(level[k][place]) > 0]
-        if kept:
-            yield _Batch(
-                batch[kept],
-                [level[k][places[k]] for k in kept],
-                [places[k] for k in kept],
-                np.array([scaled[k][1] for k in kept]),
-                np.array([scaled[k][2] for k in kept]),
-            )
+    candidates, sizes = candidates[sizes > 0], sizes[sizes > 0]
+    for together in in_blocks(sizes, _CELLS, _SPREAD):
+        batch = candidates[together]
+        shares, scale, centre = normalised([series[i] for i in batch])
+        level = pack(without_cycles(shares), np.nan).values
+        finite = np.isfinite(level)
+        counts = np.count_nonzero(finite, axis=0)
+        varied = np.where(finite, level, -np.inf).max(axis=0) > np.where(finite, level, np.inf).min(axis=0)
+        kept = np.flatnonzero((counts >= fewest) & varied)
+        if kept.size:
+            series_of, places = np.nonzero(finite.T[kept])
+            edges = np.cumsum(counts[kept])[:-1]
+            values_of = np.split(level.T[kept][series_of, places], edges)
+            yield _Batch(batch[kept], values_of, np.split(places, edges), scale[kept], centre[kept])
 
 
 def _checked(values: npt.ArrayLike, offsets: npt.ArrayLike) -> list[FloatArray]:

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import pandas as pd
 from scipy import special
 
 from perf_assets.analysis import segmentation
-from perf_assets.analysis.noise import Noise, PresentFit, noises, without_outliers
+from perf_assets.analysis.fits import Sums, bent_line, levels, lines
+from perf_assets.analysis.noise import Noise, PresentFit, noises, rounding_variance, without_outliers
 from perf_assets.analysis.statistics import MAD_TO_SD, FloatArray
+from perf_assets.analysis.steps import SHORTEST, step_gains
 from perf_assets.analysis.stretches import (
     Block,
     IndexArray,
-    bent_line_left,
     cut_out,
     in_blocks,
-    levels_around,
-    levels_left,
-    lines_left,
     pack,
     quantiles,
     sorted_down,
@@ -58,13 +55,13 @@ def describe_levels(series: Sequence[FloatArray], cuts: Sequence[IndexArray]) ->
     column = np.repeat(np.arange(len(series)), [c.size for c in cuts])
     cut = np.concatenate([np.asarray(c, dtype=np.intp) for c in cuts])
     residuals = segmentation.level_residuals(block, block.values, column, cut)
-    least = (segmentation.LEAST_NOISE * np.array([np.ptp(values) or 1.0 for values in series])) ** 2
+    least = np.maximum(rounding_variance(raw), 1e-300)
     start, end = segmentation.neighbours(column, cut, block.sizes)
     parts = []
     for columns, noise in noises(block, block.values, residuals, least):
         mine = np.flatnonzero(np.isin(column, columns))
         if mine.size:
-            present = PresentFit.of(residuals[:, columns])
+            present = PresentFit.of(residuals[:, columns], np.arange(columns.size))
             stretches = _Stretches(np.searchsorted(columns, column[mine]), start[mine], cut[mine], end[mine])
             tables = _described(raw.values[:, columns], block.values[:, columns], noise, present, stretches)
             parts += [table.assign(series=columns[table["series"].to_numpy()]) for table in tables]
@@ -91,19 +88,20 @@ def _described(
         s = _Stretches(*(getattr(all_of_them, name)[chosen] for name in ("column", "start", "cut", "end")))
         block = cut_out(clean, s.column, s.start, s.end)
         row = s.cut - s.start
-        rest = levels_left(block, block.values, row)
+        sums = Sums(block)
+        rest = levels(row)(sums).residuals(block, block.values)
         size_of_series = noise.sizes[s.column].astype(np.float64)
-        r = present.autocorrelation[s.column]
+        r = present.autocorrelation(s.column)
         r = np.clip(r + (1.0 + 3.0 * r) / size_of_series, 0.0, 0.95)
-        levels = present.squares[s.column] / np.maximum(size_of_series - 1.0, 1.0)
-        variance = levels * (1.0 + r) / (1.0 - r)
+        variance_of_one = present.squares[-1, s.column] / np.maximum(size_of_series - 1.0, 1.0)
+        variance = variance_of_one * (1.0 + r) / (1.0 - r)
         before, after = _level(block, block.rows < row), _level(block, block.rows >= row)
         count_before, count_after = row, block.sizes - row
         size = after - before
         error = np.sqrt(variance * (1.0 / count_before + 1.0 / count_after))
         degrees = np.maximum((count_before + count_after) * (1.0 - r) / (1.0 + r) - 2.0, 1.0)
         margin = special.stdtrit(degrees, 0.975) * error
-        low, high = _places(block, row, r, levels * (1.0 - r**2))
+        low, high = _places(sums, row, r, variance_of_one * (1.0 - r**2))
         fits = _Costs.of(noise, present, s)
         evidence = fits.level - fits.step
         places = _places_of_level(s, noise.sizes)
@@ -121,7 +119,7 @@ def _described(
                 "size": size,
                 "size_low": size - margin,
                 "size_high": size + margin,
-                "noise": np.sqrt(levels),
+                "noise": np.sqrt(variance_of_one),
                 "p_value": _p_value(evidence, block.sizes),
                 "confirmed": evidence >= bar_of_all_looks(block.sizes),
                 "points_after": count_after,
@@ -143,10 +141,10 @@ def _level(block: Block, chosen: np.ndarray) -> FloatArray:
 
 
 def _places(
-    block: Block, row: IndexArray, autocorrelation: FloatArray, variance: FloatArray
+    sums: Sums, row: IndexArray, autocorrelation: FloatArray, variance: FloatArray
 ) -> tuple[IndexArray, IndexArray]:
     """First and last row at which the step is nearly as likely as at `row`."""
-    gains, _ = segmentation.step_gains(block, autocorrelation)
+    gains = step_gains(sums, autocorrelation)
     own = gains[row, np.arange(row.size)]
     likely = (gains >= own - _LOCATION_DROP * variance) & (gains > 0)
     likely[row, np.arange(row.size)] = True
@@ -164,11 +162,10 @@ class _Costs:
 
     @classmethod
     def of(cls, noise: Noise, present: PresentFit, s: _Stretches) -> _Costs:
-        block = noise.stretch(s.column, s.start, s.end)
-        step = partial(levels_around, s.cut - s.start)
+        stretches = noise.stretches(s.column, s.start, s.end)
         costs = [
-            noise.deviance(block, s.column, s.start, noise.fitted(block, s.column, s.start, fit), present)
-            for fit in (levels_left, lines_left, bent_line_left, step)
+            noise.deviance(stretches, noise.fitted(stretches, fit), present)
+            for fit in (levels(), lines(), bent_line, levels(s.cut - s.start))
         ]
         return cls(*costs)
 
@@ -179,7 +176,7 @@ def _p_value(gain: FloatArray, size: IndexArray) -> FloatArray:
     Source: Miller & Siegmund (1982), Maximally selected chi square statistics.
     """
     b = np.sqrt(np.maximum(gain, _LEAST_GAIN))
-    inner = segmentation.SHORTEST / np.maximum(size, 2 * segmentation.SHORTEST + 1)
+    inner = SHORTEST / np.maximum(size, 2 * SHORTEST + 1)
     places = 2.0 * np.log((1.0 - inner) / inner)
     density = np.exp(-(b**2) / 2.0) / np.sqrt(2.0 * np.pi)
     return np.where(gain > _LEAST_GAIN, np.minimum(b * density * ((1.0 - b**-2) * places + 4.0 * b**-2), 1.0), 1.0)

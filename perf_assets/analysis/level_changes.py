@@ -16,6 +16,7 @@ from perf_assets.analysis.seasonality import TimeArray, deseasonalise_many, hour
 from perf_assets.analysis.segmentation import ONE_LEVEL
 from perf_assets.analysis.sensitivity import find_detection_limits
 from perf_assets.analysis.statistics import FloatArray, benjamini_hochberg
+from perf_assets.analysis.stretches import BoolArray
 
 ALL_DAY = "all day"
 PARTS_OF_DAY = {
@@ -102,10 +103,11 @@ def _partial_changes(histories: Sequence[tuple[TimeArray, FloatArray]]) -> pd.Da
 
     The part with the clearest change wins, as a change in one part also moves what the others are held against.
     """
-    looks = [(series, day, name) for series, day in _days(histories) for name in PARTS_OF_DAY]
-    if not looks:
+    days = list(_days(histories))
+    if not days:
         return pd.DataFrame()
-    differences = [day.difference(day.part(name)) for _, day, name in looks]
+    looks = [(series, day, name) for series, day in days for name in PARTS_OF_DAY]
+    differences = [difference for _, day in days for difference in day.differences()]
     offsets = np.cumsum([0, *(values.size for values in differences)])
     together = np.concatenate(differences)
     # Both sides of the difference share what drifts, so the rival of a step is no step.
@@ -126,53 +128,74 @@ def _partial_changes(histories: Sequence[tuple[TimeArray, FloatArray]]) -> pd.Da
     return found.loc[kept].drop(columns="clarity").sort_values(["series", "index"], ignore_index=True)
 
 
+def _hours_of(part: str) -> BoolArray:
+    start, end = PARTS_OF_DAY[part]
+    return (np.arange(24) >= start) & (np.arange(24) < end)
+
+
 @dataclass(frozen=True)
 class _Days:
-    """Values of one series with the day, counted from the first, and the hour of each."""
+    """One series: the day, counted from the first, and the hour of each value; sums and counts by both, (days, 24)."""
 
-    values: FloatArray
     day: npt.NDArray[np.int64]
-    hours: npt.NDArray[np.intp]
+    hour: npt.NDArray[np.intp]
+    sums: FloatArray
+    counts: FloatArray
 
-    def part(self, name: str) -> npt.NDArray[np.bool_]:
-        start, end = PARTS_OF_DAY[name]
-        return (self.hours >= start) & (self.hours < end)
+    @classmethod
+    def of(cls, day: npt.NDArray[np.int64], hour: npt.NDArray[np.intp], values: FloatArray) -> _Days:
+        known = np.isfinite(values)
+        cell, cells = (day * 24 + hour)[known], (int(day[-1]) + 1) * 24
+        sums = np.bincount(cell, weights=values[known], minlength=cells)
+        counts = np.bincount(cell, minlength=cells)
+        return cls(day, hour, *(np.asarray(of, dtype=np.float64).reshape(-1, 24) for of in (sums, counts)))
 
-    def means(self, chosen: npt.NDArray[np.bool_]) -> FloatArray:
-        """Daily means of the chosen values, NaN for days without."""
-        usable = chosen & np.isfinite(self.values)
-        span = int(self.day[-1]) + 1
-        counts = np.bincount(self.day[usable], minlength=span)
-        sums = np.bincount(self.day[usable], weights=self.values[usable], minlength=span)
-        return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+    def differences(self) -> FloatArray:
+        """Daily means of each part of the day less those of the others, (parts, days); NaN for days without either."""
+        parts = _HOURS_OF_PARTS.astype(np.float64)
+        sums, counts = self.sums @ parts, self.counts @ parts
+        other_sums, other_counts = self.sums.sum(axis=1) - sums.T, self.counts.sum(axis=1) - counts.T
+        return _mean(sums.T, counts.T) - _mean(other_sums, other_counts)
 
-    def difference(self, chosen: npt.NDArray[np.bool_], part: npt.NDArray[np.bool_] | None = None) -> FloatArray:
-        """Daily means of the chosen values less those outside `part` (else outside the chosen)."""
-        return self.means(chosen) - self.means(~(chosen if part is None else part))
+    def means(self, hours: BoolArray) -> FloatArray:
+        """Daily means of the values of these hours, NaN for days without; `hours` has shape (24,)."""
+        return _mean(self.sums @ hours, self.counts @ hours)
 
-    def first(self, chosen: npt.NDArray[np.bool_], day: int) -> int:
-        """Index of the first of the chosen measurements from `day` on."""
-        later = np.flatnonzero(chosen & (self.day >= day))
-        return int(later[0]) if later.size else self.values.size - 1
+    def effects(self, cut: int) -> FloatArray:
+        """Mean from day `cut` on less that before, of each hour, shape (24,); NaN for hours without values."""
+        sides = (slice(None, cut), slice(cut, None))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            before, after = (self.sums[side].sum(axis=0) / self.counts[side].sum(axis=0) for side in sides)
+        return np.asarray(after - before)
+
+    def first(self, hours: BoolArray, day: int) -> int:
+        """Index of the first measurement of these hours from `day` on."""
+        later = np.flatnonzero(hours[self.hour] & (self.day >= day))
+        return int(later[0]) if later.size else self.day.size - 1
+
+
+_HOURS_OF_PARTS = np.stack([_hours_of(part) for part in PARTS_OF_DAY], axis=1)
+
+
+def _mean(sums: FloatArray, counts: FloatArray) -> FloatArray:
+    return np.where(counts > 0, sums / np.maximum(counts, 1.0), np.nan)
 
 
 def _days(histories: Sequence[tuple[TimeArray, FloatArray]]) -> Iterator[tuple[int, _Days]]:
     """Series long and dense enough to tell parts of the day apart."""
     for series, (ts, values) in enumerate(histories):
-        days = ts.astype("datetime64[D]")
-        day = (days - days[0]).astype(np.int64)
-        span = int(day[-1]) + 1
+        span = int((ts[-1].astype("datetime64[D]") - ts[0].astype("datetime64[D]")).astype(np.int64)) + 1
         if span >= _FEWEST_DAYS and values.size / span >= _FEWEST_A_DAY:
-            yield series, _Days(values, day, hour_of_day(ts))
+            days = ts.astype("datetime64[D]")
+            yield series, _Days.of((days - days[0]).astype(np.int64), hour_of_day(ts), values)
 
 
 def _partial_change(look: tuple[int, _Days, str], row: Mapping[Hashable, Any]) -> dict[str, object]:
     series, day, name = look
-    part = day.part(name)
+    part = _hours_of(name)
     changed = _changed_hours(day, part, int(row["index"]))
-    edges = {key: int(row[key]) for key in ("index", "low", "high")} | _relocated(
-        day.difference(changed, part), int(row["index"])
-    )
+    sharper = day.means(changed) - day.means(~part)
+    edges = {key: int(row[key]) for key in ("index", "low", "high")} | _relocated(sharper, int(row["index"]))
     index, low, high = (max(day.first(changed, edges[key]), 1) for key in ("index", "low", "high"))
     before = float(np.nanmean(day.means(part)[: edges["index"]][-_FEWEST_DAYS:]))
     return {
@@ -185,21 +208,16 @@ def _partial_change(look: tuple[int, _Days, str], row: Mapping[Hashable, Any]) -
         "kind": "step",
         "before": before,
         "after": before + float(row["size"]),
-        "points_after": int(np.count_nonzero(part[index:])),
+        "points_after": int(np.count_nonzero(part[day.hour[index:]])),
     }
 
 
-def _changed_hours(day: _Days, inside: npt.NDArray[np.bool_], cut: int) -> npt.NDArray[np.bool_]:
-    """Mask of the values in those hours of the part that moved at least half as far as the one that moved most."""
-    effects: dict[int, float] = {}
-    for hour in np.unique(day.hours[inside]):
-        of_hour = (day.hours == hour) & np.isfinite(day.values)
-        before, after = day.values[of_hour & (day.day < cut)], day.values[of_hour & (day.day >= cut)]
-        if before.size and after.size:
-            effects[int(hour)] = float(after.mean() - before.mean())
-    largest = max(effects.values(), key=abs, default=0.0)
-    moved = [hour for hour, effect in effects.items() if effect * np.sign(largest) >= abs(largest) / 2]
-    return inside & np.isin(day.hours, moved) if moved else inside
+def _changed_hours(day: _Days, part: BoolArray, cut: int) -> BoolArray:
+    """Those hours of the part that moved at least half as far as the one that moved most."""
+    effects = np.where(part, np.nan_to_num(day.effects(cut)), 0.0)
+    largest = effects[np.abs(effects).argmax()]
+    moved = part & (effects * np.sign(largest) >= abs(largest) / 2)
+    return moved if largest else part
 
 
 def _relocated(differences: FloatArray, day: int) -> dict[str, int]:

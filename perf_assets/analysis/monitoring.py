@@ -12,16 +12,17 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from perf_assets.analysis.noise import PresentFit
-from perf_assets.analysis.segmentation import LINE, SHORTEST, step_gains
+from perf_assets.analysis import fits
+from perf_assets.analysis.fits import Sums
+from perf_assets.analysis.noise import autocorrelation_of, rounding_variance
+from perf_assets.analysis.segmentation import LINE
 from perf_assets.analysis.statistics import MAD_TO_SD, FloatArray
+from perf_assets.analysis.steps import SHORTEST, step_gains
 from perf_assets.analysis.stretches import (
     Block,
     BoolArray,
     IndexArray,
     in_blocks,
-    levels_left,
-    lines_left,
     normalised,
     pack,
     quantiles,
@@ -123,17 +124,18 @@ def _confirmed_cuts(levels: Sequence[Sequence[float]]) -> list[int]:
 
 
 def _judged(levels: list[FloatArray]) -> IndexArray:
-    raw = pack([normalised(level)[0] for level in levels])
+    raw = pack(normalised(levels)[0])
     block = Block(_calmed(raw), raw.inside, raw.sizes)
     size = block.sizes
-    least = (1e-6 * np.array([np.ptp(level) / np.max(np.abs(level)) for level in levels])) ** 2 * size
+    least = rounding_variance(raw) * size
     places = (block.rows >= np.maximum(FEWEST_BEFORE, size - MOST_AFTER)) & (block.rows <= size - SHORTEST)
     r = _autocorrelation_beside_step(block, places)
     r = (r * size + _PRIOR_AUTOCORRELATION * _PRIOR_VALUES) / (size + _PRIOR_VALUES)
-    gains = np.where(places, step_gains(block, r)[0], 0.0)
+    sums = Sums(block)
+    gains = np.where(places, step_gains(sums, r), 0.0)
     cut, gain = gains.argmax(axis=0), gains.max(axis=0)
-    level = _innovations(block, levels_left(block, block.values), r) + least
-    line = _innovations(block, lines_left(block, block.values), r) + least
+    level = _innovations(block, fits.levels()(sums), r) + least
+    line = _innovations(block, fits.lines()(sums), r) + least
     step = np.maximum(level - gain, least)
     evidence = (size - _PARAMETERS) * np.log(level / step)
     over_line = (size - _PARAMETERS) * np.log(line / step)
@@ -161,15 +163,17 @@ def _calmed(block: Block) -> FloatArray:
 
 def _autocorrelation_beside_step(block: Block, places: BoolArray) -> FloatArray:
     """Of what the best step leaves, a quarter of it as if nothing had changed."""
-    unchanged = PresentFit.of(levels_left(block, block.values)).autocorrelation
+    sums = Sums(block)
+    unchanged = autocorrelation_of(fits.levels()(sums).residuals(block, block.values))
     r = 0.8 * unchanged
     for _ in range(2):
-        cut = np.where(places, step_gains(block, r)[0], 0.0).argmax(axis=0)
-        r = PresentFit.of(levels_left(block, block.values, cut)).autocorrelation
+        cut = np.where(places, step_gains(sums, r), 0.0).argmax(axis=0)
+        r = autocorrelation_of(fits.levels(cut)(sums).residuals(block, block.values))
     return np.asarray(r + _UNCHANGED_SHARE * (unchanged - r))
 
 
-def _innovations(block: Block, residuals: FloatArray, autocorrelation: FloatArray) -> FloatArray:
+def _innovations(block: Block, fit: fits.Lines, autocorrelation: FloatArray) -> FloatArray:
     """Residual sum of squares of AR(1) innovations."""
+    residuals = fit.residuals(block, block.values)
     rest = np.where(block.inside[1:], residuals[1:] - autocorrelation * residuals[:-1], 0.0)
     return np.asarray((1.0 - autocorrelation**2) * residuals[0] ** 2 + totals(rest**2))

@@ -7,29 +7,23 @@ modes (two kinds of runner, a cache that is hit or missed).
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
-from scipy.ndimage import median_filter
 
+from perf_assets.analysis.fits import Fit, Lines, Sums, levels
 from perf_assets.analysis.statistics import MAD_TO_SD, FloatArray
 from perf_assets.analysis.stretches import (
     Block,
     BoolArray,
     IndexArray,
+    by_columns,
     cut_out,
-    levels_around,
     quantiles,
     sorted_down,
     totals,
 )
 
-Residuals = Callable[[Block, FloatArray], FloatArray]
-"""Of a fit that is linear in the values: (block, values of its shape) -> residuals."""
-
-_NEIGHBOURS = 9
 _OUTLYING = 5.0
 """Standard deviations from the median of the neighbours, beyond which a value is an outlier."""
 _MOST_OUTLIERS = 0.1
@@ -37,6 +31,8 @@ _MOST_OUTLIERS = 0.1
 _MOST_AUTOCORRELATED = 0.95
 _PARAMETERS = 4.0
 """Degrees of freedom that two levels, the variance and the autocorrelation cost."""
+LEAST_NOISE = 1e-6
+"""Standard deviation, as a share of the range, below which differences are taken for rounding."""
 _FEWEST_FOR_SHAPE = 100
 """Values from which skewness and modes can be told."""
 
@@ -49,7 +45,9 @@ _MODES_OVER_SKEW = 14.0
 _FEWEST_IN_MODE = 0.05
 _APART = 2.0
 _BINS, _BIN_SPAN = 96, 4.0
-_FIT_ROUNDS = 40
+_FIT_ROUNDS, _FIRST_ROUNDS = 40, 10
+_PROMISING = 4.0
+"""Gain after the first rounds from which the modes are fitted in full."""
 _REFIT_ROUNDS = 5
 _AUTOCORRELATED_MODES = 0.15
 
@@ -60,11 +58,39 @@ def without_outliers(block: Block) -> FloatArray:
     Runs of up to four values are outliers, longer ones a level: the median then follows. Source: Hampel (1974), as
     filter in Davies & Gather (1993).
     """
+    cleaned = np.empty(block.values.shape)
+    for columns, part, _ in by_columns(block):
+        mirrored = _mirrored(part)
+        median = _median_of_nine(np.pad(mirrored, ((4, 4), (0, 0)), mode="reflect"))
+        distance = np.abs(mirrored - median)
+        cleaned[:, columns] = part.masked(np.where(distance > _bulk(distance, part), median, mirrored))
+    return cleaned
+
+
+def _mirrored(block: Block) -> FloatArray:
+    """The values of each stretch, and after its end the same in reverse."""
     rows, last = block.rows, block.sizes - 1
-    mirrored = np.take_along_axis(block.values, np.where(rows <= last, rows, np.maximum(2 * last - rows, 0)), axis=0)
-    median = median_filter(mirrored, size=(_NEIGHBOURS, 1), mode="mirror")
-    distance = np.abs(mirrored - median)
-    return np.where(block.inside, np.where(distance > _bulk(distance, block), median, mirrored), 0.0)
+    if block.inside.all():
+        return block.values
+    return np.take_along_axis(block.values, np.where(rows <= last, rows, np.maximum(2 * last - rows, 0)), axis=0)
+
+
+def _median_of_nine(values: FloatArray) -> FloatArray:
+    """Median of each value and its four neighbours to either side, shape (n - 8, k).
+
+    Nine values are three triples, which neighbouring medians share. Source: Smith (1996), Implementing median filters.
+    """
+    first, second, third = values[:-2], values[1:-1], values[2:]
+    lower, upper = np.minimum(first, second), np.maximum(first, second)
+    lowest, highest = np.minimum(lower, third), np.maximum(upper, third)
+    middle = np.maximum(lower, np.minimum(upper, third))
+    of_lowest = np.maximum(np.maximum(lowest[:-6], lowest[3:-3]), lowest[6:])
+    of_highest = np.minimum(np.minimum(highest[:-6], highest[3:-3]), highest[6:])
+    return _median_of_three(of_lowest, _median_of_three(middle[:-6], middle[3:-3], middle[6:]), of_highest)
+
+
+def _median_of_three(one: FloatArray, two: FloatArray, three: FloatArray) -> FloatArray:
+    return np.maximum(np.minimum(one, two), np.minimum(np.maximum(one, two), three))
 
 
 def _bulk(distance: FloatArray, block: Block, widths: float = _OUTLYING) -> FloatArray:
@@ -80,7 +106,9 @@ def provisional_noise(block: Block, values: FloatArray) -> tuple[FloatArray, Flo
     Differences do not see the levels but where they change, and there they are bounded. For AR(1) noise the variances
     at lag 2 and lag 1 stand as 1 + autocorrelation to 1.
     """
-    first, second = (_difference_variance(block, values, lag) for lag in (1, 2))
+    first, second = np.empty(block.sizes.size), np.empty(block.sizes.size)
+    for columns, part, (own,) in by_columns(block, values):
+        first[columns], second[columns] = (_difference_variance(part, own, lag) for lag in (1, 2))
     known = first > 0
     ratio = np.where(known, second / np.where(known, first, 1.0) - 1.0, 0.0)
     autocorrelation = np.clip(ratio, 0.0, 0.9) * block.sizes / (block.sizes + 20.0)
@@ -96,20 +124,46 @@ def _difference_variance(block: Block, values: FloatArray, lag: int) -> FloatArr
 
 
 @dataclass(frozen=True)
-class PresentFit:
-    """Residuals of all series, shape (n, s), with sums that say how likely they are, shape (s,)."""
+class Stretches:
+    """k stretches of series: columns and first rows, each of shape (k,), with the sums of their values."""
 
-    residuals: FloatArray
+    column: IndexArray
+    start: IndexArray
+    sums: Sums
+
+
+@dataclass(frozen=True)
+class PresentFit:
+    """How well the series are explained now: running sums over the residuals of some of them, shape (n + 1, c).
+
+    `position`, shape (s,): where a series stands among those.
+    """
+
+    position: IndexArray
     squares: FloatArray
     products: FloatArray
 
     @classmethod
-    def of(cls, residuals: FloatArray) -> PresentFit:
-        return cls(residuals, totals(residuals**2), totals(residuals[1:] * residuals[:-1]))
+    def of(cls, residuals: FloatArray, columns: IndexArray) -> PresentFit:
+        """`residuals`: of all series, shape (n, s); `columns`: the series that will be asked for, shape (c,)."""
+        position = np.zeros(residuals.shape[1], dtype=np.intp)
+        position[columns] = np.arange(columns.size)
+        concerned = residuals[:, columns]
+        sums = Sums(Block(concerned, np.broadcast_to(True, concerned.shape), np.full(columns.size, len(concerned))))
+        return cls(position, sums.squares, sums.products)
 
-    @property
-    def autocorrelation(self) -> FloatArray:
-        return _autocorrelation(self.squares, self.products)
+    def autocorrelation(self, column: IndexArray) -> FloatArray:
+        """At lag 1, of each of the columns."""
+        at = self.position[column]
+        return _autocorrelation(self.squares[-1, at], self.products[-1, at])
+
+    def outside(self, stretches: Stretches) -> tuple[FloatArray, FloatArray]:
+        """Sums of squares and of products side by side, of what lies outside each stretch."""
+        at, start = self.position[stretches.column], stretches.start
+        end = start + stretches.sums.block.sizes
+        squares = self.squares[-1, at] - (self.squares[end, at] - self.squares[start, at])
+        products = self.products[-1, at] - (self.products[end, at] - self.products[start + 1, at])
+        return np.maximum(squares, 0.0), products
 
 
 @dataclass(frozen=True)
@@ -124,34 +178,33 @@ class NormalNoise:
     sizes: IndexArray
     least: FloatArray
 
-    def stretch(self, column: IndexArray, start: IndexArray, end: IndexArray) -> Block:
+    def stretches(self, column: IndexArray, start: IndexArray, end: IndexArray) -> Stretches:
         """Values of k stretches, ready for fits that are linear in them."""
-        return cut_out(self.values, column, start, end)
+        return Stretches(column, start, Sums(cut_out(self.values, column, start, end)))
 
-    def fitted(self, block: Block, column: IndexArray, start: IndexArray, fit: Residuals) -> FloatArray:
-        """Residuals of the likeliest fit of this form."""
-        return fit(block, block.values)
+    def fitted(self, stretches: Stretches, fit: Fit) -> Lines:
+        """The likeliest fit of this form."""
+        return fit(stretches.sums)
 
-    def deviance(
-        self, block: Block, column: IndexArray, start: IndexArray, residuals: FloatArray, present: PresentFit
-    ) -> FloatArray:
-        """-2 log likelihood of each series, shape (k,), with these residuals in the stretch and the present elsewhere.
+    def residuals(self, stretches: Stretches, lines: Lines) -> FloatArray:
+        """What a fit leaves, shape of the block."""
+        block = stretches.sums.block
+        return lines.residuals(block, block.values)
+
+    def deviance(self, stretches: Stretches, lines: Lines, present: PresentFit) -> FloatArray:
+        """-2 log likelihood of each series, shape (k,), with this fit in the stretch and the present one elsewhere.
 
         Constants are left out: only differences mean something.
         """
-        replaced = cut_out(present.residuals, column, start, start + block.sizes).values
-        sizes = self.sizes[column].astype(np.float64)
-        squares = np.maximum(present.squares[column] - totals(replaced**2), 0.0) + totals(residuals**2)
-        squares += self.least[column] * sizes
-        products = present.products[column] - totals(replaced[1:] * replaced[:-1])
-        products += totals(residuals[1:] * residuals[:-1])
+        sizes = self.sizes[stretches.column].astype(np.float64)
+        squares, products = present.outside(stretches)
+        squares = squares + lines.squares(stretches.sums) + self.least[stretches.column] * sizes
+        products = products + lines.products(stretches.sums)
         r = _autocorrelation(squares, products)
         innovations = squares - 2.0 * r * products + r**2 * squares
         return np.asarray((sizes - _PARAMETERS) * np.log(innovations) - np.log(1.0 - r**2))
 
-    def relocated(
-        self, block: Block, column: IndexArray, start: IndexArray, cut: IndexArray, places: BoolArray
-    ) -> IndexArray:
+    def relocated(self, stretches: Stretches, cut: IndexArray, places: BoolArray) -> IndexArray:
         """Row of the step at which the values are likeliest, given that it is at `cut` as far as normal noise tells."""
         return cut
 
@@ -166,17 +219,15 @@ class SkewedNoise(NormalNoise):
     g: FloatArray
     scale: FloatArray
 
-    def stretch(self, column: IndexArray, start: IndexArray, end: IndexArray) -> Block:
+    def stretches(self, column: IndexArray, start: IndexArray, end: IndexArray) -> Stretches:
         block = cut_out(self.values, column, start, end)
         median = quantiles(sorted_down(block.values, block.inside), block.sizes, 0.5)
         scale = self.scale[column]
         straight = _straightened((block.values - median) / scale, self.g[column]) * scale
-        return Block(block.masked(straight), block.inside, block.sizes)
+        return Stretches(column, start, Sums(Block(block.masked(straight), block.inside, block.sizes)))
 
-    def deviance(
-        self, block: Block, column: IndexArray, start: IndexArray, residuals: FloatArray, present: PresentFit
-    ) -> FloatArray:
-        return _SHAPE_KNOWN * super().deviance(block, column, start, residuals, present)
+    def deviance(self, stretches: Stretches, lines: Lines, present: PresentFit) -> FloatArray:
+        return _SHAPE_KNOWN * super().deviance(stretches, lines, present)
 
 
 @dataclass(frozen=True)
@@ -192,13 +243,20 @@ class TwoModes:
         return TwoModes(self.share_upper[columns], self.lower[columns], self.upper[columns], self.sd[columns])
 
     def chance_upper(self, residuals: FloatArray) -> FloatArray:
-        odds = np.log(self.share_upper / (1.0 - self.share_upper))
-        odds = odds + ((residuals - self.lower) ** 2 - (residuals - self.upper) ** 2) / (2.0 * self.sd**2)
-        return np.asarray(1.0 / (1.0 + np.exp(-np.clip(odds, -50.0, 50.0))))
+        return 0.5 + 0.5 * self._lean(residuals)
 
     def expected(self, residuals: FloatArray) -> FloatArray:
         """Mode that each residual belongs to, on average."""
-        return np.asarray(self.lower + (self.upper - self.lower) * self.chance_upper(residuals))
+        return (self.lower + self.upper) / 2.0 + (self.upper - self.lower) / 2.0 * self._lean(residuals)
+
+    def _lean(self, residuals: FloatArray) -> FloatArray:
+        """From -1, surely the lower mode, to 1, surely the upper one.
+
+        The odds of two normal densities of equal variance are log-linear: the logistic function, as a tangent.
+        """
+        slope = (self.upper - self.lower) / self.sd**2
+        odds = np.log(self.share_upper / (1.0 - self.share_upper)) - slope * (self.upper + self.lower) / 2.0
+        return np.tanh(slope / 2.0 * residuals + odds / 2.0)
 
     def log_density(self, residuals: FloatArray) -> FloatArray:
         lower = np.log1p(-self.share_upper) - 0.5 * ((residuals - self.lower) / self.sd) ** 2
@@ -218,37 +276,38 @@ class BimodalNoise:
     sizes: IndexArray
     modes: TwoModes
 
-    def stretch(self, column: IndexArray, start: IndexArray, end: IndexArray) -> Block:
-        return cut_out(self.values, column, start, end)
+    def stretches(self, column: IndexArray, start: IndexArray, end: IndexArray) -> Stretches:
+        return Stretches(column, start, Sums(cut_out(self.values, column, start, end)))
 
-    def fitted(self, block: Block, column: IndexArray, start: IndexArray, fit: Residuals) -> FloatArray:
-        raw = cut_out(self.raw, column, start, start + block.sizes).values
-        modes, single = self.modes.of(column), block.values
+    def fitted(self, stretches: Stretches, fit: Fit) -> Lines:
+        raw, modes, block = self._raw(stretches), self.modes.of(stretches.column), stretches.sums.block
+        lines = fit(stretches.sums)
         for _ in range(_REFIT_ROUNDS):
-            level = single - fit(block, single)
-            single = block.masked(raw - modes.expected(raw - level))
-        return block.masked(raw - single + fit(block, single))
+            single = block.masked(raw - modes.expected(raw - lines.fitted(block)))
+            lines = fit(Sums(Block(single, block.inside, block.sizes)))
+        return lines
 
-    def deviance(
-        self, block: Block, column: IndexArray, start: IndexArray, residuals: FloatArray, present: PresentFit
-    ) -> FloatArray:
-        log_likelihood = totals(block.masked(self.modes.of(column).log_density(residuals)))
-        r = present.autocorrelation[column]
+    def residuals(self, stretches: Stretches, lines: Lines) -> FloatArray:
+        return lines.residuals(stretches.sums.block, self._raw(stretches))
+
+    def deviance(self, stretches: Stretches, lines: Lines, present: PresentFit) -> FloatArray:
+        density = self.modes.of(stretches.column).log_density(self.residuals(stretches, lines))
+        r = present.autocorrelation(stretches.column)
         r = np.where(r < _AUTOCORRELATED_MODES, 0.0, r)
-        return np.asarray(-2.0 * log_likelihood * (1.0 - r) / (1.0 + r))
+        return np.asarray(-2.0 * totals(stretches.sums.block.masked(density)) * (1.0 - r) / (1.0 + r))
 
-    def relocated(
-        self, block: Block, column: IndexArray, start: IndexArray, cut: IndexArray, places: BoolArray
-    ) -> IndexArray:
-        raw = cut_out(self.raw, column, start, start + block.sizes).values
-        modes, columns = self.modes.of(column), np.arange(cut.size)
+    def relocated(self, stretches: Stretches, cut: IndexArray, places: BoolArray) -> IndexArray:
+        raw, modes, block = self._raw(stretches), self.modes.of(stretches.column), stretches.sums.block
         for _ in range(2):
-            fit = raw - self.fitted(block, column, start, partial(levels_around, cut))
-            before, after = fit[0], fit[block.sizes - 1, columns]
+            before, after = self.fitted(stretches, levels(cut)).origin
             gain = block.masked(modes.log_density(raw - after) - modes.log_density(raw - before))
             from_here_on = totals(gain) - np.cumsum(gain, axis=0) + gain
             cut = np.where(places, from_here_on, -np.inf).argmax(axis=0)
         return cut
+
+    def _raw(self, stretches: Stretches) -> FloatArray:
+        start = stretches.start
+        return cut_out(self.raw, stretches.column, start, start + stretches.sums.block.sizes).values
 
 
 Noise = NormalNoise | BimodalNoise
@@ -262,31 +321,50 @@ def noises(
     `values`: without outliers; `residuals`: of a provisional fit; both of the block's shape. Skewness or a second mode
     must be clear, or the noise is taken for normal.
     """
-    modes, gain = _two_modes(block, residuals)
-    g, scale, skew_gain = _skewness(block, residuals)
-    enough = block.sizes >= _FEWEST_FOR_SHAPE
+    told = np.flatnonzero(block.sizes >= _FEWEST_FOR_SHAPE)
+    shapes = _shapes(block, values, residuals, least, told) if told.size else []
+    normal = np.setdiff1d(np.arange(block.sizes.size), np.concatenate([told[:0], *(columns for columns, _ in shapes)]))
+    if normal.size:
+        shapes.append((normal, NormalNoise(values[:, normal], block.sizes[normal], least[normal])))
+    return shapes
+
+
+def _shapes(
+    block: Block, values: FloatArray, residuals: FloatArray, least: FloatArray, told: IndexArray
+) -> list[tuple[IndexArray, Noise]]:
+    """Those of the columns `told` whose noise is skewed or has two modes, with that noise."""
+    part, rest = Block(block.values[:, told], block.inside[:, told], block.sizes[told]), residuals[:, told]
+    modes, gain = _two_modes(part, rest)
+    g, scale, skew_gain = _skewness(part, rest)
     rarer = np.minimum(modes.share_upper, 1.0 - modes.share_upper)
     apart = (modes.upper - modes.lower) / np.where(modes.sd > 0, modes.sd, np.inf)
     two = (gain > _MODES_GAIN) & (gain > skew_gain + _MODES_OVER_SKEW) & (rarer > _FEWEST_IN_MODE) & (apart > _APART)
-    two &= enough
-    skewed = (np.abs(g) > _SKEWED) & enough & ~two
+    skewed = (np.abs(g) > _SKEWED) & ~two
     found: list[tuple[IndexArray, Noise]] = []
-    normal = np.flatnonzero(~two & ~skewed)
-    if normal.size:
-        found.append((normal, NormalNoise(values[:, normal], block.sizes[normal], least[normal])))
-    columns = np.flatnonzero(skewed)
+    columns = told[skewed]
     if columns.size:
-        chosen = values[:, columns], block.sizes[columns], least[columns], g[columns], scale[columns]
+        chosen = values[:, columns], block.sizes[columns], least[columns], g[skewed], scale[skewed]
         found.append((columns, SkewedNoise(*chosen)))
-    columns = np.flatnonzero(two)
+    columns = told[two]
     if columns.size:
-        raw, of_these = values[:, columns], modes.of(columns)
+        raw, of_these = values[:, columns], modes.of(np.flatnonzero(two))
         upper = of_these.chance_upper(residuals[:, columns])
         gap = of_these.upper - of_these.lower
         single = np.where(of_these.share_upper > 0.5, raw + gap * (1.0 - upper), raw - gap * upper)
         single = np.where(block.inside[:, columns], single, 0.0)
         found.append((columns, BimodalNoise(raw, single, block.sizes[columns], of_these)))
     return found
+
+
+def rounding_variance(block: Block) -> FloatArray:
+    """Variance, shape (k,), below which differences of the values are taken for rounding."""
+    highest = np.where(block.inside, block.values, -np.inf).max(axis=0)
+    return np.asarray((LEAST_NOISE * (highest - np.where(block.inside, block.values, np.inf).min(axis=0))) ** 2)
+
+
+def autocorrelation_of(residuals: FloatArray) -> FloatArray:
+    """At lag 1, down the rows, shape (k,); what lies outside a stretch is 0."""
+    return _autocorrelation(totals(residuals**2), totals(residuals[1:] * residuals[:-1]))
 
 
 def _autocorrelation(squares: FloatArray, products: FloatArray) -> FloatArray:
@@ -332,18 +410,28 @@ def _two_modes(block: Block, residuals: FloatArray) -> tuple[TwoModes, FloatArra
     place = np.clip(np.rint((standard + _BIN_SPAN) * (_BINS - 1) / (2.0 * _BIN_SPAN)), 0, _BINS - 1).astype(np.intp)
     flat = (place * count + np.arange(count))[block.inside]
     counts = np.bincount(flat, minlength=_BINS * count).reshape(_BINS, count).astype(np.float64)
+    modes, gain = _likeliest(counts, sizes, _FIRST_ROUNDS)
+    promising = np.flatnonzero(gain > _PROMISING)
+    if promising.size:
+        further, further_gain = _likeliest(counts[:, promising], sizes[promising], _FIT_ROUNDS)
+        gain[promising] = further_gain
+        for name in ("share_upper", "lower", "upper", "sd"):
+            getattr(modes, name)[promising] = getattr(further, name)
+    return TwoModes(modes.share_upper, modes.lower * sd, modes.upper * sd, modes.sd * sd), gain
+
+
+def _likeliest(counts: FloatArray, sizes: IndexArray, rounds: int) -> tuple[TwoModes, FloatArray]:
+    """(modes, gain) after as many rounds of expectation and maximisation, the better of two starts."""
     centres = np.linspace(-_BIN_SPAN, _BIN_SPAN, _BINS)[:, None]
-    best, best_likelihood = None, np.full(count, -np.inf)
+    found = []
     for share, lower, upper in ((0.7, -1.2, 0.7), (0.3, -0.7, 1.2)):
-        modes = TwoModes(*(np.full(count, start) for start in (share, lower, upper, 0.6)))
-        for _ in range(_FIT_ROUNDS):
+        modes = TwoModes(*(np.full(sizes.size, start) for start in (share, lower, upper, 0.6)))
+        for _ in range(rounds):
             modes = _maximised(modes, counts, centres, sizes)
-        likelihood = totals(counts * modes.log_density(centres))
-        better = likelihood > best_likelihood
-        best_likelihood = np.where(better, likelihood, best_likelihood)
-        best = modes if best is None else _chosen(better, modes, best)
-    assert best is not None
-    return TwoModes(best.share_upper, best.lower * sd, best.upper * sd, best.sd * sd), 2.0 * best_likelihood + sizes
+        found.append((modes, 2.0 * totals(counts * modes.log_density(centres)) + sizes))
+    (one, gain), (other, other_gain) = found
+    better = other_gain > gain
+    return _chosen(better, other, one), np.where(better, other_gain, gain)
 
 
 def _maximised(modes: TwoModes, counts: FloatArray, centres: FloatArray, sizes: IndexArray) -> TwoModes:

@@ -12,31 +12,19 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from perf_assets.analysis.fits import Fit, Sums, bent_line, levels, lines, step_on_line
 from perf_assets.analysis.noise import (
     Noise,
     PresentFit,
-    Residuals,
+    Stretches,
     noises,
     provisional_noise,
+    rounding_variance,
     without_outliers,
 )
 from perf_assets.analysis.statistics import FloatArray
-from perf_assets.analysis.stretches import (
-    Block,
-    BoolArray,
-    IndexArray,
-    bent_line_left,
-    cut_out,
-    in_blocks,
-    levels_left,
-    lines_left,
-    pack,
-    step_on_line_left,
-    totals,
-)
-
-SHORTEST = 4
-"""Fewest values a level can have."""
+from perf_assets.analysis.steps import SHORTEST, Windows, possible, step_gains, step_gains_beside_line
+from perf_assets.analysis.stretches import Block, IndexArray, cut_out, in_blocks, pack
 
 # Penalties on 2 log likelihood. A step's is about the 99 % point of the largest gain over all places in noise of 200
 # values; the line's, how much less that is, keeps 95 of 100 drifts of 1.5 standard deviations from being cut.
@@ -53,20 +41,18 @@ _PLACES = 2.0
 _WINDOWS = ((4, 4), (8, 8), (16, 16), (32, 32), (64, 64), (5, 20), (20, 5), (10, 40), (40, 10))
 """Values before and after a cut that are looked at alone, so that a short level in a long stretch is not missed."""
 _MOST_MOVES = 3
-LEAST_NOISE = 1e-6
-"""Standard deviation, as a share of the range, below which differences are taken for rounding."""
 
-Fit = tuple[Residuals, float]
+Rival = tuple[Fit, float]
 """How to fit, and what its parameters cost."""
 
 
-def segment(series: Sequence[FloatArray], rivals: Sequence[Fit]) -> list[IndexArray]:
+def segment(series: Sequence[FloatArray], rivals: Sequence[Rival]) -> list[IndexArray]:
     """First indices of new levels of each series, ascending; `rivals` are the fits that a step must beat.
 
     Each series holds finite values of magnitude about 1 around 0, at least 2 * SHORTEST of them and not all equal.
     """
     block = pack(list(series))
-    least = (LEAST_NOISE * np.array([np.ptp(values) for values in series])) ** 2
+    least = rounding_variance(block)
     values = without_outliers(block)
     column, cut = _proposed(block, values, least)
     found: list[IndexArray] = [np.empty(0, dtype=np.intp) for _ in series]
@@ -84,8 +70,8 @@ def segment(series: Sequence[FloatArray], rivals: Sequence[Fit]) -> list[IndexAr
     return found
 
 
-ONE_LEVEL: Sequence[Fit] = ((levels_left, 0.0),)
-LEVEL_OR_DRIFT: Sequence[Fit] = (*ONE_LEVEL, (lines_left, LINE), (bent_line_left, BENT_LINE))
+ONE_LEVEL: Sequence[Rival] = ((levels(), 0.0),)
+LEVEL_OR_DRIFT: Sequence[Rival] = (*ONE_LEVEL, (lines(), LINE), (bent_line, BENT_LINE))
 
 
 # Proposals
@@ -121,90 +107,27 @@ def _best_place(
     part: Block, autocorrelation: FloatArray, variance: FloatArray, series_sizes: IndexArray
 ) -> tuple[IndexArray, FloatArray]:
     """Row of the best cut of each stretch, and by how much its gain exceeds what a proposal needs."""
-    gains, _ = step_gains(part, autocorrelation)
-    excess = gains / variance - _PROPOSED - _PLACES * np.log(series_sizes / part.sizes)
-    white = _whitened(part, part.values, autocorrelation, np.zeros_like(autocorrelation))
-    running = np.zeros((white.shape[0] + 1, white.shape[1]))
-    np.cumsum(white, axis=0, out=running[1:])
+    sums = Sums(part)
+    excess = step_gains(sums, autocorrelation) / variance - _PROPOSED - _PLACES * np.log(series_sizes / part.sizes)
+    windows = Windows(sums, autocorrelation)
     for before, after in _WINDOWS:
-        places = white.shape[0] - before - after + 1
-        if places > 0:
-            gain = _window_gains(white, running, autocorrelation, before, after) / variance
+        if part.values.shape[0] >= before + after:
+            gain = windows.gains(before, after)
+            gain /= variance
             gain -= _PROPOSED + _PLACES * np.log(series_sizes / (before + after))
-            reaches = np.arange(before, before + places)[:, None] + after <= part.sizes
-            at = slice(before, before + places)
-            excess[at] = np.where(reaches, np.maximum(excess[at], gain), excess[at])
+            some_end = max(int(part.sizes.min()) - before - after + 1, 0)
+            gain[some_end:][part.rows[before:][some_end : gain.shape[0]] + after > part.sizes] = -np.inf
+            at = slice(before, before + gain.shape[0])
+            np.maximum(excess[at], gain, out=excess[at])
     place = excess.argmax(axis=0)
     return place, excess[place, np.arange(place.size)]
-
-
-def _whitened(block: Block, values: FloatArray, autocorrelation: FloatArray, first: FloatArray) -> FloatArray:
-    """Innovations of AR(1) values; the first value is multiplied by `first`."""
-    white = values.copy()
-    white[1:] -= autocorrelation * values[:-1]
-    white[0] *= first
-    return block.masked(white)
-
-
-def step_gains(block: Block, autocorrelation: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Fall of the residual sum of squares by a step at each row, (from one level, from one line); shape of the block.
-
-    Generalised least squares for AR(1) noise of the given autocorrelation, shape (k,), in closed form: the whitened
-    step is 1 at its row and 1 - autocorrelation after it. 0 where a level would be shorter than SHORTEST. The bounds
-    on where a line tells nothing apart from a step are those of rounding.
-    """
-    size = block.sizes
-    first, rest = np.sqrt(1.0 - autocorrelation**2), 1.0 - autocorrelation
-    level = block.masked(np.broadcast_to(rest, block.values.shape).copy())
-    level[0] = first
-    norm = first**2 + rest**2 * (size - 1)
-    line = block.masked((block.rows - (size - 1) / 2.0) / size)
-    line = _whitened(block, line, autocorrelation, first)
-    line -= totals(line * level) / norm * level
-    line /= np.sqrt(np.maximum(totals(line**2), 1e-300))
-    values = _whitened(block, block.values, autocorrelation, first)
-    values -= totals(values * level) / norm * level
-
-    def along_step(white: FloatArray) -> FloatArray:
-        running = np.cumsum(white, axis=0)
-        return np.asarray(white + rest * (running[-1] - running))
-
-    after = np.maximum(size - 1 - block.rows, 0)
-    of_values, of_line = along_step(values), along_step(line)
-    length = 1.0 + rest**2 * after - (rest + rest**2 * after) ** 2 / norm
-    beside_line = length - of_line**2
-    can = possible(block)
-    from_level = np.where(can, of_values**2 / np.where(can, length, 1.0), 0.0)
-    distinct = can & (beside_line > 1e-6 * length)
-    left = of_values - totals(values * line) * of_line
-    return from_level, np.where(distinct, left**2 / np.where(distinct, beside_line, 1.0), 0.0)
-
-
-def possible(block: Block) -> BoolArray:
-    """Rows at which a cut leaves levels long enough on both sides."""
-    return (block.rows >= SHORTEST) & (block.rows <= block.sizes - SHORTEST)
-
-
-def _window_gains(
-    white: FloatArray, running: FloatArray, autocorrelation: FloatArray, before: int, after: int
-) -> FloatArray:
-    """As `step_gains` from one level, of windows of `before` and `after` values around rows before .. w - after."""
-    rest = 1.0 - autocorrelation
-    first, last = before, white.shape[0] - after + 1
-    lower = running[first:last] - running[1 : last - before + 1]
-    at = white[first:last]
-    upper = running[first + after : last + after] - running[first + 1 : last + 1]
-    norm = rest**2 * (before + after - 1)
-    together = rest + rest**2 * (after - 1)
-    along = at + rest * upper - together / norm * rest * (lower + at + upper)
-    return np.asarray(along**2 / (1.0 + rest**2 * (after - 1) - together**2 / norm))
 
 
 # Which of them the likelihood bears
 
 
 def _borne_out(
-    noise: Noise, column: IndexArray, cut: IndexArray, rivals: Sequence[Fit]
+    noise: Noise, column: IndexArray, cut: IndexArray, rivals: Sequence[Rival]
 ) -> tuple[IndexArray, IndexArray]:
     """The cuts that stand, each moved to its best place: backward elimination, the weakest of each series first."""
     sizes = noise.sizes
@@ -213,9 +136,9 @@ def _borne_out(
     moves = np.zeros(sizes.size, dtype=np.intp)
     active = np.ones(sizes.size, dtype=bool)
     while active[column].any():
-        present = PresentFit.of(residuals)
         start, end = neighbours(column, cut, sizes)
         single = np.flatnonzero(active[column])
+        present = PresentFit.of(residuals, np.unique(column[single]))
         surplus, place = _judged(noise, present, column[single], start[single], end[single], None, rivals)
         pair = single[:-1][(column[single[:-1]] == column[single[1:]])]
         pair_surplus, _ = _judged(
@@ -257,63 +180,46 @@ def _judged(
     start: IndexArray,
     end: IndexArray,
     cuts: IndexArray | None,
-    rivals: Sequence[Fit],
+    rivals: Sequence[Rival],
 ) -> tuple[FloatArray, IndexArray]:
     """(surplus of likelihood over penalty, best index) of one cut in each stretch, or surplus of the two given ones."""
     surplus, place = np.zeros(column.size), np.zeros(column.size, dtype=np.intp)
     for chosen in in_blocks(end - start):
-        owner, origin = column[chosen], start[chosen]
-        block = noise.stretch(owner, origin, end[chosen])
-        search = _PLACES * np.log(noise.sizes[owner] / block.sizes)
-        none, _ = _cheapest(noise, present, block, owner, origin, rivals)
+        stretches = noise.stretches(column[chosen], start[chosen], end[chosen])
+        sizes = stretches.sums.block.sizes
+        search = _PLACES * np.log(noise.sizes[stretches.column] / sizes)
         if cuts is None:
-            step, on_line = _best_cuts(noise, present, block, owner, origin)
-            fits = _cut_once(step, on_line)
-            costs = np.stack([_cheapest(noise, present, block, owner, origin, [fit])[0] for fit in fits])
-            place[chosen] = origin + np.where(costs.argmin(axis=0) == 0, step, on_line)
-            some = costs.min(axis=0)
+            step, on_line = _best_cuts(noise, present, stretches)
+            costs = _costs(noise, present, stretches, _cut_once(step, on_line))
+            place[chosen] = stretches.start + np.where(costs.argmin(axis=0) == 0, step, on_line)
         else:
-            some, _ = _cheapest(noise, present, block, owner, origin, _cut_twice(*(cuts[:, chosen] - origin)))
-        surplus[chosen] = none - some - search
+            costs = _costs(noise, present, stretches, _cut_twice(*(cuts[:, chosen] - stretches.start)))
+        without = _costs(noise, present, stretches, rivals)
+        surplus[chosen] = without.min(axis=0) - costs.min(axis=0) - search
     return surplus, place
 
 
-def _cut_once(step: IndexArray, on_line: IndexArray) -> Sequence[Fit]:
-    return (
-        (lambda block, values: levels_left(block, values, step), STEP),
-        (lambda block, values: step_on_line_left(block, values, on_line), STEP_ON_LINE),
-        (lambda block, values: lines_left(block, values, on_line), TWO_LINES),
+def _cut_once(step: IndexArray, on_line: IndexArray) -> Sequence[Rival]:
+    return (levels(step), STEP), (step_on_line(on_line), STEP_ON_LINE), (lines(on_line), TWO_LINES)
+
+
+def _cut_twice(first: IndexArray, second: IndexArray) -> Sequence[Rival]:
+    return (levels(first, second), TWO_STEPS), (lines(first, second), TWO_STEPS + 3.0 * LINE)
+
+
+def _costs(noise: Noise, present: PresentFit, stretches: Stretches, fits: Sequence[Rival]) -> FloatArray:
+    """Deviance and penalty of each of the fits, shape (fits, k)."""
+    return np.stack(
+        [noise.deviance(stretches, noise.fitted(stretches, fit), present) + penalty for fit, penalty in fits]
     )
 
 
-def _cut_twice(first: IndexArray, second: IndexArray) -> Sequence[Fit]:
-    return (
-        (lambda block, values: levels_left(block, values, first, second), TWO_STEPS),
-        (lambda block, values: lines_left(block, values, first, second), TWO_STEPS + 3.0 * LINE),
-    )
-
-
-def _cheapest(
-    noise: Noise, present: PresentFit, block: Block, column: IndexArray, start: IndexArray, fits: Sequence[Fit]
-) -> tuple[FloatArray, FloatArray]:
-    """(deviance and penalty of the best of the fits, its residuals)."""
-    best, kept = np.full(column.size, np.inf), np.zeros(block.values.shape)
-    for fit, penalty in fits:
-        residuals = noise.fitted(block, column, start, fit)
-        cost = noise.deviance(block, column, start, residuals, present) + penalty
-        kept = np.where(cost < best, residuals, kept)
-        best = np.minimum(cost, best)
-    return best, kept
-
-
-def _best_cuts(
-    noise: Noise, present: PresentFit, block: Block, column: IndexArray, start: IndexArray
-) -> tuple[IndexArray, IndexArray]:
+def _best_cuts(noise: Noise, present: PresentFit, stretches: Stretches) -> tuple[IndexArray, IndexArray]:
     """Rows of the best step from level to level, and of the best step on a line."""
-    gains, gains_on_line = step_gains(block, present.autocorrelation[column])
+    gains, gains_on_line = step_gains_beside_line(stretches.sums, present.autocorrelation(stretches.column))
     step, on_line = gains.argmax(axis=0), gains_on_line.argmax(axis=0)
     on_line = np.where(gains_on_line.max(axis=0) > 0, on_line, step)
-    return noise.relocated(block, column, start, step, possible(block)), on_line
+    return noise.relocated(stretches, step, possible(stretches.sums.block)), on_line
 
 
 def _replace(
@@ -323,18 +229,22 @@ def _replace(
     column: IndexArray,
     start: IndexArray,
     end: IndexArray,
-    rivals: Sequence[Fit],
+    rivals: Sequence[Rival],
     cut: IndexArray | None = None,
 ) -> None:
     """Write the residuals of stretches fitted anew, without cut or with one at `cut`, into `residuals`."""
     for chosen in in_blocks(end - start):
-        owner, origin = column[chosen], start[chosen]
-        block = noise.stretch(owner, origin, end[chosen])
-        fits = rivals if cut is None else _cut_once(cut[chosen] - origin, cut[chosen] - origin)
-        _, fitted = _cheapest(noise, present, block, owner, origin, fits)
-        rows = origin + block.rows
+        stretches = noise.stretches(column[chosen], start[chosen], end[chosen])
+        block = stretches.sums.block
+        fits = rivals if cut is None else _cut_once(cut[chosen] - stretches.start, cut[chosen] - stretches.start)
+        cheapest = _costs(noise, present, stretches, fits).argmin(axis=0)
+        kept = np.zeros(block.values.shape)
+        for position, (fit, _) in enumerate(fits):
+            if (cheapest == position).any():
+                left = noise.residuals(stretches, noise.fitted(stretches, fit))
+                kept = np.where(cheapest == position, left, kept)
         where = np.nonzero(block.inside)
-        residuals[rows[where], owner[where[1]]] = fitted[where]
+        residuals[(stretches.start + block.rows)[where], stretches.column[where[1]]] = kept[where]
 
 
 def level_residuals(block: Block, values: FloatArray, column: IndexArray, cut: IndexArray) -> FloatArray:

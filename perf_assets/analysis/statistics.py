@@ -10,6 +10,9 @@ FloatArray = npt.NDArray[np.float64]
 MAD_TO_SD = 1.4826
 """Factor that makes the median absolute deviation estimate the standard deviation of a normal sample."""
 
+MEAN_DEVIATION_TO_SD = 1.2533
+"""The same for the mean absolute deviation."""
+
 
 def robust_scale(values: FloatArray) -> float:
     """Standard deviation of the bulk of `values` (any shape, NaN ignored), from the median absolute deviation.
@@ -22,7 +25,7 @@ def robust_scale(values: FloatArray) -> float:
         return 0.0
     deviation = np.abs(finite - np.median(finite))
     mad = float(np.median(deviation))
-    return mad * MAD_TO_SD if mad > 0 else float(deviation.mean()) * 1.2533
+    return mad * MAD_TO_SD if mad > 0 else float(deviation.mean()) * MEAN_DEVIATION_TO_SD
 
 
 def noise_scale(values: FloatArray) -> float:

@@ -1,4 +1,4 @@
-"""Stretches of many series side by side: padded arrays, and least-squares fits of levels and lines to them.
+"""Stretches of many series side by side, as padded arrays.
 
 A block holds k stretches as columns, time down the rows, so that one array operation serves all of them. Sums run down
 the rows one value after the other (`totals`): a stretch then gives the same digits whatever lies beside it.
@@ -6,9 +6,8 @@ the rows one value after the other (`totals`): a stretch then gives the same dig
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -40,6 +39,18 @@ class Block:
         return np.where(self.inside, values, 0.0)
 
 
+def by_columns(block: Block, *arrays: FloatArray) -> Iterator[tuple[slice, Block, list[FloatArray]]]:
+    """The block, and arrays of its shape, a few columns at a time: few enough for what is written to be found in the
+    cache again.
+    """
+    height, count = block.values.shape
+    width = max(_CELLS // 2 // height, 1)
+    for begin in range(0, count, width):
+        part = slice(begin, begin + width)
+        own = Block(np.ascontiguousarray(block.values[:, part]), block.inside[:, part], block.sizes[part])
+        yield part, own, [np.ascontiguousarray(values[:, part]) for values in arrays]
+
+
 def totals(values: FloatArray) -> FloatArray:
     """Sums down the rows, shape (k,), adding row after row: numpy would add a lone column in pairs."""
     if values.shape[1] == 1:
@@ -47,24 +58,11 @@ def totals(values: FloatArray) -> FloatArray:
     return np.asarray(np.add.reduce(values, axis=0))
 
 
-def normalised(series: FloatArray) -> tuple[FloatArray, float, float]:
-    """(values / scale - centre, scale, centre), what is not finite as NaN: tiny and huge units then neither under- nor
-    overflow.
-    """
-    finite = np.isfinite(series)
-    if not finite.any():
-        return np.full(series.shape, np.nan), 1.0, 0.0
-    scale = float(np.max(np.abs(series[finite]))) or 1.0
-    shares = np.where(finite, series, np.nan) / scale
-    centre = float(np.median(shares[finite]))
-    return np.asarray(shares - centre), scale, centre
-
-
-def pack(series: list[FloatArray]) -> Block:
-    """One column a series; every series has at least one value."""
+def pack(series: list[FloatArray], outside: float = 0.0) -> Block:
+    """One column a series, of one value at least; `outside` stands below the end of each."""
     sizes = np.array([values.size for values in series], dtype=np.intp)
     inside = np.arange(sizes.max())[:, None] < sizes
-    values = np.zeros(inside.shape)
+    values = np.full(inside.shape, outside)
     values.T[inside.T] = np.concatenate(series)
     return Block(values, inside, sizes)
 
@@ -78,15 +76,35 @@ def cut_out(values: FloatArray, column: IndexArray, start: IndexArray, end: Inde
     return Block(np.where(inside, taken, 0.0), inside, sizes)
 
 
-def in_blocks(sizes: IndexArray) -> Iterator[IndexArray]:
-    """Indices of stretches, those of like size together and no more of them than keep a block small."""
+def normalised(series: Sequence[FloatArray]) -> tuple[list[FloatArray], FloatArray, FloatArray]:
+    """(values / scale - centre of each, scales, centres), what is not finite as NaN.
+
+    Tiny and huge units then neither under- nor overflow.
+    """
+    block = pack(list(series))
+    finite = block.inside & np.isfinite(block.values)
+    counts = np.count_nonzero(finite, axis=0)
+    largest = np.max(np.where(finite, np.abs(block.values), 0.0), axis=0)
+    scale = np.where(largest > 0, largest, 1.0)
+    shares = np.where(finite, block.values, np.nan) / scale
+    last = np.where(counts > 0, np.inf, 0.0)
+    centre = quantiles(np.sort(np.where(finite, shares, last), axis=0), np.maximum(counts, 1), 0.5)
+    rest = np.ascontiguousarray((shares - centre).T)
+    return [row[:size] for row, size in zip(rest, block.sizes, strict=True)], scale, centre
+
+
+def in_blocks(sizes: IndexArray, cells: int = _CELLS, spread: float = 1.3) -> Iterator[IndexArray]:
+    """Indices of stretches, shortest first, as many together as make a block of `cells` at most (or one stretch).
+
+    The longest of a block is at most `spread` times as long as the shortest (and some), so that little is padded.
+    """
     order = np.argsort(sizes, kind="stable")
     begin = 0
     while begin < order.size:
         # Sizes rise, so each block is closed when its last, longest stretch would make it too large.
         counts = np.arange(1, order.size - begin + 1)
         ahead = sizes[order[begin:]]
-        fits = np.flatnonzero((counts * ahead <= _CELLS) & (ahead <= 1.3 * ahead[0] + 8))
+        fits = np.flatnonzero((counts * ahead <= cells) & (ahead <= spread * ahead[0] + 8))
         end = begin + max(1, int(fits[-1]) + 1 if fits.size else 1)
         yield order[begin:end]
         begin = end
@@ -105,89 +123,3 @@ def quantiles(ascending: FloatArray, sizes: IndexArray, share: float) -> FloatAr
     column = np.arange(sizes.size)
     lower, upper = ascending[low, column], ascending[high, column]
     return np.asarray(lower + (upper - lower) * (place - low))
-
-
-class Sums:
-    """Running sums of a block, from which a level or a line of any part of each stretch follows at once."""
-
-    def __init__(self, block: Block, values: FloatArray) -> None:
-        """`values`: shape of the block, 0 outside."""
-        width, count = values.shape
-        self.block = block
-        self._values = np.zeros((width + 1, count))
-        self._moments = np.zeros((width + 1, count))
-        np.cumsum(values, axis=0, out=self._values[1:])
-        np.cumsum(values * block.rows, axis=0, out=self._moments[1:])
-        self._columns = np.arange(count)
-
-    def level(self, start: IndexArray, end: IndexArray) -> FloatArray:
-        """Means of rows [start, end), shape (k,)."""
-        return np.asarray(self._between(self._values, start, end) / np.maximum(end - start, 1))
-
-    def line(self, start: IndexArray, end: IndexArray) -> tuple[FloatArray, FloatArray]:
-        """(value at row 0, slope a row) of the least-squares line through rows [start, end), each of shape (k,)."""
-        size = np.maximum(end - start, 1).astype(np.float64)
-        middle = (start + end - 1) / 2.0
-        mean = self.level(start, end)
-        spread = size * (size**2 - 1.0) / 12.0
-        product = self._between(self._moments, start, end) - middle * self._between(self._values, start, end)
-        slope = np.where(spread > 0, product / np.where(spread > 0, spread, 1.0), 0.0)
-        return np.asarray(mean - slope * middle), np.asarray(slope)
-
-    def _between(self, running: FloatArray, start: IndexArray, end: IndexArray) -> FloatArray:
-        return np.asarray(running[end, self._columns] - running[start, self._columns])
-
-
-def levels_left(block: Block, values: FloatArray, *cuts: IndexArray) -> FloatArray:
-    """Residuals of a level for each part between the `cuts` (each of shape (k,), ascending), shape of the block."""
-    sums, fit = Sums(block, values), np.zeros(block.values.shape)
-    for start, end in _parts(block, cuts):
-        fit = np.where(block.rows >= start, sums.level(start, end), fit)
-    return block.masked(values - fit)
-
-
-def levels_around(cut: IndexArray, block: Block, values: FloatArray) -> FloatArray:
-    """`levels_left` with the cut first, to be bound before the block is known."""
-    return levels_left(block, values, cut)
-
-
-def lines_left(block: Block, values: FloatArray, *cuts: IndexArray) -> FloatArray:
-    """Residuals of a line of its own for each part between the `cuts`, shape of the block."""
-    sums, fit = Sums(block, values), np.zeros(block.values.shape)
-    for start, end in _parts(block, cuts):
-        origin, slope = sums.line(start, end)
-        fit = np.where(block.rows >= start, origin + slope * block.rows, fit)
-    return block.masked(values - fit)
-
-
-def step_on_line_left(block: Block, values: FloatArray, cut: IndexArray) -> FloatArray:
-    """Residuals of one line that is raised by a step at row `cut`, shape (k,)."""
-    no_cut = lines_left(block, values)
-    step = lines_left(block, block.masked((block.rows >= cut).astype(np.float64)))
-    size = totals(step * no_cut) / np.maximum(totals(step * step), 1e-300)
-    return np.asarray(no_cut - size * step)
-
-
-def bent_line_left(block: Block, values: FloatArray) -> FloatArray:
-    """Residuals of a line with one bend, at the row where it fits best; the line does not jump there."""
-    rest = lines_left(block, values)
-    size = block.sizes.astype(np.float64)
-    sums, moments = np.cumsum(rest, axis=0), np.cumsum(rest * block.rows, axis=0)
-    after = np.maximum(size - 1.0 - block.rows, 0.0)
-    # The hinge max(row - bend, 0), without its own line: sums of 1 .. d and of their squares.
-    first, second = after * (after + 1.0) / 2.0, after * (after + 1.0) * (2.0 * after + 1.0) / 6.0
-    middle, spread = (size - 1.0) / 2.0, np.maximum(size * (size**2 - 1.0) / 12.0, 1e-300)
-    along = second + (block.rows - middle) * first
-    norm = second - first**2 / size - along**2 / spread
-    product = (moments[-1] - moments) - block.rows * (sums[-1] - sums)
-    possible = (norm > 1e-6 * second) & (after >= 2) & (block.rows >= 2)
-    gain = np.where(possible, product**2 / np.where(possible, norm, 1.0), 0.0)
-    bend = gain.argmax(axis=0)
-    hinge = lines_left(block, block.masked(np.maximum(block.rows - bend, 0).astype(np.float64)))
-    slope = totals(hinge * rest) / np.maximum(totals(hinge * hinge), 1e-300)
-    return np.asarray(rest - slope * hinge)
-
-
-def _parts(block: Block, cuts: tuple[IndexArray, ...]) -> Iterator[tuple[IndexArray, IndexArray]]:
-    edges = [np.zeros_like(block.sizes), *cuts, block.sizes]
-    return pairwise(edges)

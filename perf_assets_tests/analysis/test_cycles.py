@@ -44,3 +44,11 @@ def test_a_step_stays_beside_the_cycle() -> None:
 def test_gaps_stay_gaps_and_nothing_breaks(values: np.ndarray) -> None:
     [rest] = without_cycles([values])
     assert np.array_equal(np.isnan(rest), np.isnan(values))
+
+
+def test_a_series_has_the_same_answer_alone_and_beside_others() -> None:
+    place = np.arange(150)
+    series = [white(150, seed) + (seed % 3) * np.sin(2 * np.pi * place / (5 + seed)) for seed in range(12)]
+    series[4][30:40] = np.nan
+    for alone, together in zip(series, without_cycles(series), strict=True):
+        assert np.array_equal(without_cycles([alone])[0], together, equal_nan=True)

@@ -1,0 +1,115 @@
+"""By how much a step at each place explains values better, in autocorrelated noise: what proposes and places cuts.
+
+Generalised least squares for AR(1) noise of given autocorrelation r, in closed form: the whitened step is 1 at its row
+and 1 - r after it, so its product with the values follows from their running sums.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from perf_assets.analysis.fits import Sums
+from perf_assets.analysis.statistics import FloatArray
+from perf_assets.analysis.stretches import Block, BoolArray
+
+SHORTEST = 4
+"""Fewest values a level can have."""
+
+
+def possible(block: Block) -> BoolArray:
+    """Rows at which a cut leaves levels long enough on both sides."""
+    return (block.rows >= SHORTEST) & (block.rows <= block.sizes - SHORTEST)
+
+
+def step_gains(sums: Sums, autocorrelation: FloatArray) -> FloatArray:
+    """Fall of the residual sum of squares by a step at each row, shape of the block; autocorrelation: shape (k,).
+
+    0 where a level would be shorter than SHORTEST.
+    """
+    can = possible(sums.block)
+    along, length = _along_step(sums, autocorrelation), _length(sums.block, autocorrelation)
+    return np.where(can, along**2 / np.where(can, length, 1.0), 0.0)
+
+
+def step_gains_beside_line(sums: Sums, autocorrelation: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """As `step_gains`, and the same for a step on a line, where the residual sum of squares falls from that of a line.
+
+    The bound on where a line tells nothing apart from a step is that of rounding.
+    """
+    block, r, rest = sums.block, autocorrelation, 1.0 - autocorrelation
+    size, last = block.sizes.astype(np.float64), block.sizes - 1
+    middle = (size - 1.0) / 2.0
+    can = possible(block)
+    along, length = _along_step(sums, r), _length(block, r)
+    from_level = np.where(can, along**2 / np.where(can, length, 1.0), 0.0)
+    # The whitened line is (1 - r) (row - middle) + r, and orthogonal to the whitened level.
+    norm = (1.0 - r**2) * middle**2 + rest**2 * (size * (size**2 - 1.0) / 12.0 - middle**2)
+    norm += 2.0 * r * rest * middle + r**2 * (size - 1.0)
+    total = sums.values[block.sizes, sums.columns]
+    moment = sums.moments[block.sizes, sums.columns] - middle * total
+    first_value, last_value = block.values[0], sums.at(last)
+    product = -(1.0 - r**2) * first_value * middle + rest * (moment + first_value * middle) + r * (total - first_value)
+    product -= r * (rest * (moment - last_value * middle) + total - last_value)
+    # Its product with the whitened step is a polynomial of the row.
+    constant = -(1.0 - r * rest) * middle + r * (middle + 1.0) + rest**2 * (size - 1.0) / 2.0 + rest * r * middle
+    linear = (1.0 - r * rest) - r + rest**2 * (size - 2.0) / 2.0
+    of_line = (-(rest**2) / 2.0 * block.rows + linear) * block.rows + constant
+    unit = 1.0 / np.maximum(norm, 1e-300)
+    beside_line = length - of_line**2 * unit
+    distinct = can & (beside_line > 1e-6 * length)
+    left = along - of_line * (product * unit)
+    return from_level, np.where(distinct, left**2 / np.where(distinct, beside_line, 1.0), 0.0)
+
+
+class Windows:
+    """The same as `step_gains` for short windows around each row, so that a short level in a long stretch is seen."""
+
+    def __init__(self, sums: Sums, autocorrelation: FloatArray) -> None:
+        """`autocorrelation`: shape (k,)."""
+        values = sums.block.values
+        self._rest = 1.0 - autocorrelation
+        # Sums of whitened values up to each row: those of the values, less r times those up to the row before.
+        self._running = sums.values[1:] - autocorrelation * sums.values[:-1]
+        self._own = values - self._rest * self._running
+        self._own[1:] -= autocorrelation * values[:-1]
+
+    def gains(self, before: int, after: int) -> FloatArray:
+        """Of windows of `before` and `after` values around rows before .. w - after, a row each."""
+        rest, running = self._rest, self._running
+        first, last = before, running.shape[0] - after + 1
+        norm = rest**2 * (before + after - 1)
+        together = rest + rest**2 * (after - 1)
+        share = together / norm * rest
+        along = (rest - share) * running[first + after - 1 : last + after - 1]
+        along += self._own[first:last]
+        along += share * running[: last - before]
+        along *= along
+        along /= 1.0 + rest**2 * (after - 1) - together**2 / norm
+        return along
+
+
+def _along_step(sums: Sums, autocorrelation: FloatArray) -> FloatArray:
+    """Product of the whitened values, less their level, with the whitened step at each row."""
+    block, r, rest = sums.block, autocorrelation, 1.0 - autocorrelation
+    total = sums.values[block.sizes, sums.columns]
+    first_value, last_value = block.values[0], sums.at(block.sizes - 1)
+    level = (1.0 - r**2) * first_value + rest * (total - first_value - r * (total - last_value))
+    level /= _level_norm(block, r)
+    after = block.sizes - 1.0
+    along = -(rest**2) * sums.values[1:]
+    along += level * rest**2 * block.rows
+    along += rest**2 * total + rest * r * last_value - level * (rest + rest**2 * after)
+    along += (1.0 - r * rest) * block.values
+    along[1:] -= r * block.values[:-1]
+    return np.asarray(along)
+
+
+def _length(block: Block, autocorrelation: FloatArray) -> FloatArray:
+    """Sum of squares of the whitened step at each row, less its level."""
+    rest = 1.0 - autocorrelation
+    after = block.sizes - 1.0 - block.rows
+    return np.asarray(1.0 + rest**2 * after - (rest + rest**2 * after) ** 2 / _level_norm(block, autocorrelation))
+
+
+def _level_norm(block: Block, autocorrelation: FloatArray) -> FloatArray:
+    return np.asarray(1.0 - autocorrelation**2 + (1.0 - autocorrelation) ** 2 * (block.sizes - 1))
