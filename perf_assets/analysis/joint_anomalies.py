@@ -13,9 +13,14 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from perf_assets.analysis.statistics import MAD_TO_SD, FloatArray, robust_scale
+from perf_assets.analysis.seasonality import deseasonalise_many
+from perf_assets.analysis.statistics import MAD_TO_SD, FloatArray, benjamini_hochberg, robust_scale
 
 JOINT_EPISODE_COLUMNS = ("start", "end", "points", "score", "p_value", "metrics")
+JOINT_ANOMALY_COLUMNS = (
+    "project", "node_id", "episode_start", "episode_end", "buckets", "score", "p_value", "q_value", "metrics",
+)  # fmt: skip
+FALSE_DISCOVERY_RATE = 0.05
 SIGNIFICANT = 0.01
 """Chance that a table without episodes yields one."""
 
@@ -29,6 +34,42 @@ _TRIALS_A_WINDOW = 4.0
 """Overlapping windows are tests of one thing: a search over all positions is worth this many a window length."""
 _FEWEST_METRICS = 2
 _CONTRIBUTES = 3.0
+
+
+def find_joint_anomalies(readings: pd.DataFrame) -> pd.DataFrame:
+    """Joint episodes of the nodes of a fleet, with the columns JOINT_ANOMALY_COLUMNS, by project, node and start.
+
+    `readings`: project, node_id, series_id, metric, ts, value, one row a metric and time on the node's own grid; sorted
+    by project, node_id, series_id and ts. Days and weeks are taken out of each metric first. `q_value` is over the
+    nodes: each enters with its most significant episode, those without with 1 (Benjamini & Hochberg 1995).
+    """
+    nodes = list(readings.groupby(["project", "node_id"], sort=True))
+    found = [find_joint_episodes(_of_node(rows)).assign(project=name[0], node_id=name[1]) for name, rows in nodes]
+    odd = [episodes for episodes in found if not episodes.empty]
+    if not odd:
+        return pd.DataFrame(columns=list(JOINT_ANOMALY_COLUMNS))
+    clearest = np.array([episodes["p_value"].min() for episodes in odd])
+    q_values = benjamini_hochberg(np.concatenate((clearest, np.ones(len(nodes) - len(odd)))))
+    # An episode less clear than the node's clearest is the more likely to be false, by as much.
+    ratios = q_values[: len(odd)] / np.maximum(clearest, 1e-300)
+    judged = [
+        episodes.assign(q_value=np.minimum(episodes["p_value"] * ratio, 1.0))
+        for episodes, ratio in zip(odd, ratios, strict=True)
+    ]
+    table = pd.concat(judged, ignore_index=True)
+    table = table[table["q_value"] <= FALSE_DISCOVERY_RATE]
+    names = {"start": "episode_start", "end": "episode_end", "points": "buckets"}
+    return table.rename(columns=names)[list(JOINT_ANOMALY_COLUMNS)].reset_index(drop=True)
+
+
+def _of_node(rows: pd.DataFrame) -> pd.DataFrame:
+    """Metrics of one node side by side, as `find_joint_episodes` takes them, without days and weeks."""
+    ids = rows["series_id"].to_numpy()
+    edges = np.concatenate(([0], np.flatnonzero(ids[1:] != ids[:-1]) + 1, [ids.size]))
+    level = deseasonalise_many(rows["ts"].to_numpy(), rows["value"].to_numpy(dtype=np.float64), edges)
+    table = rows.assign(value=level).pivot_table(index="ts", columns="series_id", values="value", sort=False)
+    names = rows.drop_duplicates("series_id").set_index("series_id")["metric"]
+    return table.sort_index().rename(columns=names)
 
 
 def find_joint_episodes(metrics: pd.DataFrame, window: int = 10) -> pd.DataFrame:

@@ -43,6 +43,26 @@ def daily_metric_values(con: DuckDBPyConnection) -> pd.DataFrame:
     ).df()
 
 
+def node_readings(con: DuckDBPyConnection) -> pd.DataFrame:
+    """project, node_id, series_id, metric, ts, value: what nodes report of themselves, a grid of time for each node.
+
+    The grid is as wide as three quarters of the node's metrics allow; rarer ones are left out, others averaged.
+    """
+    return (
+        con.execute(
+            """WITH own AS (SELECT * FROM metric_series WHERE node_id IS NOT NULL AND test_name IS NULL),
+        grids AS (SELECT project, node_id, quantile_disc(bucket_seconds, 0.75) AS width FROM own GROUP BY ALL)
+        SELECT s.project, s.node_id, s.series_id, any_value(s.metric) AS metric,
+          time_bucket(to_seconds(g.width), b.ts, TIMESTAMP '1970-01-05') AS bucket, avg(b.value ORDER BY b.ts) AS value
+        FROM own s JOIN grids g USING (project, node_id) JOIN series_buckets b USING (series_id)
+        WHERE s.bucket_seconds <= g.width
+        GROUP BY s.project, s.node_id, s.series_id, bucket ORDER BY s.project, s.node_id, s.series_id, bucket"""
+        )
+        .df()
+        .rename(columns={"bucket": "ts"})
+    )
+
+
 def metric_change_times(con: DuckDBPyConnection) -> pd.DataFrame:
     """Project, node_id (or 'whole project'), metric, changed_at: days on which levels changed."""
     return con.execute(

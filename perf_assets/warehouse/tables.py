@@ -333,6 +333,23 @@ ANOMALIES = _table(
     """,
 )
 
+JOINT_ANOMALIES = _table(
+    "joint_anomalies",
+    "Episodes in which the metrics of one node were odd together, though perhaps no single one was.",
+    "project node_id episode_start",
+    """
+    project VARCHAR project of the node
+    node_id VARCHAR node
+    episode_start TIMESTAMP first bucket of the episode
+    episode_end TIMESTAMP last bucket of the episode
+    buckets BIGINT buckets from first to last
+    score DOUBLE size over all metrics, about 1 when nothing is odd
+    p_value DOUBLE chance of such an episode on a node without
+    q_value DOUBLE the same with all nodes looked at (false-discovery rate)
+    metrics VARCHAR those that took part, strongest first
+    """,
+)
+
 REGRESSIONS = _table(
     "regressions",
     "Changes that are significant and large enough to matter, series that moved together taken as one.",
@@ -600,6 +617,7 @@ DERIVED_TABLES = (
     DETECTION_LIMITS,
     ANALYSED_CONTENTS,
     ANOMALIES,
+    JOINT_ANOMALIES,
     REGRESSIONS,
     REGRESSION_MEMBERS,
     METRIC_CORRELATIONS,

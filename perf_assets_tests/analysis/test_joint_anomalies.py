@@ -7,7 +7,12 @@ from hypothesis import settings as limits
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from perf_assets.analysis.joint_anomalies import JOINT_EPISODE_COLUMNS, find_joint_episodes
+from perf_assets.analysis.joint_anomalies import (
+    JOINT_ANOMALY_COLUMNS,
+    JOINT_EPISODE_COLUMNS,
+    find_joint_anomalies,
+    find_joint_episodes,
+)
 from perf_assets_tests.analysis.signals import hourly
 
 AFFECTED = [1, 4, 6, 8, 11]
@@ -78,6 +83,34 @@ def test_whatever_the_values_p_values_are_probabilities(values: np.ndarray) -> N
     episodes = find_joint_episodes(pd.DataFrame(values))
     assert episodes["p_value"].between(0, 1).all()
     assert (episodes["start"] <= episodes["end"]).all()
+
+
+def test_the_odd_node_of_a_fleet_is_named_whatever_time_of_day_it_is() -> None:
+    nodes = {f"node-{number}": node_metrics(600, number) for number in range(8)}
+    nodes["node-5"].iloc[300:310, AFFECTED] += 2.5
+    for values in nodes.values():
+        values["m2"] += 5.0 * np.sin(2 * np.pi * np.arange(600) / 24)
+    (episode,) = find_joint_anomalies(fleet_readings(nodes)).itertuples()
+    assert (episode.project, episode.node_id) == ("p", "node-5")
+    assert abs(episode.episode_start - nodes["node-5"].index[300]) <= pd.Timedelta(hours=2)
+    assert episode.q_value <= 0.05
+    assert "m4" in episode.metrics
+
+
+def test_a_fleet_without_readings_has_no_joint_anomalies() -> None:
+    assert list(find_joint_anomalies(fleet_readings({})).columns) == list(JOINT_ANOMALY_COLUMNS)
+
+
+def fleet_readings(nodes: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """Rows as find_joint_anomalies takes them."""
+    parts = [
+        pd.DataFrame({"project": "p", "node_id": node, "series_id": i * 100 + k, "metric": name,
+                      "ts": values.index, "value": values[name].to_numpy()})
+        for i, (node, values) in enumerate(sorted(nodes.items()))
+        for k, name in enumerate(values.columns)
+    ]  # fmt: skip
+    columns = ["project", "node_id", "series_id", "metric", "ts", "value"]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
 
 
 def node_metrics(rows: int, seed: int, surge: np.ndarray | None = None) -> pd.DataFrame:

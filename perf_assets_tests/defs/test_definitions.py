@@ -33,6 +33,7 @@ performance_metrics* series       raw_results
 anomalies            trends       metric_series
 change_points        trends       metric_series performance_metrics
 detection_limits     trends       metric_series performance_metrics
+joint_anomalies      trends       metric_series
 metric_trends        trends       change_points metric_series
 regressions          trends       change_points detection_limits metric_series
 seasonal_patterns    trends       metric_series

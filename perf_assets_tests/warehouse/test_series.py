@@ -14,6 +14,7 @@ from perf_assets.warehouse.readings import (
     forecast_history,
     forecast_selection,
     metric_limits,
+    node_readings,
     recent_durations,
     scenario_runs,
 )
@@ -198,3 +199,22 @@ def test_own_limits_come_before_the_catalogues():
     limits = metric_limits(load_catalog(), {"memory_usage": 0.5, "tests_per_hour": 100.0}).set_index("metric")
     assert limits.loc["memory_usage"].tolist() == [0.5, "upper"]
     assert limits.loc["tests_per_hour"].tolist() == [100.0, "lower"]
+
+
+def test_readings_of_a_node_stand_on_one_grid_and_the_rare_ones_are_left_out(site):
+    node = {"test_name": None, "node_id": "n1", "metric_name": "cpu_usage"}
+    hourly = [row(0.2 + hour / 100, run=f"c{hour}", hour=hour, **node) for hour in range(48)]
+    four_hourly = [
+        row(0.3, run=f"{name}{hour}", hour=hour, **(node | {"metric_name": name}))
+        for name in ("disk_usage", "swap_usage", "load_average")
+        for hour in range(0, 48, 4)
+    ]
+    daily = [row(0.0, run=f"r{day}", hour=24 * day, **(node | {"metric_name": "node_restarts"})) for day in range(14)]
+    site.load([*hourly, *four_hourly, *daily, row(5.0, run="t", node_id="n1")], received_at=LATER)
+    rebuild(site)
+    with site.warehouse.reading() as con:
+        readings = node_readings(con)
+    assert set(readings["metric"]) == {"cpu_usage", "disk_usage", "swap_usage", "load_average"}
+    assert set(readings.groupby("metric").size()) == {12}
+    cpu = readings[readings["metric"] == "cpu_usage"]
+    assert cpu["value"].iloc[0] == pytest.approx(0.2 + (0 + 1 + 2 + 3) / 4 / 100)

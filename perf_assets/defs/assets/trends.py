@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 from perf_assets.analysis.anomalies import EPISODE_COLUMNS, find_anomalies
+from perf_assets.analysis.joint_anomalies import find_joint_anomalies
 from perf_assets.analysis.level_changes import CHANGE_COLUMNS, analyse_levels, with_q_values
 from perf_assets.analysis.regressions import RegressionRules, find_regressions
 from perf_assets.analysis.seasonality import PATTERN_COLUMNS
@@ -18,10 +19,12 @@ from perf_assets.settings import Settings
 from perf_assets.state import open_state
 from perf_assets.warehouse import Warehouse
 from perf_assets.warehouse.increments import complete, increment_of, joined, kept_rows
+from perf_assets.warehouse.readings import node_readings
 from perf_assets.warehouse.tables import (
     ANOMALIES,
     CHANGE_POINTS,
     DETECTION_LIMITS,
+    JOINT_ANOMALIES,
     METRIC_TRENDS,
     REGRESSION_MEMBERS,
     REGRESSIONS,
@@ -131,6 +134,25 @@ def anomalies(warehouse: dg.ResourceParam[Warehouse], workers: dg.ResourceParam[
     complete(warehouse, increment, (ANOMALIES, table))
     told = {"series_analysed_anew": len(increment.ids)}
     return dg.MaterializeResult(metadata=outcome(table.sort_values("score", ascending=False), told))
+
+
+@dg.multi_asset(
+    specs=[
+        table_spec(
+            JOINT_ANOMALIES,
+            "trends",
+            ["metric_series"],
+            {"numpy", "scipy"},
+            "What all metrics of a node do together is normal; Hotelling's statistic of the rest tells what is not.",
+        )
+    ],
+    pool=POOL,
+)
+def joint_anomalies(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult[None]:
+    with warehouse.reading() as con:
+        table = find_joint_anomalies(node_readings(con))
+    warehouse.replace((JOINT_ANOMALIES, table))
+    return dg.MaterializeResult(metadata=outcome(table.sort_values("score", ascending=False)))
 
 
 @dg.multi_asset(
