@@ -109,12 +109,12 @@ def _shifted(kind: str, noise: FloatArray, random: np.random.Generator) -> Sampl
 
 
 def ours(sample: Sample) -> FloatArray:
-    """The product as it runs: its own confirmed change points, then its trends."""
+    """The product as it runs: its own sure change points, then its trends."""
     count, points = sample.values.shape
     level = np.concatenate([deseasonalise(sample.times, row) for row in sample.values])
     offsets = np.arange(count + 1) * points
     table = describe_many(level, offsets, detect_many(level, offsets))
-    sure = table[table["confirmed"].astype(bool)]
+    sure = table[(table["confirmed"] & table["sharp"]).astype(bool)]
     return _trends(sample, tuple(tuple(sure.loc[sure["series"] == i, "index"]) for i in range(count)))
 
 

@@ -62,9 +62,9 @@ def describe(values: npt.ArrayLike, change_points: npt.ArrayLike) -> pd.DataFram
 
     index, low, high (95 % interval of the index), before, after, size, size_low, size_high (unit of the values, 95 %
     interval), noise (standard deviation of one value), p_value (of no change, for the best of all places), confirmed
-    (beyond what repeated looks bring up by chance), points_after (observed values at the new level) and kind: `step`;
-    or, for points that `detect` would not give, `drift` (a line explains the values better), `spread` (only the scatter
-    changed) or `outlier_burst` (only outliers came or went).
+    (beyond what repeated looks bring up by chance), sharp (no drift would look like this), points_after (observed
+    values at the new level) and kind: `step`; or, for points that `detect` would not give, `drift` (a line explains the
+    values better), `spread` (only the scatter changed) or `outlier_burst` (only outliers came or went).
 
     Raises ValueError for a change point that is no observed value after the first.
     """

@@ -27,7 +27,7 @@ from perf_assets.analysis.stretches import (
 
 COLUMNS = (
     "series", "index", "low", "high", "before", "after", "size", "size_low", "size_high", "noise", "p_value",
-    "confirmed", "points_after", "kind",
+    "confirmed", "sharp", "points_after", "kind",
 )  # fmt: skip
 _LOCATION_DROP = 7.35
 """Fall of 2 log likelihood that bounds the 95 % interval of a location. Source: Hansen (2000), Econometrica 68."""
@@ -35,6 +35,8 @@ _LEAST_GAIN = 2.0
 ALL_LOOKS, _SHORT_HISTORY = 16.5, 20.0
 _USUAL_SIZE = 200.0
 """Values for which the penalties of `segmentation` hold; in a longer series as many more windows are searched."""
+_SHARP = 20.0
+"""2 log likelihood by which a step is better than a line; a drift of 2 standard deviations seldom comes near that."""
 _SPREAD_AT = 3.3
 _BURST_SHARE = 0.2
 _FAR = 3.5
@@ -47,8 +49,9 @@ def describe_levels(series: Sequence[FloatArray], cuts: Sequence[IndexArray]) ->
     in the table is the position in the sequence; levels and sizes are in the unit of the values, sizes with 95 %
     intervals; `noise` is the standard deviation of one value; `p_value` is of no change, for the best of all places;
     `confirmed`: the evidence is more than looking at an unchanged series after every value would ever bring up in 99 of
-    100 series; `kind` is `step`; or `drift` where a line explains
-    the values better, `spread` where only their scatter changed, `outlier_burst` where only outliers did.
+    100 series; `sharp`: a line explains the values so much worse that no drift looks like this; `kind` is `step`; or
+    `drift` where a line explains the values better, `spread` where only their scatter changed, `outlier_burst` where
+    only outliers did.
     """
     raw = pack(list(series))
     block = Block(without_outliers(raw), raw.inside, raw.sizes)
@@ -122,6 +125,7 @@ def _described(
                 "noise": np.sqrt(variance_of_one),
                 "p_value": _p_value(evidence, block.sizes),
                 "confirmed": evidence >= bar_of_all_looks(block.sizes),
+                "sharp": fits.line - fits.step >= _SHARP,
                 "points_after": count_after,
                 "kind": _kind(raw, block, s, rest, r, fits),
             }

@@ -32,7 +32,7 @@ _FEWEST_DAYS = 14
 CHANGE_COLUMNS = (
     "series_id", "index_run_id", "part_of_day", "position", "changed_at", "changed_at_low", "changed_at_high",
     "previous_run_id", "previous_at", "before", "after", "size", "size_low", "size_high", "noise", "p_value", "q_value",
-    "confirmed", "points_after", "kind",
+    "confirmed", "sharp", "points_after", "kind",
 )  # fmt: skip
 
 

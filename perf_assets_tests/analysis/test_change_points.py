@@ -205,3 +205,9 @@ def test_a_p_value_is_small_by_chance_no_more_often_than_it_says() -> None:
     smallest = table.groupby("series")["p_value"].min()
     assert (smallest < 0.01).sum() <= 10
     assert (smallest < 0.001).sum() <= 4
+
+
+def test_a_step_is_sharp_and_a_drift_is_not() -> None:
+    stepped, drifting = step(white(200, 4), 90, 3.0), white(200, 4) + np.linspace(0.0, 3.0, 200)
+    assert describe(stepped, [90])["sharp"].all()
+    assert not describe(drifting, [100])["sharp"].any()

@@ -33,8 +33,8 @@ from perf_assets.warehouse.tables import (
 from perf_assets.workers import Workers, split_by_series
 
 _BUCKETS = "SELECT series_id, ts, value FROM series_buckets ORDER BY series_id, ts"
-# A drift is now and then taken for an uncertain step; the trend within half of it would be lost.
-_SURE_CHANGES = "SELECT series_id, changed_at FROM change_points WHERE confirmed"
+# A drift is now and then taken for a step; the trend within half of it would be lost.
+_SURE_CHANGES = "SELECT series_id, changed_at FROM change_points WHERE confirmed AND sharp"
 _STALE_BUCKETS = """SELECT series_id, ts, value FROM series_buckets
     WHERE series_id IN (SELECT unnest(? :: BIGINT[])) ORDER BY series_id, ts"""
 _STALE_MEASUREMENTS = """SELECT series_id, run_id, ts, value FROM analysed_measurements
