@@ -17,7 +17,7 @@ from evaluation.markdown import mark, met, percent, table
 from evaluation.methods import OURS
 from evaluation.proportions import Check, Estimate, share_of
 from evaluation.signals import FloatArray, autoregressive
-from perf_assets.analysis.change_points import describe_many, detect_many
+from perf_assets.analysis.change_points import find_many
 from perf_assets.analysis.seasonality import TimeArray, deseasonalise
 from perf_assets.analysis.statistics import effective_sample_size, lag1_autocorrelation
 from perf_assets.analysis.trends import find_trends
@@ -113,7 +113,7 @@ def ours(sample: Sample) -> FloatArray:
     count, points = sample.values.shape
     level = np.concatenate([deseasonalise(sample.times, row) for row in sample.values])
     offsets = np.arange(count + 1) * points
-    table = describe_many(level, offsets, detect_many(level, offsets))
+    table = find_many(level, offsets)
     sure = table[(table["confirmed"] & table["sharp"]).astype(bool)]
     return _trends(sample, tuple(tuple(sure.loc[sure["series"] == i, "index"]) for i in range(count)))
 

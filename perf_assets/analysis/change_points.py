@@ -91,11 +91,25 @@ def describe_many(
         tables.append(_in_units(describe_levels(batch.values, cuts), batch))
     if any(cuts.size for cuts in asked) and sum(map(len, tables)) != sum(cuts.size for cuts in asked):
         raise ValueError("change points were given for a series without two observed values")
-    return (
-        pd.concat(tables, ignore_index=True).sort_values(["series", "index"], ignore_index=True)
-        if tables
-        else (pd.DataFrame(columns=list(COLUMNS)))
-    )
+    return _together(tables)
+
+
+def find_many(values: npt.ArrayLike, offsets: npt.ArrayLike, rivals: Sequence[Rival] = LEVEL_OR_DRIFT) -> pd.DataFrame:
+    """What `describe_many` says of what `detect_many` finds, the series prepared once for both."""
+    tables = []
+    for batch in _prepared(values, offsets, 2 * SHORTEST):
+        cuts = segment(batch.values, rivals)
+        changed = [k for k, found in enumerate(cuts) if found.size]
+        if changed:
+            part = batch.of(changed)
+            tables.append(_in_units(describe_levels(part.values, [cuts[k] for k in changed]), part))
+    return _together(tables)
+
+
+def _together(tables: list[pd.DataFrame]) -> pd.DataFrame:
+    if not tables:
+        return pd.DataFrame(columns=list(COLUMNS))
+    return pd.concat(tables, ignore_index=True).sort_values(["series", "index"], ignore_index=True)
 
 
 def _in_units(table: pd.DataFrame, batch: _Batch) -> pd.DataFrame:
@@ -122,6 +136,11 @@ class _Batch:
     places: list[IndexArray]
     scale: FloatArray
     centre: FloatArray
+
+    def of(self, chosen: list[int]) -> _Batch:
+        """Some of the series."""
+        values, places = [self.values[k] for k in chosen], [self.places[k] for k in chosen]
+        return _Batch(self.series[chosen], values, places, self.scale[chosen], self.centre[chosen])
 
 
 def _prepared(

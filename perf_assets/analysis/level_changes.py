@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from perf_assets.analysis.change_points import describe, describe_many, detect, detect_many
+from perf_assets.analysis.change_points import describe, detect, find_many
 from perf_assets.analysis.seasonality import TimeArray, deseasonalise_many, hour_of_day
 from perf_assets.analysis.segmentation import ONE_LEVEL
 from perf_assets.analysis.sensitivity import find_detection_limits
@@ -51,7 +51,7 @@ def find_change_points(measurements: pd.DataFrame) -> pd.DataFrame:
     values = measurements["value"].to_numpy(dtype=np.float64)
     edges = np.concatenate(([0], np.flatnonzero(ids[1:] != ids[:-1]) + 1, [ids.size]))
     level = deseasonalise_many(ts, values, edges)
-    table = describe_many(level, edges, detect_many(level, edges)).assign(part_of_day=ALL_DAY)
+    table = find_many(level, edges).assign(part_of_day=ALL_DAY)
     partial = _partial_changes([(ts[start:end], values[start:end]) for start, end in pairwise(edges)])
     if not partial.empty:
         table = pd.concat((table[~_traces(table, partial)], partial), ignore_index=True)
@@ -99,7 +99,7 @@ def _traces(table: pd.DataFrame, partial: pd.DataFrame) -> npt.NDArray[np.bool_]
 
 def _partial_changes(histories: Sequence[tuple[TimeArray, FloatArray]]) -> pd.DataFrame:
     """Changes of one part of the day against the rest of it, on the daily means of the difference; a row each, as
-    `describe_many` gives them, indices counting measurements.
+    `find_many` gives them, indices counting measurements.
 
     The part with the clearest change wins, as a change in one part also moves what the others are held against.
     """
@@ -111,7 +111,7 @@ def _partial_changes(histories: Sequence[tuple[TimeArray, FloatArray]]) -> pd.Da
     offsets = np.cumsum([0, *(values.size for values in differences)])
     together = np.concatenate(differences)
     # Both sides of the difference share what drifts, so the rival of a step is no step.
-    table = describe_many(together, offsets, detect_many(together, offsets, ONE_LEVEL))
+    table = find_many(together, offsets, ONE_LEVEL)
     if table.empty:
         return table
     rows = [_partial_change(looks[int(row["series"])], row) for row in table.to_dict("records")]

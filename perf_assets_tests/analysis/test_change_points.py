@@ -12,7 +12,7 @@ from hypothesis import settings as limits
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from perf_assets.analysis.change_points import describe, describe_many, detect, detect_many
+from perf_assets.analysis.change_points import describe, describe_many, detect, detect_many, find_many
 from perf_assets_tests.analysis.signals import autoregressive, step, white
 
 SEEDS = range(60)
@@ -202,6 +202,7 @@ def test_a_p_value_is_small_by_chance_no_more_often_than_it_says() -> None:
     series = [autoregressive(200, 0.3, seed) for seed in range(400)]
     values, offsets = together(series)
     table = describe_many(values, offsets, detect_many(values, offsets))
+    pd.testing.assert_frame_equal(find_many(values, offsets), table)
     smallest = table.groupby("series")["p_value"].min()
     assert (smallest < 0.01).sum() <= 10
     assert (smallest < 0.001).sum() <= 4
