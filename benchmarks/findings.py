@@ -1,4 +1,4 @@
-"""CPU time and memory of the analysis, from arrays and tables to findings, beside Apache Otava in the same run.
+"""CPU time and memory from series in the warehouse to written findings, beside Apache Otava in the same run.
 
 Every figure comes from a process of its own, so that one does not warm up, or fill the memory of, another.
 """
@@ -9,53 +9,51 @@ import json
 import resource
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from datetime import datetime
+from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from evaluation.peers import ask
 from evaluation.signals import KINDS, FloatArray, clean, with_steps
 
 SERIES = 10_000
-MORE_SERIES = 20_000
-"""Of `detect_many`, against TIMES_MORE as few; enough to show what grows faster than their number."""
+TIMES_FEWER, TIMES_MORE = 10, 10
+"""How many times fewer series the findings, and more series `detect_many`, are measured on to show the growth."""
 POINTS = 500
 SEED = 7001
 STEP = 2.0
 OTAVA_SERIES = 200
-TIMES_MORE = 10
+METRICS = ("test_execution_time", "test_setup_time", "test_teardown_time", "test_failure_rate", "test_complexity")
+_WARM_UP_SERIES = 200
+"""Of the small warehouse that goes first, so that libraries are loaded."""
 _NODES, _TYPES, _TESTS = 40, 4, 50
-Result = TypeVar("Result")
 _START = np.datetime64("2026-06-01", "us")
+_RECEIVED = datetime.fromisoformat("2026-07-01")
 
 
 @dataclass(frozen=True)
 class Stage:
-    """CPU seconds of functions by name in one process, and its peak memory in MB, values and interpreter included."""
+    """CPU seconds of one process and its peak memory in MB, values and interpreter included; wall seconds of steps."""
 
-    seconds: tuple[tuple[str, float], ...]
+    cpu: float
     peak_mb: float
-
-    @property
-    def total(self) -> float:
-        return sum(seconds for _, seconds in self.seconds)
+    steps: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True)
 class FindingsRun:
-    """`detect` and `chain` over SERIES, `chain_fewer` over TIMES_MORE as few; `detect_more` over MORE_SERIES and
-    `detect_fewer` over TIMES_MORE as few as those; Otava's CPU seconds for OTAVA_SERIES of the same series.
+    """`detect` and `findings` over SERIES, `findings_of_fewer` over TIMES_FEWER and `detect_more` over TIMES_MORE as
+    many; Otava's CPU seconds for OTAVA_SERIES of the same series.
     """
 
     detect: Stage
     detect_more: Stage
-    detect_fewer: Stage
-    chain: Stage
-    chain_fewer: Stage
+    findings: Stage
+    findings_of_fewer: Stage
     otava_version: str
     otava_seconds: float
 
@@ -71,13 +69,27 @@ def measure_findings() -> FindingsRun:
     answer = ask("otava", list(fleet(SERIES)[:OTAVA_SERIES]))
     return FindingsRun(
         detect=detect,
-        detect_more=_measured("detect_many", MORE_SERIES),
-        detect_fewer=_measured("detect_many", MORE_SERIES // TIMES_MORE),
-        chain=_measured("chain", SERIES),
-        chain_fewer=_measured("chain", SERIES // TIMES_MORE),
+        detect_more=_measured("detect_many", SERIES * TIMES_MORE),
+        findings=_findings_of(SERIES),
+        findings_of_fewer=_findings_of(SERIES // TIMES_FEWER),
         otava_version=answer.version,
         otava_seconds=answer.cpu_seconds,
     )
+
+
+def _findings_of(series: int) -> Stage:
+    with tempfile.TemporaryDirectory() as home:
+        _measured("warehouse", _WARM_UP_SERIES, str(Path(home) / "small"))
+        _measured("warehouse", series, str(Path(home) / "large"))
+        return _measured("findings", series, home)
+
+
+def _measured(stage: str, series: int, *more: str) -> Stage:
+    command = [sys.executable, "-m", "benchmarks.findings", stage, str(series), *more]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    figures = json.loads(done.stdout.splitlines()[-1])
+    steps = tuple((str(name), float(seconds)) for name, seconds in figures["steps"])
+    return Stage(float(figures["cpu"]), float(figures["peak_mb"]), steps)
 
 
 def fleet(series: int) -> FloatArray:
@@ -90,99 +102,98 @@ def fleet(series: int) -> FloatArray:
     return values.reshape(-1, POINTS)[:series]
 
 
-def _measured(stage: str, series: int) -> Stage:
-    command = [sys.executable, "-m", "benchmarks.findings", stage, str(series)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    figures = json.loads(done.stdout.splitlines()[-1])
-    return Stage(tuple((str(name), float(seconds)) for name, seconds in figures["seconds"]), float(figures["peak_mb"]))
-
-
 # In the process of its own
 
 
-def detect_many_alone(values: FloatArray) -> list[tuple[str, float]]:
+def detect_many_alone(series: int) -> tuple[float, list[tuple[str, float]]]:
     from perf_assets.analysis.change_points import detect_many
 
-    offsets = np.arange(len(values) + 1) * POINTS
+    values = fleet(series)
+    offsets = np.arange(series + 1) * POINTS
     detect_many(values[:1].ravel(), offsets[:2])
-    return [_timed("detect_many", lambda: detect_many(values.ravel(), offsets))[0]]
-
-
-def chain(values: FloatArray) -> list[tuple[str, float]]:
-    """All that `perf-assets run` computes of series between the warehouse and the findings, on hourly values."""
-    from perf_assets.analysis.anomalies import find_anomalies
-    from perf_assets.analysis.level_changes import find_change_points
-    from perf_assets.analysis.regressions import RegressionRules, find_regressions
-    from perf_assets.analysis.seasonality import seasonal_patterns
-    from perf_assets.analysis.sensitivity import find_detection_limits
-    from perf_assets.analysis.trends import find_trends
-
-    measurements = _measurements(values)
-    buckets = measurements[["series_id", "ts", "value"]]
-    series, runs = _series(len(values)), _runs()
-    widths = pd.Series(3600.0, index=series["series_id"])
-    times = []
-
-    changes_time, changes = _timed("find_change_points", lambda: find_change_points(measurements))
-    times.append(changes_time)
-    times.append(_timed("seasonal_patterns", lambda: seasonal_patterns(buckets, widths))[0])
-    times.append(_timed("find_trends", lambda: find_trends(buckets, series, changes[["series_id", "changed_at"]]))[0])
-    times.append(_timed("find_anomalies", lambda: find_anomalies(buckets))[0])
-    limits_time, limits = _timed("find_detection_limits", lambda: find_detection_limits(measurements, changes))
-    times.append(limits_time)
-    rules = RegressionRules()
-    times.append(_timed("find_regressions", lambda: find_regressions(changes, series, runs, limits, rules))[0])
-    return times
-
-
-def _timed(name: str, work: Callable[[], Result]) -> tuple[tuple[str, float], Result]:
     started = time.process_time()
-    result = work()
-    return (name, time.process_time() - started), result
+    detect_many(values.ravel(), offsets)
+    return time.process_time() - started, []
 
 
-def _measurements(values: FloatArray) -> pd.DataFrame:
-    count, points = values.shape
-    hours = _START + np.arange(points) * np.timedelta64(1, "h")
-    return pd.DataFrame(
-        {
-            "series_id": np.repeat(np.arange(count), points),
-            "run_id": np.tile(np.arange(points), count),
-            "ts": np.tile(hours, count),
-            "value": values.ravel(),
-        }
-    )
+def fill_warehouse(series: int, home: Path) -> tuple[float, list[tuple[str, float]]]:
+    """Load the fleet's hourly values as a team's results, up to the table of series."""
+    from perf_assets.catalog import load_catalog
+    from perf_assets.landing import Landing
+    from perf_assets.settings import Settings
+    from perf_assets.warehouse import Warehouse
+    from perf_assets.warehouse.loading import load_file
+    from perf_assets.warehouse.series import build_series
+
+    started = time.process_time()
+    settings, content = Settings(home=home), _parquet(fleet(series))
+    landed = Landing(settings.landing).land(content, name="fleet.parquet", received_at=_RECEIVED, origin="file")
+    warehouse = Warehouse(settings.database, settings.snapshots)
+    load_file(warehouse, landed, load_catalog(), settings.identity)
+    with warehouse.transaction() as con:
+        build_series(con, load_catalog())
+    return time.process_time() - started, []
 
 
-def _series(count: int) -> pd.DataFrame:
-    ids = np.arange(count)
-    node, test = ids % _NODES, ids // _NODES % _TESTS
-    end = _START + (POINTS - 1) * np.timedelta64(1, "h")
-    return pd.DataFrame(
-        {
-            "series_id": ids, "project": "fleet", "metric": [f"metric_{number}" for number in ids // (_NODES * _TESTS)],
-            "unit": "s", "direction": "lower_is_better", "test_name": [f"test-{number}" for number in test],
-            "node_id": [f"node-{number}" for number in node],
-            "node_type": [f"type-{number % _TYPES}" for number in node],
-            "title": [f"series {number}" for number in ids], "simulated": True, "first_seen": _START, "last_seen": end,
-            "as_of": end,
-        }
-    )  # fmt: skip
+def _parquet(values: FloatArray) -> bytes:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    place = np.arange(len(values)).repeat(POINTS)
+    node, test, metric = place % _NODES, place // _NODES % _TESTS, place // (_NODES * _TESTS)
+    hour = np.tile(np.arange(POINTS), len(values))
+    columns = {
+        "timestamp": _START + hour * np.timedelta64(1, "h"),
+        "metric_name": np.array(METRICS)[metric],
+        "metric_value": values.ravel(),
+        "test_name": np.char.add("test-", test.astype(str)),
+        "node_id": np.char.add("node-", node.astype(str)),
+        "node_type": np.char.add("type-", (node % _TYPES).astype(str)),
+        "test_run_id": np.char.add("run-", hour.astype(str)),
+    }
+    content = pa.BufferOutputStream()
+    pq.write_table(pa.table(columns), content)
+    return content.getvalue().to_pybytes()
 
 
-def _runs() -> pd.DataFrame:
-    names = [f"run-{number}" for number in range(POINTS)]
-    return pd.DataFrame({"run_id": np.arange(POINTS), "run_key": names, "commit_id": names, "context": "{}"})
+def write_findings(series: int, home: Path) -> tuple[float, list[tuple[str, float]]]:
+    """Read the series from the warehouse and write what is found of them, as the job of `perf-assets run` does.
+
+    A small warehouse goes first, so that libraries are loaded.
+    """
+    _materialised(home / "small")
+    started = time.process_time()
+    steps = _materialised(home / "large")
+    return time.process_time() - started, steps
 
 
-STAGES = {"detect_many": detect_many_alone, "chain": chain}
+def _materialised(home: Path) -> list[tuple[str, float]]:
+    """Wall seconds of the steps, the longest first."""
+    import dagster as dg
+
+    from perf_assets.defs.assets import trends
+    from perf_assets.defs.resources import resources_for
+    from perf_assets.settings import Settings
+
+    assets = [trends.change_points, trends.metric_trends, trends.seasonal_patterns, trends.anomalies,
+              trends.regressions]  # fmt: skip
+    quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+    with dg.DagsterInstance.ephemeral() as instance:
+        resources = resources_for(Settings(home=home))
+        result = dg.materialize(assets, instance=instance, resources=resources, run_config=quiet)
+    done = [event for event in result.all_events if event.is_step_success]
+    steps = [(str(event.step_key), event.step_success_data.duration_ms / 1000.0) for event in done]
+    return sorted(steps, key=lambda step: -step[1])
+
+
+STAGES = {"detect_many": detect_many_alone, "warehouse": fill_warehouse, "findings": write_findings}
 
 
 def main() -> None:
-    stage, series = sys.argv[1], int(sys.argv[2])
-    seconds = STAGES[stage](fleet(series))
+    stage, series, *home = sys.argv[1:]
+    spent, steps = STAGES[stage](int(series), *map(Path, home))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"seconds": seconds, "peak_mb": peak}))
+    print(json.dumps({"cpu": spent, "steps": steps, "peak_mb": peak}))
 
 
 if __name__ == "__main__":
