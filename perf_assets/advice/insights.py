@@ -41,6 +41,7 @@ def key_insights(
 def change_title(row: Any) -> str:
     """One line for a regression or improvement (a row of regressions): what, how much, since when."""
     subject = {
+        "runner_image": f"runner image {row.scope_name}",
         "node_type": f"all {row.scope_name} nodes",
         "node": f"node {row.scope_name}",
         "test": f"{row.scope_name} on {row.members} nodes",

@@ -126,6 +126,13 @@ def _proposal(row: Any, effect: str) -> dict[str, object]:
         bracket = f"between the runs {row.last_good_run} and {row.first_bad_run}"
     words = metric_words(row.metric)
     place = _first_known(row.test_name, row.node_id, row.project)
+    if row.scope == "runner_image":
+        return {
+            "kind": "runner_image_regression", "subject": name,
+            "title": f"Runner image {name}: {words} {size} since {since}",
+            "action": f"Roll runner image {name} back, or look at what changed in it. {row.explanation}",
+            "expected_effect": f"{effect}; no single test needs investigation.",
+        }  # fmt: skip
     if row.scope == "node_type":
         return {
             "kind": "runner_image_regression", "subject": name,

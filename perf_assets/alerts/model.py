@@ -82,7 +82,8 @@ def _title(row: Any) -> str:
 
 def _subject(row: Any) -> str:
     # A test that takes longer is slower; for everything else the metric has to be named.
-    return str(row.scope_name) if _is_duration_of_test(row) else f"{row.metric} of {row.scope_name}"
+    place = f"runner image {row.scope_name}" if row.scope == "runner_image" else str(row.scope_name)
+    return place if _is_duration_of_test(row) else f"{row.metric} of {place}"
 
 
 def _is_duration_of_test(row: Any) -> bool:
@@ -110,6 +111,7 @@ def _facts(row: Any) -> tuple[tuple[str, str], ...]:
         ("Before and after", f"{_quantity(row.before, row.unit)} → {_quantity(row.after, row.unit)}"),
         ("Change", _change_with_interval(row)),
         ("Cause", _text(row.cause)),
+        ("Runner image", str(row.scope_name) if row.scope == "runner_image" else ""),
         ("Project", _text(row.project)),
         ("Test", _text(row.test_name)),
         ("Node", _text(row.node_id)),

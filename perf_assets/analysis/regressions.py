@@ -1,32 +1,42 @@
 """Regressions and improvements: changes that are significant and large enough, with what moved together taken as one.
 
 A slow node shifts every series of the node; reporting each would bury the message. So changes are explained from the
-top: the node type, node or test most of whose series changed at one time takes its members, and only what is left is
-judged series by series, in a family of its own for the false-discovery control, so that a hundred members of one cause
-do not make a hundred-and-first, false one easier to believe (Benjamini & Bogomolov 2014, Selective inference on
-multiple
-families of hypotheses).
+top: the runner image, node type, node or test most of whose series changed at one time takes its members, and only what
+is left is judged series by series, in a family of its own for the false-discovery control, so that a hundred members of
+one cause do not make a hundred-and-first, false one easier to believe (Benjamini & Bogomolov 2014, Selective inference
+on multiple families of hypotheses).
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from perf_assets.analysis.level_changes import ALL_DAY
-from perf_assets.analysis.statistics import benjamini_hochberg
+from perf_assets.analysis.ragged import IndexArray, offsets_of
+from perf_assets.analysis.statistics import FloatArray, benjamini_hochberg
 
-SCOPES = (("node_type", "node_type"), ("node", "node_id"), ("test", "test_name"))
-_LARGEST_GAP = pd.Timedelta(hours=36)
+TimeArray = npt.NDArray[np.datetime64]
+BoolArray = npt.NDArray[np.bool_]
+
+PLACES = (("node_type", "node_type"), ("node", "node_id"), ("test", "test_name"))
+"""Scopes that are columns of a series, the wider before the narrower."""
+RUNNER_IMAGE = "runner_image"
+"""The scope of series that went over to a new runner image, and moved when they did."""
+DIRECTED = ("lower_is_better", "higher_is_better")
+_LARGEST_GAP = np.timedelta64(36, "h")
 """Changes of one cause are found at most this far apart, from one series to the next."""
 _LEAST_SHARE = 0.5
 _FEWEST_MEMBERS = 3
+_AS_WELL = 0.8
+"""A runner image is the reason for what a place shows if it moved at least this much of the place's share of series."""
 _TOO_GOOD = " Too good to be taken on trust: does the test still do its work?"
 
 REGRESSION_COLUMNS = (
@@ -73,6 +83,7 @@ def find_regressions(
     limits: pd.DataFrame,
     rules: RegressionRules,
     anchors: pd.DataFrame | None = None,
+    image_changes: pd.DataFrame | None = None,
 ) -> Regressions:
     """Decide which change points matter.
 
@@ -85,63 +96,41 @@ def find_regressions(
     `changes`: rows of change_points; `series`: rows of metric_series (all series tested, changed or not); `runs`:
     run_id, run_key, commit_id, context (JSON text) of the runs that changes name; `limits`: series_id and
     smallest_detectable; `anchors`: series_id and regression_id (text), part_of_day, kind, low_ts, high_ts of
-    regressions confirmed earlier, whose ids are kept where the times overlap.
+    regressions confirmed earlier, whose ids are kept where the times overlap; `image_changes`: series_id, runner_image,
+    since: the first measurement of each series on another runner image than the one before (none: images explain
+    nothing).
     Changes of neutral series are no regressions. Relative sizes need a level other than 0.
     """
     candidates = _candidates(changes, series, rules)
-    groups = _explain(candidates, series, rules)
-    grouped = {index for group in groups for index in group.rows}
-    single = candidates.loc[~candidates.index.isin(grouped)]
-    groups += _singles(single, len(series) - candidates.loc[list(grouped), "series_id"].nunique(), rules)
-    run_of = runs.set_index("run_id")
+    columns = _columns(candidates)
+    groups = _explain(candidates, columns, _claims(candidates, series, image_changes))
+    grouped = candidates.index.isin(_all_rows(groups))
+    family = len(series) - candidates.loc[grouped, "series_id"].nunique()
+    groups += _singles(candidates[~grouped], family, rules)
+    table = _table(groups, candidates, columns, runs, rules)
     detectable = limits.set_index("series_id")["smallest_detectable"]
-    records, members, fixed = [], [], []
-    used: set[int] = set()
-    for group in groups:
-        rows = candidates.loc[group.rows]
-        record = _record(group, rows, run_of, rules)
-        record["recovered_at"] = _recovered_at(record, candidates, rules)
-        record["smallest_detectable"] = detectable.get(record["series_id"], np.nan)
-        record["regression_id"] = _regression_id(record, rows, anchors, used)
-        used.add(int(str(record["regression_id"])))
-        records.append(record)
-        own = rows.sort_values("p_value").drop_duplicates("series_id")
-        members.append(
-            own[["series_id", "changed_at", "before", "after", "change"]].assign(regression_id=record["regression_id"])
-        )
-        if record["state"] == "confirmed":
-            fixed.append(_anchors_of(record, own, series))
-    table = pd.DataFrame(records, columns=list(REGRESSION_COLUMNS))
-    table = table.sort_values(["first_bad_at", "members"], ascending=False, ignore_index=True)
-    return Regressions(table, _joined(members, MEMBER_COLUMNS), _joined(fixed, ANCHOR_COLUMNS))
-
-
-def _joined(parts: list[pd.DataFrame], columns: tuple[str, ...]) -> pd.DataFrame:
-    return pd.concat(parts, ignore_index=True)[list(columns)] if parts else pd.DataFrame(columns=list(columns))
-
-
-def _anchors_of(record: Mapping[str, object], rows: pd.DataFrame, series: pd.DataFrame) -> pd.DataFrame:
-    as_of = series.loc[series["series_id"] == record["series_id"], "as_of"].iloc[0]
-    return pd.DataFrame(
-        {
-            "series_id": rows["series_id"].astype(str),
-            "first_bad_run": str(record["first_bad_run"]),
-            "part_of_day": record["part_of_day"],
-            "kind": record["kind"],
-            "regression_id": str(record["regression_id"]),
-            "low_ts": rows["changed_at_low"],
-            "high_ts": rows["changed_at_high"],
-            "confirmed_at": as_of,
-        }
+    table["smallest_detectable"] = detectable.reindex(table["series_id"]).to_numpy()
+    table["regression_id"] = _regression_ids(table, groups, candidates, anchors)
+    members = _members(groups, candidates, table)
+    fixed = _anchors(members, table, series)
+    table = table[list(REGRESSION_COLUMNS)].sort_values(
+        ["first_bad_at", "members"], ascending=False, ignore_index=True, kind="stable"
     )
+    return Regressions(table, members[list(MEMBER_COLUMNS)], fixed)
 
 
 @dataclass(frozen=True)
 class _Group:
+    """What one cause explains: rows of the candidates."""
+
     scope: str
     name: str
-    rows: list[int]
+    rows: IndexArray
     q_value: float
+
+
+def _all_rows(groups: Sequence[_Group]) -> IndexArray:
+    return np.concatenate([np.empty(0, dtype=np.intp), *(group.rows for group in groups)])
 
 
 def _candidates(changes: pd.DataFrame, series: pd.DataFrame, rules: RegressionRules) -> pd.DataFrame:
@@ -149,9 +138,9 @@ def _candidates(changes: pd.DataFrame, series: pd.DataFrame, rules: RegressionRu
         "series_id", "project", "metric", "unit", "direction", "test_name", "node_id", "node_type", "title",
         "simulated",
     ]  # fmt: skip
-    table = changes.merge(series[attributes], on="series_id").reset_index(drop=True)
+    table = changes.merge(series[attributes], on="series_id")
     table = table[(table["q_value"] <= rules.false_discovery_rate) & (table["before"] != 0)]
-    table = table[table["direction"].isin(["lower_is_better", "higher_is_better"])].copy()
+    table = table[table["direction"].isin(DIRECTED)].reset_index(drop=True)
     level = table["before"].abs()
     table["change"] = table["size"] / level
     table["change_low"] = table["size_low"] / level
@@ -164,53 +153,205 @@ def _candidates(changes: pd.DataFrame, series: pd.DataFrame, rules: RegressionRu
     return table
 
 
-def _explain(candidates: pd.DataFrame, series: pd.DataFrame, rules: RegressionRules) -> list[_Group]:
+# What moved together
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """Columns of the candidates as arrays, all of shape (rows,); `series` numbers the series."""
+
+    series: IndexArray
+    at: TimeArray
+    low: TimeArray
+    high: TimeArray
+    large: BoolArray
+    p_value: FloatArray
+    change: FloatArray
+
+
+def _columns(candidates: pd.DataFrame) -> _Columns:
+    at, low, high = (
+        candidates[name].to_numpy(dtype="datetime64[us]")
+        for name in ("changed_at", "changed_at_low", "changed_at_high")
+    )
+    return _Columns(
+        series=np.unique(candidates["series_id"].to_numpy(), return_inverse=True)[1],
+        at=at,
+        low=low,
+        high=high,
+        large=candidates["large"].to_numpy(dtype=bool),
+        p_value=candidates["p_value"].to_numpy(dtype=np.float64),
+        change=candidates["change"].to_numpy(dtype=np.float64),
+    )
+
+
+@dataclass(frozen=True)
+class _Claim:
+    """Changes of one kind that one place or runner image could explain.
+
+    `rows` are in order of time; `exact` marks those whose own interval of time fits, which alone count as evidence;
+    `peers(times)` is how many series could have moved with changes at those times.
+    """
+
+    scope: str
+    name: str
+    rows: IndexArray
+    exact: BoolArray
+    peers: Callable[[TimeArray], int]
+
+
+@dataclass(frozen=True)
+class _Moved:
+    """Rows of a claim that changed together, one a series, and their share of the series that could have."""
+
+    rows: IndexArray
+    share: float
+
+
+def _claims(candidates: pd.DataFrame, series: pd.DataFrame, image_changes: pd.DataFrame | None) -> list[_Claim]:
+    """In order of rank: of two that explain as many changes the first is taken."""
+    directed = series[series["direction"].isin(DIRECTED)]
+    changed = candidates[candidates["part_of_day"] == ALL_DAY].sort_values("changed_at", kind="stable")
+    claims = [claim for scope, column in PLACES for claim in _place_claims(scope, column, changed, directed)]
+    if image_changes is not None and len(image_changes) and len(changed):
+        claims += _image_claims(changed, image_changes.merge(directed[["series_id", "project"]], on="series_id"))
+    return claims
+
+
+def _place_claims(scope: str, column: str, changed: pd.DataFrame, directed: pd.DataFrame) -> Iterator[_Claim]:
+    first, last = (directed[name].to_numpy(dtype="datetime64[us]") for name in ("first_seen", "last_seen"))
+    own = directed.groupby(["project", column]).indices
+    for (project, _, name), rows in _by_kind(changed, column):
+        peers = own[project, name]
+        yield _Claim(
+            scope, str(name), rows, np.ones(rows.size, dtype=bool), partial(_running, first[peers], last[peers])
+        )
+
+
+def _image_claims(changed: pd.DataFrame, image_changes: pd.DataFrame) -> Iterator[_Claim]:
+    since = image_changes["since"].to_numpy(dtype="datetime64[us]")
+    moved = image_changes["series_id"].to_numpy()
+    own = image_changes.groupby(["project", "runner_image"]).indices
+    near = _nearest_images(changed, image_changes)
+    for (project, _, name), rows in _by_kind(near, "runner_image"):
+        peers = own[project, name]
+        exact = near.loc[rows, "exact"].to_numpy(dtype=bool)
+        yield _Claim(RUNNER_IMAGE, str(name), rows, exact, partial(_gone_over, moved[peers], since[peers]))
+
+
+def _by_kind(changed: pd.DataFrame, column: str) -> Iterator[tuple[tuple[str, str, str], IndexArray]]:
+    """Project, kind and name with the rows of the candidates that have them, where they are enough to matter."""
+    rows = changed.index.to_numpy()
+    for keys, positions in sorted(changed.groupby(["project", "kind", column]).indices.items()):
+        if positions.size >= _FEWEST_MEMBERS:
+            yield keys, rows[positions]
+
+
+def _nearest_images(changed: pd.DataFrame, image_changes: pd.DataFrame) -> pd.DataFrame:
+    """Changed rows whose series went over to another runner image at about that time: `runner_image` is the new one,
+    `exact` where it did within the interval of the change's time.
+    """
+    images = image_changes[["series_id", "runner_image", "since"]].astype({"since": changed["changed_at"].dtype})
+    near = pd.merge_asof(
+        changed.reset_index(),
+        images.sort_values(["since", "series_id", "runner_image"]),
+        left_on="changed_at",
+        right_on="since",
+        by="series_id",
+        direction="nearest",
+    ).set_index("index")
+    low, high = near["changed_at_low"], near["changed_at_high"]
+    near["exact"] = (low <= near["since"]) & (near["since"] <= high)
+    margin = 2 * _LARGEST_GAP
+    return near[(low - margin <= near["since"]) & (near["since"] <= high + margin)]
+
+
+def _running(first_seen: TimeArray, last_seen: TimeArray, times: TimeArray) -> int:
+    """Series that were measured before and after the middle of `times`, which are in order."""
+    below, above = times[(times.size - 1) // 2], times[times.size // 2]
+    moment = below + (above - below) // 2
+    return int(np.count_nonzero((first_seen < moment) & (last_seen > moment)))
+
+
+def _gone_over(series: npt.NDArray[np.int64], since: TimeArray, times: TimeArray) -> int:
+    """Series that went over while `times`, which are in order, lasted, or shortly before or after."""
+    around = (since >= times[0] - _LARGEST_GAP) & (since <= times[-1] + _LARGEST_GAP)
+    return int(np.unique(series[around]).size)
+
+
+def _explain(candidates: pd.DataFrame, columns: _Columns, claims: Sequence[_Claim]) -> list[_Group]:
     """Groups from the largest down; a change belongs to one group only."""
-    directed = series[series["direction"].isin(["lower_is_better", "higher_is_better"])]
-    left = candidates[candidates["part_of_day"] == ALL_DAY]
+    left = np.ones(len(candidates), dtype=bool)
+    q_values = candidates["q_value"].to_numpy(dtype=np.float64)
+    of_row = _numbers_by_row(claims, len(candidates))
+    moved: dict[int, _Moved] = {}
+    stale = set(range(len(claims)))
     groups: list[_Group] = []
     while True:
-        best: _Group | None = None
-        for scope, column in SCOPES:
-            for keys, rows in left.groupby(["project", "kind", column], sort=True):
-                if len(rows) < _FEWEST_MEMBERS or (best is not None and len(rows) <= len(best.rows)):
-                    continue
-                peers = directed[(directed["project"] == keys[0]) & (directed[column] == keys[2])]
-                found = _largest_cluster(rows, peers, rules)
-                if len(found) >= _FEWEST_MEMBERS and (best is None or len(found) > len(best.rows)):
-                    best = _Group(scope, str(keys[2]), found, float(left.loc[found, "q_value"].min()))
-        if best is None:
+        for number in stale:
+            found = _moved_together(claims[number], columns, left)
+            moved.pop(number, None)
+            if found is not None:
+                moved[number] = found
+        if not moved:
             return groups
-        best = _with_stragglers(best, left, dict(SCOPES)[best.scope])
-        groups.append(best)
-        left = left.drop(index=best.rows)
+        number = _best(claims, moved)
+        claim, rows = claims[number], moved[number].rows
+        all_rows = _with_stragglers(claim, rows, columns, left)
+        groups.append(_Group(claim.scope, claim.name, all_rows, float(q_values[rows].min())))
+        left[all_rows] = False
+        stale = {number for row in all_rows for number in of_row[row]}
 
 
-def _largest_cluster(rows: pd.DataFrame, peers: pd.DataFrame, rules: RegressionRules) -> list[int]:
-    """Indices of the most changes that happened together, if they are enough of the series that could have changed."""
-    ordered = rows.sort_values("changed_at")
-    cluster = (ordered["changed_at"].diff() > _LARGEST_GAP).cumsum()
-    best: list[int] = []
-    for _, together in ordered.groupby(cluster):
-        moment = together["changed_at"].median()
-        running = peers[(peers["first_seen"] < moment) & (peers["last_seen"] > moment)]
-        distinct = together["series_id"].nunique()
-        large = together.loc[together["large"], "series_id"].nunique()
-        enough = distinct >= max(_FEWEST_MEMBERS, _LEAST_SHARE * len(running))
-        if enough and large >= _FEWEST_MEMBERS and distinct > len(best):
-            best = [int(index) for index in together.drop_duplicates("series_id").index]
+def _numbers_by_row(claims: Sequence[_Claim], rows: int) -> list[list[int]]:
+    numbers: list[list[int]] = [[] for _ in range(rows)]
+    for number, claim in enumerate(claims):
+        for row in claim.rows:
+            numbers[row].append(number)
+    return numbers
+
+
+def _best(claims: Sequence[_Claim], moved: Mapping[int, _Moved]) -> int:
+    """The claim that explains most; a runner image before the place where it was put in, as it is the reason."""
+    by_size = sorted(moved, key=lambda number: (-moved[number].rows.size, number))
+    images = [number for number in by_size if claims[number].scope == RUNNER_IMAGE]
+    places = [number for number in by_size if claims[number].scope != RUNNER_IMAGE]
+    if not images or not places:
+        return by_size[0]
+    image, place = images[0], places[0]
+    as_many = moved[image].rows.size >= moved[place].rows.size
+    return image if as_many and moved[image].share >= _AS_WELL * moved[place].share else place
+
+
+def _moved_together(claim: _Claim, columns: _Columns, left: BoolArray) -> _Moved | None:
+    """The most changes that happened together, if they are enough of the series that could have changed."""
+    still = left[claim.rows]
+    rows, exact = claim.rows[still], claim.exact[still]
+    ends = np.flatnonzero(np.diff(columns.at[rows]) > _LARGEST_GAP) + 1
+    best: _Moved | None = None
+    for start, end in zip([0, *ends], [*ends, rows.size], strict=True):
+        if end - start < max(_FEWEST_MEMBERS, best.rows.size + 1 if best else 0):
+            continue
+        together, fits = rows[start:end], exact[start:end]
+        firsts = np.unique(columns.series[together], return_index=True)[1]
+        evidence = np.unique(columns.series[together[fits]]).size
+        large = np.unique(columns.series[together[columns.large[together]]]).size
+        if min(evidence, large) < _FEWEST_MEMBERS or (best is not None and firsts.size <= best.rows.size):
+            continue
+        peers = claim.peers(columns.at[together])
+        if evidence >= _LEAST_SHARE * peers:
+            best = _Moved(together[firsts], evidence / max(peers, 1))
     return best
 
 
-def _with_stragglers(group: _Group, left: pd.DataFrame, column: str) -> _Group:
-    """Add changes whose uncertain time reaches into the group's, and those of the scope's other series a little off."""
-    members = left.loc[group.rows]
-    low, high = members["changed_at"].min() - _LARGEST_GAP, members["changed_at"].max() + _LARGEST_GAP
-    first = members.iloc[0]
-    same = left[(left["project"] == first["project"]) & (left[column] == group.name) & (left["kind"] == first["kind"])]
-    margin = (~same["series_id"].isin(members["series_id"])).astype("int64") * (2 * _LARGEST_GAP)
-    near = same[(same["changed_at_low"] - margin <= high) & (same["changed_at_high"] + margin >= low)]
-    return _Group(group.scope, group.name, sorted({*group.rows, *(int(index) for index in near.index)}), group.q_value)
+def _with_stragglers(claim: _Claim, found: IndexArray, columns: _Columns, left: BoolArray) -> IndexArray:
+    """Add changes whose uncertain time reaches into the group's, and those of the claim's other series a little off."""
+    low, high = columns.at[found].min() - _LARGEST_GAP, columns.at[found].max() + _LARGEST_GAP
+    rows = claim.rows[left[claim.rows]]
+    other = ~np.isin(columns.series[rows], columns.series[found])
+    margin = other.astype(np.int64) * (2 * _LARGEST_GAP)
+    near = (columns.low[rows] - margin <= high) & (columns.high[rows] + margin >= low)
+    return np.union1d(found, rows[near])
 
 
 def _singles(rows: pd.DataFrame, family: int, rules: RegressionRules) -> list[_Group]:
@@ -219,79 +360,104 @@ def _singles(rows: pd.DataFrame, family: int, rules: RegressionRules) -> list[_G
     quiet = max(family - rows["series_id"].nunique(), 0)
     q_values = benjamini_hochberg(np.concatenate((p_values, np.ones(quiet))))[: p_values.size]
     return [
-        _Group("series", str(title), [int(index)], float(q))
+        _Group("series", str(title), np.array([index], dtype=np.intp), float(q))
         for index, title, large, q in zip(rows.index, rows["title"], rows["large"], q_values, strict=True)
         if large and q <= rules.false_discovery_rate
     ]
 
 
-def _record(group: _Group, rows: pd.DataFrame, runs: pd.DataFrame, rules: RegressionRules) -> dict[str, object]:
-    large = rows[rows["large"]] if rows["large"].any() else rows
-    middle = large["changed_at"].sort_values().iloc[len(large) // 2]
-    distance = (large["changed_at"] - middle).abs().dt.total_seconds().to_numpy()
-    best = large.iloc[int(np.lexsort((large["series_id"], large["p_value"], distance))[0])]
-    bad, good = _run(runs, best["index_run_id"]), _run(runs, best["previous_run_id"])
-    shifted = _shifted_context(good, bad)
-    cause = _cause(group.scope, shifted)
-    change = float(large["change"].median())
-    beyond_doubt = len(rows) >= _FEWEST_MEMBERS or bool(best["confirmed"])
-    confirmed = beyond_doubt and int(best["points_after"]) >= rules.confirm_after
-    suspicious = best["kind"] == "improvement" and _incredible(change, str(best["direction"]))
-    return {
-        "series_id": best["series_id"],
-        "scope": group.scope,
-        "scope_name": group.name,
-        "cause": cause,
-        "kind": best["kind"],
-        "state": "confirmed" if confirmed else "suspected",
-        "part_of_day": best["part_of_day"],
-        **{name: best[name] for name in ("project", "metric", "unit", "test_name", "node_id", "node_type")},
-        "before": best["before"],
-        "after": best["after"],
-        "change": change,
-        "change_low": best["change_low"] if len(large) == 1 else _median_interval(large["change"])[0],
-        "change_high": best["change_high"] if len(large) == 1 else _median_interval(large["change"])[1],
-        "p_value": best["p_value"],
-        "q_value": group.q_value,
-        "last_good_run": good.get("run_key"),
-        "first_bad_run": bad.get("run_key"),
-        "last_good_at": best["previous_at"],
-        "first_bad_at": best["changed_at"],
-        "last_good_commit": good.get("commit_id"),
-        "first_bad_commit": bad.get("commit_id"),
-        "members": int(rows["series_id"].nunique()),
-        "suspicious": suspicious,
-        "explanation": _explanation(group, rows, cause, shifted) + (_TOO_GOOD if suspicious else ""),
-        "simulated": bool(best["simulated"]),
-    }
+# The table
 
 
-def _incredible(change: float, direction: str) -> bool:
-    """Half the cost, or twice the yield."""
-    return change <= -0.5 if direction == "lower_is_better" else change >= 1.0
+def _table(
+    groups: Sequence[_Group], candidates: pd.DataFrame, columns: _Columns, runs: pd.DataFrame, rules: RegressionRules
+) -> pd.DataFrame:
+    """One row a group, in their order, with REGRESSION_COLUMNS but for regression_id and smallest_detectable."""
+    telling = [_telling(group.rows, columns) for group in groups]
+    best = np.array([_clearest(rows, columns) for rows in telling], dtype=np.intp)
+    table = candidates.iloc[best].reset_index(drop=True)
+    table = table.rename(columns={"previous_at": "last_good_at", "changed_at": "first_bad_at"})
+    table["change"] = np.array([np.median(columns.change[rows]) for rows in telling], dtype=np.float64)
+    for number, rows in enumerate(telling):
+        if rows.size > 1:
+            table.loc[number, ["change_low", "change_high"]] = _median_interval(columns.change[rows])
+    table["q_value"] = np.array([group.q_value for group in groups], dtype=np.float64)
+    table["members"] = np.array([np.unique(columns.series[group.rows]).size for group in groups], dtype=np.int64)
+    table["state"] = _states(groups, table, rules)
+    table["suspicious"] = _suspicious(table)
+    table["recovered_at"] = _recovered_at(best, candidates, columns, rules)
+    table["scope"] = [group.scope for group in groups]
+    table["scope_name"] = [group.name for group in groups]
+    return _with_runs(table, runs)
 
 
-def _recovered_at(record: Mapping[str, Any], candidates: pd.DataFrame, rules: RegressionRules) -> object:
+def _telling(rows: IndexArray, columns: _Columns) -> IndexArray:
+    """Those of the rows that are large enough to matter, or all where none is."""
+    large = rows[columns.large[rows]]
+    return large if large.size else rows
+
+
+def _clearest(rows: IndexArray, columns: _Columns) -> int:
+    """The change nearest to the middle one; of several at one time the one with the strongest evidence."""
+    middle = np.sort(columns.at[rows])[rows.size // 2]
+    distance = np.abs(columns.at[rows] - middle)
+    return int(rows[np.lexsort((columns.series[rows], columns.p_value[rows], distance))[0]])
+
+
+def _states(groups: Sequence[_Group], table: pd.DataFrame, rules: RegressionRules) -> list[str]:
+    many = np.array([group.rows.size >= _FEWEST_MEMBERS for group in groups], dtype=bool)
+    confirmed = (many | table["confirmed"].to_numpy(dtype=bool)) & (table["points_after"] >= rules.confirm_after)
+    return ["confirmed" if each else "suspected" for each in confirmed]
+
+
+def _suspicious(table: pd.DataFrame) -> pd.Series:
+    """Improvements too good to be taken on trust: half the cost, or twice the yield."""
+    lower = table["direction"] == "lower_is_better"
+    incredible = (lower & (table["change"] <= -0.5)) | (~lower & (table["change"] >= 1.0))
+    return incredible & (table["kind"] == "improvement")
+
+
+def _recovered_at(best: IndexArray, candidates: pd.DataFrame, columns: _Columns, rules: RegressionRules) -> TimeArray:
     """When the series of a regression came back to within the threshold of its old level, or better; else NaT."""
-    later = candidates[
-        (candidates["series_id"] == record["series_id"]) & (candidates["changed_at"] > record["first_bad_at"])
-    ]
-    worse = np.sign(float(record["after"]) - float(record["before"]))
-    excess = (later["after"] - record["before"]) * worse / abs(float(record["before"]))
-    back = later.loc[excess < rules.threshold_of(str(record["metric"])), "changed_at"]
-    return back.min() if record["kind"] == "regression" and len(back) else pd.NaT
+    before, after = (candidates[name].to_numpy(dtype=np.float64) for name in ("before", "after"))
+    thresholds = candidates["metric"].map(rules.threshold_of).to_numpy(dtype=np.float64)
+    worse = (candidates["kind"] == "regression").to_numpy(dtype=bool)
+    by_series = np.argsort(columns.series, kind="stable")
+    offsets = offsets_of(np.bincount(columns.series, minlength=1))
+    recovered = np.full(best.size, np.datetime64("NaT", "us"))
+    for number, row in enumerate(best):
+        own = by_series[offsets[columns.series[row]] : offsets[columns.series[row] + 1]]
+        later = own[columns.at[own] > columns.at[row]]
+        excess = (after[later] - before[row]) * np.sign(after[row] - before[row]) / abs(before[row])
+        back = later[excess < thresholds[row]]
+        if worse[row] and back.size:
+            recovered[number] = columns.at[back].min()
+    return recovered
 
 
-def _run(runs: pd.DataFrame, run_id: object) -> dict[str, object]:
-    if run_id not in runs.index:
-        return {}
-    row = runs.loc[run_id]
-    return {name: (None if pd.isna(row[name]) else row[name]) for name in ("run_key", "commit_id", "context")}
+def _with_runs(table: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+    """Add what the runs on both sides tell: their names and commits, the cause and the explanation."""
+    known = runs.set_index("run_id")[["run_key", "commit_id", "context"]]
+    good, bad = (known.reindex(table[name]).reset_index() for name in ("previous_run_id", "index_run_id"))
+    shifted = [_shifted_context(*contexts) for contexts in zip(good["context"], bad["context"], strict=True)]
+    causes = [_cause(scope, told) for scope, told in zip(table["scope"], shifted, strict=True)]
+    rows = zip(table["scope"], table["scope_name"], table["members"], table["suspicious"], shifted, strict=True)
+    return table.assign(
+        last_good_run=good["run_key"],
+        first_bad_run=bad["run_key"],
+        last_good_commit=good["commit_id"],
+        first_bad_commit=bad["commit_id"],
+        cause=causes,
+        explanation=[
+            _explanation(scope, name, count, told) + (_TOO_GOOD if suspicious else "")
+            for scope, name, count, suspicious, told in rows
+        ],
+    )
 
 
-def _shifted_context(good: Mapping[str, object], bad: Mapping[str, object]) -> list[str]:
+def _shifted_context(good: object, bad: object) -> list[str]:
     """What the environment said of itself before and after, where that differs; the commit differs in any case."""
-    before, after = (json.loads(str(run.get("context") or "{}")) for run in (good, bad))
+    before, after = (json.loads(context) if isinstance(context, str) else {} for context in (good, bad))
     return [
         f"{name} changed from {before[name]} to {after[name]}"
         for name in sorted(set(before) & set(after))
@@ -300,53 +466,95 @@ def _shifted_context(good: Mapping[str, object], bad: Mapping[str, object]) -> l
 
 
 def _cause(scope: str, shifted: list[str]) -> str:
-    if scope in ("node", "node_type"):
+    if scope in (RUNNER_IMAGE, "node", "node_type"):
         return "environment"
     if scope == "test":
         return "code"
     return "environment" if shifted else "unknown"
 
 
-def _explanation(group: _Group, rows: pd.DataFrame, cause: str, shifted: list[str]) -> str:
-    count = rows["series_id"].nunique()
+def _explanation(scope: str, name: str, count: int, shifted: list[str]) -> str:
     told = f"; {', '.join(shifted)}" if shifted else ""
-    if group.scope == "node_type":
-        return f"{count} series of node type {group.name} moved together: the environment changed, not one test{told}."
-    if group.scope == "node":
-        return f"{count} series of node {group.name} moved together and other nodes did not: the node changed{told}."
-    if group.scope == "test":
-        return f"{group.name} changed on {count} nodes at one time: its code changed, not a node{told}."
+    if scope == RUNNER_IMAGE:
+        return (
+            f"{count} series went over to runner image {name} and moved together: the environment changed, "
+            f"not one test{told}."
+        )
+    if scope == "node_type":
+        return f"{count} series of node type {name} moved together: the environment changed, not one test{told}."
+    if scope == "node":
+        return f"{count} series of node {name} moved together and other nodes did not: the node changed{told}."
+    if scope == "test":
+        return f"{name} changed on {count} nodes at one time: its code changed, not a node{told}."
     if shifted:
         return f"Only this series changed, when {', '.join(shifted)}."
     return "Only this series changed."
 
 
-def _median_interval(values: pd.Series) -> tuple[float, float]:
+def _median_interval(values: FloatArray) -> tuple[float, float]:
     """95 % interval of the median by order statistics (David & Nagaraja 2003, Order Statistics)."""
-    ordered = np.sort(values.to_numpy(dtype=np.float64))
+    ordered = np.sort(values)
     n = ordered.size
     reach = 0.98 * np.sqrt(n)
     low, high = max(int(np.floor(n / 2 - reach)), 0), min(int(np.ceil(n / 2 + reach)), n - 1)
     return float(ordered[low]), float(ordered[high])
 
 
-def _regression_id(
-    record: Mapping[str, object], rows: pd.DataFrame, anchors: pd.DataFrame | None, used: set[int]
-) -> int:
+# Ids
+
+
+def _regression_ids(
+    table: pd.DataFrame, groups: Sequence[_Group], candidates: pd.DataFrame, anchors: pd.DataFrame | None
+) -> list[int]:
     """The id given when it was first confirmed, by most of its members; else a hash of series and first bad run."""
-    if anchors is not None and not anchors.empty:
-        known = anchors.merge(
-            rows[["series_id", "changed_at_low", "changed_at_high"]].astype({"series_id": str}), on="series_id"
-        )
-        known = known[
-            (known["part_of_day"] == record["part_of_day"])
-            & (known["kind"] == record["kind"])
-            & (pd.to_datetime(known["low_ts"]) <= known["changed_at_high"])
-            & (pd.to_datetime(known["high_ts"]) >= known["changed_at_low"])
-        ]
-        votes = known.groupby("regression_id")["series_id"].nunique().sort_index()
-        for regression_id in votes.sort_values(ascending=False, kind="stable").index:
-            if int(regression_id) not in used:
-                return int(regression_id)
-    key = f"{record['series_id']}/{record['part_of_day']}/{record['first_bad_run']}"
-    return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), "big", signed=True)
+    elected = _elected(groups, candidates, anchors) if anchors is not None and len(anchors) else {}
+    ids: list[int] = []
+    used: set[int] = set()
+    keys = zip(table["series_id"], table["part_of_day"], table["first_bad_run"], strict=True)
+    for number, (series_id, part_of_day, run) in enumerate(keys):
+        key = f"{series_id}/{part_of_day}/{run}"
+        own = int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), "big", signed=True)
+        ids.append(next((known for known in elected.get(number, []) if known not in used), own))
+        used.add(ids[-1])
+    return ids
+
+
+def _elected(groups: Sequence[_Group], candidates: pd.DataFrame, anchors: pd.DataFrame) -> dict[int, list[int]]:
+    """By number of the group: ids that its members were given before, the one of most members first."""
+    rows = _rows_of_groups(groups, candidates).astype({"series_id": str})
+    known = rows.merge(anchors, on=["series_id", "part_of_day", "kind"])
+    known = known[
+        (pd.to_datetime(known["low_ts"]) <= known["changed_at_high"])
+        & (pd.to_datetime(known["high_ts"]) >= known["changed_at_low"])
+    ]
+    votes = known.groupby(["group", "regression_id"])["series_id"].nunique().reset_index(name="votes")
+    votes = votes.sort_values(["group", "votes", "regression_id"], ascending=[True, False, True])
+    return {int(number): [int(known) for known in ids] for number, ids in votes.groupby("group")["regression_id"]}
+
+
+def _rows_of_groups(groups: Sequence[_Group], candidates: pd.DataFrame) -> pd.DataFrame:
+    """The candidates in groups, with the number of their group."""
+    sizes = [group.rows.size for group in groups]
+    return candidates.iloc[_all_rows(groups)].assign(group=np.repeat(np.arange(len(groups)), sizes))
+
+
+def _members(groups: Sequence[_Group], candidates: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
+    """One row a group and series, the change with the strongest evidence; `group` numbers the rows of `table`."""
+    rows = _rows_of_groups(groups, candidates).sort_values(["group", "p_value"], kind="stable")
+    own = rows.drop_duplicates(["group", "series_id"]).reset_index(drop=True)
+    return own.assign(regression_id=table["regression_id"].to_numpy()[own["group"]])
+
+
+def _anchors(members: pd.DataFrame, table: pd.DataFrame, series: pd.DataFrame) -> pd.DataFrame:
+    """ANCHOR_COLUMNS of the confirmed ones."""
+    shown = table[["series_id", "first_bad_run", "state"]].iloc[members["group"]].reset_index(drop=True)
+    as_of = series.set_index("series_id")["as_of"].reindex(shown["series_id"]).to_numpy()
+    anchors = members.assign(
+        series_id=members["series_id"].astype(str),
+        first_bad_run=shown["first_bad_run"].astype(str),
+        regression_id=members["regression_id"].astype(str),
+        low_ts=members["changed_at_low"],
+        high_ts=members["changed_at_high"],
+        confirmed_at=as_of,
+    )
+    return anchors.loc[shown["state"] == "confirmed", list(ANCHOR_COLUMNS)].reset_index(drop=True)

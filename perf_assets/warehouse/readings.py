@@ -74,6 +74,33 @@ def metric_change_times(con: DuckDBPyConnection) -> pd.DataFrame:
     ).df()
 
 
+RUNNER_IMAGE_NAMES = ("runner_image", "worker_image", "node_image", "os_image", "vm_image", "image")
+"""Names under which results may give the runner image in their context; the first that is there counts."""
+_IMAGE = f"""list_filter(json_extract_string(context, {[f"$.{name}" for name in RUNNER_IMAGE_NAMES]}),
+  lambda image: image <> '')[1]"""
+
+
+def image_changes(con: DuckDBPyConnection) -> pd.DataFrame:
+    """series_id, runner_image, since: the first measurement of a series on another image than the one before."""
+    return con.execute(_IMAGE_CHANGES).df()
+
+
+_IMAGE_CHANGES = f"""
+WITH of_runs AS (SELECT run_id, {_IMAGE} AS image FROM runs WHERE contains(context, 'image')),
+of_measurements AS (
+  SELECT series_id, run_id, {_IMAGE} AS image FROM measurement_details WHERE contains(context, 'image')
+), known AS (
+  SELECT m.series_id, m.run_id, m.ts, coalesce(d.image, r.image) AS image
+  FROM analysed_measurements m JOIN of_runs r USING (run_id)
+  LEFT JOIN of_measurements d ON d.series_id = m.series_id AND d.run_id = m.run_id
+), beside_previous AS (
+  SELECT *, lag(image) OVER (PARTITION BY series_id ORDER BY ts, run_id) AS previous FROM known WHERE image IS NOT NULL
+)
+SELECT series_id, image AS runner_image, ts AS since FROM beside_previous WHERE image <> previous
+ORDER BY series_id, since, runner_image
+"""  # noqa: S608 - expressions of this module
+
+
 @dataclass(frozen=True)
 class ForecastSelection:
     """Which series are forecast: ids as text, those that may use Prophet, titles by id, limits, and how many there

@@ -124,6 +124,7 @@ def test_recovery_is_told():
         ("series", "all day", "x: +40 % since 2026-09-10 00:00 UTC"),
         ("test", "all day", "x on 3 nodes: test execution time +40 % since 2026-09-10 00:00 UTC"),
         ("node", "all day", "node x: test execution time +40 % since 2026-09-10 00:00 UTC"),
+        ("runner_image", "all day", "runner image x: test execution time +40 % since 2026-09-10 00:00 UTC"),
         ("node_type", "by night", "all x nodes (by night): test execution time +40 % since 2026-09-10 00:00 UTC"),
     ],
 )  # fmt: skip

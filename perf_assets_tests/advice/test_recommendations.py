@@ -60,6 +60,15 @@ def test_ids_depend_on_kind_and_subject_alone(kind):
     assert sum(first in recommend(found)["recommendation_id"].tolist() for found in CASES.values()) == 1
 
 
+def test_an_image_is_to_be_rolled_back_by_its_name():
+    (row,) = recommend(
+        findings(regressions=[{"scope": "runner_image", "scope_name": "2026.10.2", "members": 31}])
+    ).itertuples()
+    assert (row.kind, row.subject) == ("runner_image_regression", "2026.10.2")
+    assert row.title.startswith("Runner image 2026.10.2: test execution time +40 % since")
+    assert row.action.startswith("Roll runner image 2026.10.2 back")
+
+
 def test_ids_are_the_same_on_every_machine():
     assert recommend(CASES["slow_node"])["recommendation_id"].tolist() == [1734462351282280324]
 

@@ -79,12 +79,22 @@ def test_alert_of_a_regression():
         ({"change": float("nan"), "unit": "1"}, "test_execution_time of checkout_flow went from 12 to 13.68 since"),
         ({"cause": "unknown", "members": 1}, "(cause unknown)"),
         ({"scope": "node_type", "scope_name": "arm-large", "cause": "environment"}, "(environment, 20 series)"),
+        (
+            {"scope": "runner_image", "scope_name": "2026.10.2", "cause": "environment"},
+            "test_execution_time of runner image 2026.10.2 is 14 % higher since",
+        ),
         ({"part_of_day": "night 00-06 UTC"}, "(code, 20 nodes, night 00-06 UTC)"),
         ({"first_bad_at": pd.NaT}, "checkout_flow is 14 % slower (code"),
     ],
 )
 def test_titles(changes, expected):
     assert expected in title(**changes)
+
+
+def test_a_runner_image_is_a_fact_of_its_own():
+    (alert,) = alerts_from_regressions(table({"scope": "runner_image", "scope_name": "2026.10.2"}))
+    assert ("Runner image", "2026.10.2") in alert.facts
+    assert "Runner image" not in dict(alerts_from_regressions(table({}))[0].facts)
 
 
 def test_simulated_data_is_labelled_in_title_and_facts():
@@ -122,7 +132,7 @@ def test_failed_run():
     change=st.floats(),
     before=st.floats(),
     unit=st.sampled_from(["s", "1", "By", None]),
-    scope=st.sampled_from(["series", "test", "node", "node_type", "fleet"]),
+    scope=st.sampled_from(["series", "test", "node", "node_type", "runner_image"]),
     explanation=st.none() | st.text(),
 )
 def test_any_number_makes_a_title_of_one_line(change, before, unit, scope, explanation):

@@ -22,6 +22,7 @@ class Fleet:
     def __init__(self, tests: int = 4, nodes: int = 6, types: int = 2) -> None:
         self.rows: list[dict[str, object]] = []
         self.values: dict[int, np.ndarray] = {}
+        self.image_changes: list[tuple[int, str, object]] = []
         for test in range(tests):
             for node in range(nodes):
                 series_id = len(self.rows) + 1
@@ -34,11 +35,19 @@ class Fleet:
                 self.values[series_id] = 100 + 3 * white(POINTS, 1_000 + series_id)
 
     def shift(self, at: int, size: float, **where: str) -> Fleet:
-        for row in self.rows:
-            if all(row[name] == value for name, value in where.items()):
-                series_id = int(str(row["series_id"]))
-                self.values[series_id] = step(self.values[series_id], at, size)
+        for series_id in self.ids(**where):
+            self.values[series_id] = step(self.values[series_id], at, size)
         return self
+
+    def renew(self, at: int, image: str, **where: str) -> Fleet:
+        """Take series over to another runner image."""
+        self.image_changes += [(series_id, image, TS[at]) for series_id in self.ids(**where)]
+        return self
+
+    def ids(self, **where: str) -> list[int]:
+        return [
+            int(str(row["series_id"])) for row in self.rows if all(row[name] == value for name, value in where.items())
+        ]
 
     def find(self, rules: RegressionRules | None = None, anchors: pd.DataFrame | None = None) -> Regressions:
         series = pd.DataFrame(self.rows)
@@ -54,7 +63,9 @@ class Fleet:
         measurements = pd.concat(frames)
         changes = find_change_points(measurements)
         limits = find_detection_limits(measurements, changes)
-        return find_regressions(changes, series, runs, limits, rules or RegressionRules(), anchors)
+        images = pd.DataFrame(self.image_changes, columns=["series_id", "runner_image", "since"])
+        images = images.astype({"series_id": "int64", "since": "datetime64[us]"})
+        return find_regressions(changes, series, runs, limits, rules or RegressionRules(), anchors, images)
 
 
 def test_a_quiet_fleet_has_no_regression() -> None:
@@ -107,6 +118,58 @@ def test_what_moved_together_is_one_finding_with_its_cause(
     assert row["members"] == members == len(found.members)
     assert row["change"] == pytest.approx(0.2, abs=0.03)
     assert row["change_low"] <= row["change"] <= row["change_high"]
+
+
+@pytest.mark.parametrize(("where", "members"), [({}, 24), ({"node_type": "type-1"}, 12), ({"node_id": "node-2"}, 4)])
+def test_what_went_over_to_an_image_and_moved_then_is_the_images(where: dict[str, str], members: int) -> None:
+    found = Fleet().shift(50, 20.0, **where).renew(50, "2026.10.2", **where).find()
+    (row,) = found.table.itertuples()
+    assert (row.scope, row.scope_name, row.cause) == ("runner_image", "2026.10.2", "environment")
+    assert row.members == members == len(found.members)
+    assert row.explanation == (
+        f"{members} series went over to runner image 2026.10.2 and moved together: the environment changed, not one "
+        "test; runner_image changed from old to new."
+    )
+
+
+@pytest.mark.parametrize(
+    ("where", "scope"),
+    [({"test_name": "test-2"}, "test"), ({"node_id": "node-3"}, "node"), ({"node_type": "type-1"}, "node_type")],
+)
+def test_an_image_that_left_many_series_as_they_were_is_not_the_reason(where: dict[str, str], scope: str) -> None:
+    found = Fleet().shift(50, 20.0, **where).renew(50, "new").find()
+    assert found.table["scope"].tolist() == [scope]
+
+
+def test_an_image_that_came_at_another_time_is_not_the_reason() -> None:
+    found = Fleet().shift(50, 20.0, node_type="type-1").renew(30, "new", node_type="type-1").find()
+    assert found.table["scope"].tolist() == ["node_type"]
+
+
+def test_an_image_that_came_to_one_node_after_another_is_one_finding() -> None:
+    fleet = Fleet()
+    for number in range(6):
+        where = {"node_id": f"node-{number}"}
+        fleet.shift(40 + number, 20.0, **where).renew(40 + number, "new", **where)
+    (row,) = fleet.find().table.itertuples()
+    assert (row.scope, row.members) == ("runner_image", 24)
+
+
+def test_an_image_that_was_taken_back_is_an_improvement_of_the_one_before() -> None:
+    fleet = Fleet().shift(30, 20.0).renew(30, "new").shift(60, -20.0).renew(60, "old")
+    table = fleet.find().table.set_index("kind")
+    assert table["scope"].tolist() == ["runner_image", "runner_image"]
+    assert table["scope_name"].to_dict() == {"regression": "new", "improvement": "old"}
+    assert abs(table.loc["regression", "recovered_at"] - TS[60]) <= pd.Timedelta(days=2)
+
+
+def test_an_image_takes_series_that_neither_node_nor_test_have_in_common() -> None:
+    fleet = Fleet()
+    pairs = [{"test_name": f"test-{number}", "node_id": f"node-{number}"} for number in range(4)]
+    for where in pairs:
+        fleet.shift(50, 20.0, **where).renew(50, "new", **where)
+    (row,) = fleet.find().table.itertuples()
+    assert (row.scope, row.members) == ("runner_image", 4)
 
 
 def test_one_series_is_bracketed_by_its_runs_and_commits() -> None:
@@ -165,8 +228,11 @@ def test_ids_stay_when_an_anchored_change_moves_a_little() -> None:
 @given(st.randoms(use_true_random=False))
 def test_the_order_of_series_does_not_matter(random) -> None:
     fleet = Fleet().shift(50, 20.0, node_id="node-3").shift(30, -20.0, test_name="test-1")
+    fleet.shift(65, 30.0, node_type="type-0").renew(65, "new", node_type="type-0")
     before = fleet.find().table
+    assert set(before["scope"]) == {"node", "test", "runner_image"}
     random.shuffle(fleet.rows)
+    random.shuffle(fleet.image_changes)
     pd.testing.assert_frame_equal(before, fleet.find().table)
 
 

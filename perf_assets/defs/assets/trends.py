@@ -19,7 +19,7 @@ from perf_assets.settings import Settings
 from perf_assets.state import open_state
 from perf_assets.warehouse import Warehouse
 from perf_assets.warehouse.increments import complete, increment_of, joined, kept_rows
-from perf_assets.warehouse.readings import node_readings
+from perf_assets.warehouse.readings import image_changes, node_readings
 from perf_assets.warehouse.tables import (
     ANOMALIES,
     CHANGE_POINTS,
@@ -162,7 +162,7 @@ def joint_anomalies(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeRes
             "trends",
             ["change_points", "detection_limits", "metric_series"],
             {"numpy"},
-            "A slow node, a runner image or a test that shifts many series is one finding with members "
+            "A runner image, a slow node or a test that shifts many series is one finding with members "
             "(table regression_members).",
         )
     ],
@@ -173,6 +173,8 @@ def regressions(
 ) -> dg.MaterializeResult[None]:
     rules = settings.regressions
     series = warehouse.query("SELECT * FROM metric_series ORDER BY series_id")
+    with warehouse.reading() as con:
+        images = image_changes(con)
     with open_state(settings.state) as state:
         found = find_regressions(
             warehouse.query("SELECT * FROM change_points ORDER BY series_id, position"),
@@ -185,6 +187,7 @@ def regressions(
             warehouse.query("SELECT series_id, smallest_detectable FROM detection_limits"),
             RegressionRules(rules.threshold, rules.thresholds, rules.false_discovery_rate, rules.confirm_after),
             state.anchors(),
+            images,
         )
         warehouse.replace((REGRESSIONS, found.table), (REGRESSION_MEMBERS, found.members))
         state.add_anchors(found.anchors)
