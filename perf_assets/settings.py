@@ -9,10 +9,22 @@ import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from perf_assets.errors import UserError
 
@@ -34,8 +46,23 @@ def _pattern(text: str) -> str:
     return text
 
 
+def _moment(value: object) -> datetime:
+    """Naive UTC from a date and time of TOML or ISO 8601 text; UTC where no zone is written, midnight without time."""
+    try:
+        parsed = datetime.fromisoformat(value.strip()) if isinstance(value, str) else value
+    except ValueError as error:
+        raise ValueError("not a date and time, write it like 2026-09-10T06:00:00Z") from error
+    if isinstance(parsed, date) and not isinstance(parsed, datetime):
+        return datetime.combine(parsed, time.min)
+    if not isinstance(parsed, datetime):
+        raise ValueError("not a date and time, write it like 2026-09-10T06:00:00Z")
+    return parsed.astimezone(UTC).replace(tzinfo=None) if parsed.tzinfo else parsed
+
+
 _Share = Annotated[float, Field(gt=0, lt=10)]
 _Finite = Annotated[float, Field(allow_inf_nan=False)]
+_Moment = Annotated[datetime, BeforeValidator(_moment)]
+_Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
 class _Section(BaseModel):
@@ -87,6 +114,31 @@ class ForecastSettings(_Section):
     """Limits by metric name, on top of the catalogue's."""
 
 
+class Incident(_Section):
+    """A time whose measurements take no part in any analysis, because it is known why they are what they are.
+
+    What narrows it (project, node, node type, test, metric) must all be that of a series for it to count.
+    """
+
+    starts_at: _Moment = Field(alias="from")
+    """First moment of it, naive UTC."""
+    ends_at: _Moment = Field(alias="to")
+    """First moment after it, naive UTC."""
+    reason: _Words
+    project: _Words | None = None
+    node_id: _Words | None = None
+    node_type: _Words | None = None
+    test_name: _Words | None = None
+    metric: _Words | None = None
+
+    @field_validator("ends_at")
+    @classmethod
+    def _after_start(cls, ends_at: datetime, info: ValidationInfo) -> datetime:
+        if "starts_at" in info.data and ends_at <= info.data["starts_at"]:
+            raise ValueError(f"does not lie after `from`, {info.data['starts_at']} UTC")
+        return ends_at
+
+
 class SlackSettings(_Section):
     channel: str = "#performance"
     """Channel name or id that alerts are sent to, once SLACK_BOT_TOKEN is set."""
@@ -105,6 +157,7 @@ class Settings(_Section):
     identity: IdentitySettings = IdentitySettings()
     regressions: RegressionSettings = RegressionSettings()
     forecast: ForecastSettings = ForecastSettings()
+    incidents: tuple[Incident, ...] = ()
     slack: SlackSettings = SlackSettings()
     slack_token: SecretStr | None = None
     dashboard_url: str | None = None

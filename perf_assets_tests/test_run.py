@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pandas as pd
@@ -13,12 +14,14 @@ from pydantic import SecretStr
 
 from perf_assets.defs.checks import CHECKS
 from perf_assets.landing import Landing, utc_now
-from perf_assets.settings import Settings
+from perf_assets.settings import Incident, Settings
 from perf_assets.state import open_state
 from perf_assets.warehouse import open_snapshot
 from perf_assets.warehouse.tables import TABLES
 from perf_assets_tests.defs.building import (
+    DAYS,
     RECEIVED,
+    START,
     STEP_AT,
     checksums_of,
     errors_of,
@@ -118,6 +121,41 @@ def test_a_rebuilt_warehouse_is_the_same_and_keeps_what_people_did(site):
     pd.testing.assert_frame_equal(site.after[2], site.after[0])
     with open_state(site.settings.state) as state:
         assert state.acknowledgements()["acknowledged_by"].tolist() == ["Ada"]
+
+
+def test_an_incident_takes_its_measurements_out_and_gives_them_back(tmp_path):
+    """The step of small_table lies inside; without the incident again, all is as it was at first."""
+    settings = settings_for(tmp_path)
+    day = land(settings, small_table(2, 2), "small.csv")
+    first = _found_with(settings, day)
+    assert first["regressions"] == [("test-0", "node-0")]
+    last_days = {"from": START + timedelta(days=STEP_AT), "to": "2027-01-01", "reason": "a job that was not ours"}
+    declared = Incident.model_validate(last_days | {"node_id": "node-0", "test_name": "test-0"})
+    within = _found_with(settings.model_copy(update={"incidents": (declared,)}), day)
+    assert within["regressions"] == []
+    assert within["incidents"] == [("a job that was not ours", DAYS - STEP_AT)]
+    assert within["last seen"] == [(START + timedelta(days=STEP_AT - 1),)]
+    again = _found_with(settings, day)
+    pd.testing.assert_frame_equal(again.pop("checksums"), first.pop("checksums"))
+    assert again == first
+
+
+def _found_with(settings: Settings, day: str) -> dict[str, Any]:
+    """What a run of everything up to the regressions finds."""
+    loading = ["raw_results", "performance_metrics", "quarantined_results"]
+    assets = [*loading, "metric_series", "change_points", "detection_limits", "regressions"]
+    result = run_job(settings, (day, day), assets=assets)
+    assert errors_of(result) == {}
+    queries = {
+        "regressions": "SELECT test_name, node_id FROM regressions",
+        "incidents": "SELECT reason, left_out FROM incidents",
+        "last seen": "SELECT last_seen FROM metric_series WHERE test_name = 'test-0' AND node_id = 'node-0'",
+        "measurements": "SELECT count(*) FROM performance_metrics",
+    }
+    with open_snapshot(settings.snapshots) as con:
+        found: dict[str, Any] = {name: con.execute(sql).fetchall() for name, sql in queries.items()}
+    assert found["measurements"] == [(4 * DAYS,)]
+    return found | {"checksums": checksums_of(settings)}
 
 
 def test_nothing_received_is_a_run_with_empty_tables(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,56 @@ def test_the_environment_goes_before_the_file(file: Path, tmp_path: Path) -> Non
 def test_an_error_names_file_field_and_what_was_got(file: Path, text: str, field: str, got: str) -> None:
     with pytest.raises(SettingsError, match=rf"perf-assets.toml: {field}: .*\({got}.*; correct or remove it"):
         load(file, text, SLACK_API_URL="http://127.0.0.1:1/")
+
+
+@pytest.mark.parametrize(
+    ("first", "end"),
+    [
+        ("2026-09-10T06:00:00Z", "2026-09-10T09:30:00Z"), ("2026-09-10 06:00:00", "2026-09-10 09:30:00"),
+        ("2026-09-10T08:00:00+02:00", "2026-09-10T04:30:00-05:00"), ("'2026-09-10 06:00'", "'2026-09-10T09:30Z'"),
+        ("'2026-09-10T08:00+02:00'", "2026-09-10T09:30:00"),
+    ],
+)  # fmt: skip
+def test_an_incident_is_in_utc_however_it_is_written(file: Path, first: str, end: str) -> None:
+    (incident,) = load(file, f"[[incidents]]\nfrom = {first}\nto = {end}\nreason = ' disk full '").incidents
+    assert incident.starts_at == datetime.fromisoformat("2026-09-10T06:00")
+    assert incident.ends_at == datetime.fromisoformat("2026-09-10T09:30")
+    assert (incident.reason, incident.project, incident.node_id) == ("disk full", None, None)
+
+
+def test_a_day_is_its_first_moment_and_incidents_are_as_many_as_are_declared(file: Path) -> None:
+    declared = "[[incidents]]\nfrom = 2026-09-10\nto = '2026-09-11'\nreason = 'x'\n"
+    incidents = load(file, declared + "node_id = 'n1'\nmetric = 'cpu_usage'\n" + declared).incidents
+    assert [(one.node_id, one.metric) for one in incidents] == [("n1", "cpu_usage"), (None, None)]
+    assert (incidents[0].ends_at - incidents[0].starts_at).days == 1
+
+
+@pytest.mark.parametrize(
+    ("changed", "field", "problem"),
+    [
+        ({"from": None}, "from", "Field required"),
+        ({"to": None}, "to", "Field required"),
+        ({"reason": None}, "reason", "Field required"),
+        ({"reason": "' '"}, "reason", "at least 1 character"),
+        ({"reason": "5"}, "reason", "valid string"),
+        ({"node": "'n1'"}, "node", "not permitted"),
+        ({"node_id": "''"}, "node_id", "at least 1 character"),
+        ({"to": "2026-09-09T00:00:00"}, "to", "does not lie after `from`, 2026-09-10 00:00:00 UTC"),
+        ({"to": "2026-09-10T00:00:00"}, "to", "does not lie after `from`"),
+        ({"from": "'yesterday'"}, "from", "write it like 2026-09-10T06:00:00Z"),
+        ({"from": "07:30:00"}, "from", "write it like"),
+        ({"from": "20260910"}, "from", "write it like"),
+    ],
+)
+def test_an_incident_that_cannot_be_used_is_named(
+    file: Path, changed: dict[str, str | None], field: str, problem: str
+) -> None:
+    fields = {"from": "2026-09-10T00:00:00Z", "to": "2026-09-11T00:00:00Z", "reason": "'disk full'"} | changed
+    text = "\n".join(f"{name} = {value}" for name, value in fields.items() if value is not None)
+    with pytest.raises(
+        SettingsError, match=rf"perf-assets.toml: incidents.1.{field}: .*{problem}.*; correct or remove"
+    ):
+        load(file, f"[[incidents]]\nfrom = 2026-01-01\nto = 2026-01-02\nreason = 'x'\n[[incidents]]\n{text}")
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ def volume_is_usual(warehouse: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResu
         """WITH daily AS (
           SELECT s.project, date_trunc('day', m.ts) AS day, count(*) AS n, max(max(m.ts)) OVER (PARTITION BY
           s.project) AS newest
-          FROM analysed_measurements m JOIN analysed_series s USING (series_id) GROUP BY s.project, day
+          FROM series_measurements m JOIN analysed_series s USING (series_id) GROUP BY s.project, day
         ), last AS (SELECT project, arg_max(n, day) AS last_day FROM daily WHERE day < date_trunc('day', newest)
         GROUP BY project)
         SELECT project, any_value(last_day) AS last_day, median(n) AS usual

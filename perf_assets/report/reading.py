@@ -45,6 +45,7 @@ class Report:
     scenario_insights: pd.DataFrame
     models: pd.DataFrame
     quarantined: pd.DataFrame
+    incidents: pd.DataFrame
     files: pd.DataFrame
 
     @property
@@ -122,6 +123,7 @@ def read_report(con: DuckDBPyConnection, handling: Handling | None = None) -> Re
               arg_min(message, location) AS example, arg_min(name, location) AS name, min(location) AS location
             FROM quarantined_results GROUP BY reason ORDER BY rows DESC, reason"""
         ),
+        incidents=table("SELECT * FROM incidents ORDER BY incident_id"),
         files=table(
             """SELECT name, any_value(format) AS format, sum(measurements) AS measurements,
               any_value(simulated) AS simulated FROM batches GROUP BY name ORDER BY name"""
@@ -210,6 +212,8 @@ def chance(value: float) -> str:
 
 def place(row: Any) -> str:
     """Where a change (row of regressions) is."""
+    if row.scope == "runner_image":
+        return f"series that went over to runner image {row.scope_name}"
     if row.scope == "node_type":
         return f"all nodes of type {row.scope_name}"
     if row.scope == "node":
@@ -225,8 +229,23 @@ def place(row: Any) -> str:
     return ", ".join(parts) or f"project {row.project}"
 
 
+def extent(incident: Any) -> str:
+    """Which series a declared incident (row of incidents) is about, in words."""
+    parts = [
+        f"{word} {value}"
+        for word, value in (
+            ("project", incident.project), ("node", incident.node_id), ("node type", incident.node_type),
+            ("test", incident.test_name), ("metric", incident.metric),
+        )
+        if not _missing(value)
+    ]  # fmt: skip
+    return ", ".join(parts) or "all series"
+
+
 def subject(row: Any) -> str:
     """What a change (row of regressions) is about, for grouping: its test or benchmark, else its node or scope."""
+    if row.scope == "runner_image":
+        return f"runner image {row.scope_name}"
     if row.scope in ("node", "node_type"):
         return str(row.scope_name)
     return next((str(value) for value in (row.test_name, row.node_id) if not _missing(value)), str(row.scope_name))

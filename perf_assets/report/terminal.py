@@ -20,12 +20,13 @@ from perf_assets.analysis.level_changes import ALL_DAY
 from perf_assets.report import reading
 from perf_assets.report.reading import Report, read_report, rows_of
 from perf_assets.report.theme import short
+from perf_assets.settings import CONFIG_FILE
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
     from rich.console import Console
 
-MOST_REGRESSIONS, MOST_IMPROVEMENTS, MOST_BREACHES, MOST_ACTIONS, MOST_NODES = 8, 4, 4, 5, 3
+MOST_REGRESSIONS, MOST_IMPROVEMENTS, MOST_BREACHES, MOST_ACTIONS, MOST_NODES, MOST_INCIDENTS = 8, 4, 4, 5, 3, 3
 _COLOURS = {"worse": "red", "better": "green", "regression": "red", "improvement": "green"}
 
 
@@ -135,8 +136,21 @@ def _quality(report: Report) -> Iterator[str]:
     told = ", ".join(part for part in parts if part)
     if told:
         yield f"\n[bold]Data quality[/]: {told}"
+    yield from _incidents(report)
     for row in rows_of(report.quarantined.head(2)):
         yield f"  [yellow]{escape(str(row.reason))}[/] {row.rows:,} times, for example: {escape(str(row.example))}"
+
+
+def _incidents(report: Report) -> Iterator[str]:
+    if report.incidents.empty:
+        return
+    left_out, declared = int(report.incidents["left_out"].sum()), reading.counted(len(report.incidents), "incident")
+    yield f"\n[bold]Left out[/]: {reading.counted(left_out, 'measurement')} inside {declared} that you declared"
+    for row in rows_of(report.incidents.head(MOST_INCIDENTS)):
+        time = f"{moment(row.starts_at)} to {moment(row.ends_at)}"
+        yield f"  {row.left_out:,} of {escape(reading.extent(row))}, {time}: {escape(row.reason)}"
+    if len(report.incidents) > MOST_INCIDENTS:
+        yield f"  [dim]and {len(report.incidents) - MOST_INCIDENTS:,} more: {CONFIG_FILE}[/]"
 
 
 def _label(simulated: object) -> str:

@@ -36,17 +36,22 @@ def _catalogue(catalog: Catalog) -> pd.DataFrame:
     )
 
 
+# What an incident leaves out was measured, and leaves the width of the buckets around it as it was.
+_DISTANCE = "(epoch(max(ts)) - epoch(min(ts))) / greatest(count(*) - 1, 1)"
 _BUCKETED = f"""
 CREATE TEMP TABLE bucketed AS
 WITH counted AS (
-  SELECT series_id, count(*) AS measurements, min(ts) AS first_seen, max(ts) AS last_seen, median(value) AS level
+  SELECT series_id, count(*) AS measurements, min(ts) AS first_seen, max(ts) AS last_seen, median(value) AS level,
+    {_DISTANCE} AS distance
   FROM analysed_measurements GROUP BY series_id
+), with_incidents AS (
+  SELECT series_id, {_DISTANCE} AS distance FROM series_measurements
+  WHERE series_id IN (SELECT series_id FROM incident_series) GROUP BY series_id
 )
-SELECT *, coalesce(list_min(list_filter({list(BUCKET_SECONDS)}, lambda width:
-    width >= 0.8 * (epoch(last_seen) - epoch(first_seen)) / greatest(measurements - 1, 1))), {BUCKET_SECONDS[-1]})
-    AS width
-FROM counted
-"""  # noqa: S608 - numbers of this module
+SELECT c.* EXCLUDE (distance), coalesce(list_min(list_filter({list(BUCKET_SECONDS)}, lambda width:
+    width >= 0.8 * coalesce(i.distance, c.distance))), {BUCKET_SECONDS[-1]}) AS width
+FROM counted c LEFT JOIN with_incidents i USING (series_id)
+"""  # noqa: S608 - numbers and an expression of this module
 
 # Weeks begin on Monday, like all other buckets at a multiple of their width since Monday 1970-01-05.
 _BUCKETS = """
@@ -76,7 +81,7 @@ SELECT s.series_id, s.project, s.metric, s.unit,
   b.measurements, b.first_seen, b.last_seen, (epoch(b.last_seen) - epoch(b.first_seen)) / 86400.0, b.width,
   1 + (o.reach / b.width) :: BIGINT, o.observed, 1 - o.observed / (1 + o.reach / b.width), b.level, n.noise,
   CASE WHEN b.level <> 0 THEN n.noise / abs(b.level) END, max(b.last_seen) OVER (PARTITION BY s.project),
-  h.content
+  hash(h.content, b.width)
 FROM analysed_series s JOIN bucketed b USING (series_id) JOIN observed o USING (series_id)
 JOIN contents h USING (series_id)
 LEFT JOIN noise n USING (series_id) LEFT JOIN catalogue c ON c.name = s.metric

@@ -159,6 +159,24 @@ QUARANTINED_RESULTS = _table(
     """,
 )
 
+INCIDENTS = _table(
+    "incidents",
+    "Incidents declared in the settings: measurements inside take no part in any analysis.",
+    "incident_id",
+    """
+    incident_id BIGINT place in the settings, from 1
+    starts_at TIMESTAMP first moment of it
+    ends_at TIMESTAMP first moment after it
+    reason VARCHAR why
+    project VARCHAR only series of this project, null for all
+    node_id VARCHAR only series of this node, null for all
+    node_type VARCHAR only series of this type of node, null for all
+    test_name VARCHAR only series of this test, null for all
+    metric VARCHAR only series of this metric, null for all
+    left_out BIGINT measurements that it leaves out, those of several incidents counted at the first
+    """,
+)
+
 METRIC_SERIES = _table(
     "metric_series",
     "Series with their length, span, gaps, level and noise.",
@@ -190,7 +208,7 @@ METRIC_SERIES = _table(
     noise DOUBLE standard deviation of point-to-point noise, in the unit
     noise_share DOUBLE noise as a share of the level
     as_of TIMESTAMP newest measurement of the project
-    content UBIGINT hash of its measurements: while it stays, no analysis of this series alone need be repeated
+    content UBIGINT hash of its measurements and width: while it stays, no analysis of this series alone is repeated
     """,
 )
 
@@ -358,7 +376,7 @@ REGRESSIONS = _table(
     """
     regression_id BIGINT hash of scope, part of day and first bad run, fixed when first confirmed
     series_id BIGINT series that shows it best
-    scope VARCHAR series, test, node, node_type or fleet
+    scope VARCHAR series, test, node, node_type or runner_image
     scope_name VARCHAR which one
     cause VARCHAR code, environment or unknown
     kind VARCHAR regression or improvement
@@ -609,6 +627,7 @@ SCHEDULE_PLAN = _table(
 
 FACT_TABLES = (RAW_RESULTS, BATCHES, SERIES, RUNS, MEASUREMENTS, MEASUREMENT_DETAILS, QUARANTINED_RESULTS)
 DERIVED_TABLES = (
+    INCIDENTS,
     METRIC_SERIES,
     SERIES_BUCKETS,
     METRIC_ROLLUPS,
@@ -640,11 +659,20 @@ VIEWS = (
     """CREATE OR REPLACE VIEW analysed_series AS
     SELECT * FROM series WHERE NOT sample OR NOT EXISTS (SELECT 1 FROM series WHERE NOT sample)""",
     # Of several attempts at a run the last one counts; results of short-lived branches form no series.
-    """CREATE OR REPLACE VIEW analysed_measurements AS
+    """CREATE OR REPLACE VIEW series_measurements AS
     SELECT m.series_id, m.run_id, m.ts, m.value
     FROM measurements m JOIN analysed_series s USING (series_id) JOIN runs r USING (run_id)
     WHERE r.on_series_branch
     QUALIFY r.attempt = max(r.attempt) OVER (PARTITION BY m.series_id, r.project, r.run_key)""",
+    """CREATE OR REPLACE VIEW incident_series AS
+    SELECT s.series_id, i.incident_id, i.starts_at, i.ends_at FROM incidents i JOIN analysed_series s
+    ON coalesce(i.project = s.project, i.project IS NULL) AND coalesce(i.node_id = s.node_id, i.node_id IS NULL)
+    AND coalesce(i.node_type = s.node_type, i.node_type IS NULL)
+    AND coalesce(i.test_name = s.test_name, i.test_name IS NULL) AND coalesce(i.metric = s.metric, i.metric IS NULL)""",
+    # What a declared incident explains is a gap: neither a finding nor part of what is usual.
+    """CREATE OR REPLACE VIEW analysed_measurements AS
+    SELECT m.series_id, m.run_id, m.ts, m.value FROM series_measurements m ANTI JOIN incident_series i
+    ON i.series_id = m.series_id AND m.ts >= i.starts_at AND m.ts < i.ends_at""",
     """CREATE OR REPLACE VIEW performance_metrics AS
     SELECT md5_number_lower(concat_ws('/', m.series_id, m.run_id)) AS id, m.ts AS timestamp,
       s.metric AS metric_name, m.value AS metric_value, s.test_name, s.test_type, coalesce(s.node_id, d.node_name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from contextlib import nullcontext
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -75,15 +76,20 @@ def land(settings: Settings, content: bytes, name: str, received_at: datetime = 
 
 
 def run_job(
-    settings: Settings, days: tuple[str, str], job: str = "perf_assets_job", instance: dg.DagsterInstance | None = None
+    settings: Settings,
+    days: tuple[str, str],
+    job: str = "perf_assets_job",
+    instance: dg.DagsterInstance | None = None,
+    assets: Sequence[str] | None = None,
 ) -> dg.ExecuteInProcessResult:
-    """Run a job in this process for the days of receipt from the first to the last given."""
+    """Run a job in this process for the days of receipt from the first to the last given: all its assets or some."""
     definitions = build_definitions(resources_for(settings))
     with nullcontext(instance) if instance else dg.DagsterInstance.ephemeral() as opened:
         return definitions.resolve_job_def(job).execute_in_process(
             instance=opened,
             raise_on_error=False,
             run_config=QUIET,
+            asset_selection=None if assets is None else [dg.AssetKey(name) for name in assets],
             tags={"dagster/asset_partition_range_start": days[0], "dagster/asset_partition_range_end": days[1]},
         )
 

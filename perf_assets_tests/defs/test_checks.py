@@ -5,13 +5,15 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from perf_assets.catalog import load_catalog
 from perf_assets.defs import checks
 from perf_assets.landing import Landing
-from perf_assets.settings import Settings
+from perf_assets.settings import Incident, Settings
 from perf_assets.warehouse import Warehouse
+from perf_assets.warehouse.incidents import declare_incidents
 from perf_assets.warehouse.loading import load_file
 from perf_assets.warehouse.series import build_series
 from perf_assets_tests.defs.building import DAYS, land, settings_for, small_table, warehouse_of
@@ -105,6 +107,15 @@ def test_a_day_with_few_results_is_noticed(warehouse):
     )
     result = checks.volume_is_usual(warehouse)
     assert (result.passed, result.metadata["fewer_than_usual"].value) == (False, "default")
+
+
+def test_a_day_inside_an_incident_has_had_its_results(warehouse):
+    day = pd.Timestamp("2026-06-01") + pd.Timedelta(days=DAYS - 2)
+    incident = Incident.model_validate({"from": day, "to": day + pd.Timedelta(days=1), "reason": "network down"})
+    with warehouse.transaction() as con:
+        declare_incidents(con, [incident])
+    assert checks.volume_is_usual(warehouse).passed
+    assert warehouse.query("SELECT left_out FROM incidents")["left_out"].tolist() == [2]
 
 
 def test_an_empty_warehouse_passes(tmp_path):

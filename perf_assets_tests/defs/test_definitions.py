@@ -17,10 +17,10 @@ key_insights         advice       breach_outlook duration_drivers metric_trends 
 node_scores          advice       breach_outlook metric_series metric_trends performance_metrics regressions
 recommendations      advice       breach_outlook metric_series metric_trends node_scores regressions
 schedule_plan        advice       node_scores performance_metrics
-duration_drivers     correlations performance_metrics
+duration_drivers     correlations metric_series performance_metrics
 metric_correlations  correlations change_points metric_rollups metric_series
 run_outliers         correlations duration_drivers performance_metrics
-scenario_efficiency  correlations performance_metrics
+scenario_efficiency  correlations metric_series performance_metrics
 breach_outlook       forecasts    metric_forecasts metric_series
 forecast_models      forecasts    change_points metric_rollups
 metric_forecasts     forecasts    change_points metric_rollups

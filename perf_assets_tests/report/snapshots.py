@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -13,8 +13,9 @@ from duckdb import DuckDBPyConnection
 
 from perf_assets.catalog import load_catalog
 from perf_assets.landing import Landing
-from perf_assets.settings import Settings
+from perf_assets.settings import Incident, Settings
 from perf_assets.warehouse import Warehouse, open_snapshot
+from perf_assets.warehouse.incidents import declare_incidents
 from perf_assets.warehouse.loading import load_file
 from perf_assets.warehouse.series import build_rollups, build_series
 from perf_assets.warehouse.tables import (
@@ -82,27 +83,30 @@ def forecast(series_id: int, level: float) -> pd.DataFrame:
 
 
 @contextmanager
-def snapshot(home: Path, table: pd.DataFrame | None = None, regressions: int = 1) -> Iterator[DuckDBPyConnection]:
+def snapshot(
+    home: Path, table: pd.DataFrame | None = None, regressions: int = 1, incidents: Sequence[Incident] = ()
+) -> Iterator[DuckDBPyConnection]:
     """A published snapshot of `table` (a long table) with findings about its first series; without one an empty one."""
     settings = Settings(home=home)
     warehouse = Warehouse(settings.database, settings.snapshots)
     with warehouse.transaction():
         pass
     if table is not None:
-        _load(warehouse, settings, table)
+        _load(warehouse, settings, table, incidents)
         _find(warehouse, regressions)
     warehouse.publish()
     with open_snapshot(settings.snapshots) as con:
         yield con
 
 
-def _load(warehouse: Warehouse, settings: Settings, table: pd.DataFrame) -> None:
+def _load(warehouse: Warehouse, settings: Settings, table: pd.DataFrame, incidents: Sequence[Incident]) -> None:
     catalog = load_catalog()
     landed = Landing(settings.landing).land(
         table.to_csv(index=False).encode(), name="own.csv", received_at=RECEIVED, origin="file"
     )
     load_file(warehouse, landed, catalog, settings.identity)
     with warehouse.transaction() as con:
+        declare_incidents(con, incidents)
         build_series(con, catalog)
         build_rollups(con)
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from perf_assets.report.page import MOST_PICTURES, _href, render_report, write_report
 from perf_assets.report.reading import Handling
+from perf_assets.settings import Incident
 from perf_assets_tests.report.snapshots import measured, snapshot
 
 EVIL = "<script>alert(1)</script>"
@@ -50,14 +51,17 @@ def fleet() -> pd.DataFrame:
 
 
 def test_the_findings_stand_in_order(tmp_path: Path) -> None:
-    with snapshot(tmp_path, fleet()) as con:
+    incident = Incident.model_validate(
+        {"from": "2026-09-10", "to": "2026-09-12", "reason": EVIL, "metric": "my_metric"}
+    )
+    with snapshot(tmp_path, fleet(), incidents=[incident]) as con:
         source = render_report(con)
     page = _Page(source)
     parts = (
         "1 regression, 1 improvement, 1 limit crossed or about to be", "Got worse", "+25 %", "practically certain",
         "run-39", "0123456789..fedcba9876", "About to breach a limit", "2026-11-04", "Improved", "What to do",
         "Look at the change. Then act.", "Node ranking", "node-2", "Forecasts", "What moves together", "Scenario runs",
-        "Data quality", "my_metric", "Trends",
+        "Data quality", "Left out: declared incidents", f"metric my_metric {EVIL} 2", "my_metric", "Trends",
     )  # fmt: skip
     places = [page.text.find(part) for part in parts]
     assert -1 not in places, dict(zip(parts, places, strict=True))

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from rich.console import Console
 
-from perf_assets.report import terminal
-from perf_assets_tests.report.snapshots import measured, snapshot
+from perf_assets.report import reading, terminal
+from perf_assets.settings import Incident
+from perf_assets.warehouse.tables import REGRESSIONS
+from perf_assets_tests.report.snapshots import measured, regression, rows, snapshot
 
 EVIL = "[bold]not markup[/bold]"
+SERIES = pd.Series(
+    {"series_id": 1, "title": "test_execution_time · login", "project": "p", "metric": "test_execution_time",
+     "unit": "s", "test_name": "login"}
+)  # fmt: skip
 
 
 def printed(*renderables: object) -> str:
@@ -22,9 +29,11 @@ def printed(*renderables: object) -> str:
     return console.file.getvalue()  # type: ignore[attr-defined]
 
 
-def report(home: Path, table: pd.DataFrame | None, regressions: int = 1) -> list[str]:
+def report(
+    home: Path, table: pd.DataFrame | None, regressions: int = 1, incidents: Sequence[Incident] = ()
+) -> list[str]:
     console = Console(file=io.StringIO(), width=100)
-    with snapshot(home, table, regressions) as con:
+    with snapshot(home, table, regressions, incidents) as con:
         terminal.print_report(con, console)
     return console.file.getvalue().splitlines()  # type: ignore[attr-defined]
 
@@ -38,6 +47,23 @@ def test_the_report_says_what_where_since_when_and_how_sure(tmp_path: Path) -> N
         "will cross it about 2026-11-04", "Look at the change.",
     ):  # fmt: skip
         assert part in text
+
+
+def test_what_was_left_out_is_told_with_the_reason(tmp_path: Path) -> None:
+    incidents = [
+        Incident.model_validate({"from": "2026-09-10", "to": "2026-09-13", "reason": EVIL, "node_id": "node-1"}),
+        *(Incident.model_validate({"from": f"2026-09-2{day}", "to": f"2026-09-2{day + 1}", "reason": "disk full"})
+          for day in range(4)),
+    ]  # fmt: skip
+    lines = report(tmp_path, measured("test_execution_time", "login", "node-1"), incidents=incidents)
+    start = next(number for number, line in enumerate(lines) if line.startswith("Left out"))
+    told = " ".join(" ".join(lines[start:]).split())
+    assert told.startswith(
+        "Left out: 7 measurements inside 5 incidents that you declared 3 of node node-1, 2026-09-10 "
+    )
+    assert f"2026-09-10 00:00 UTC to 2026-09-13 00:00 UTC: {EVIL} 1 of all series" in told
+    assert "and 2 more" in told
+    assert not any(line.startswith("Left out") for line in report(tmp_path / "other", measured("test_x", "login")))
 
 
 def test_many_regressions_fit_the_screen(tmp_path: Path) -> None:
@@ -74,12 +100,18 @@ def test_an_empty_warehouse_says_what_to_do(tmp_path: Path) -> None:
 def test_tables(tmp_path: Path, name: str, sql: str, parts: list[str]) -> None:
     table = pd.concat([measured("test_execution_time", "login"), measured("memory_usage", "", "node-1", level=0.6)])
     with snapshot(tmp_path, table) as con:
-        rows = con.execute(sql).df()
+        table = con.execute(sql).df()
     draw = getattr(terminal, f"{name}_table")
-    text = printed(draw(rows))
+    text = printed(draw(table))
     for part in parts:
         assert part in text
-    assert len(printed(draw(rows.head(0))).splitlines()) == 1
+    assert len(printed(draw(table.head(0))).splitlines()) == 1
+
+
+def test_a_change_of_a_runner_image_says_where_it_is() -> None:
+    (row,) = reading.rows_of(rows(REGRESSIONS, regression(SERIES, 1, scope="runner_image", scope_name="2026.10.2")))
+    assert reading.place(row) == "series that went over to runner image 2026.10.2"
+    assert reading.subject(row) == "runner image 2026.10.2"
 
 
 def test_correlations_and_insights() -> None:

@@ -46,7 +46,7 @@ def metric_correlations(warehouse: dg.ResourceParam[Warehouse]) -> dg.Materializ
         table_spec(
             DURATION_DRIVERS,
             "correlations",
-            ["performance_metrics"],
+            ["performance_metrics", "metric_series"],
             {"numpy"},
             "R² is given in sample and leaving each run out.",
         )
@@ -71,7 +71,8 @@ def run_outliers(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult
 
 
 @dg.multi_asset(
-    specs=[table_spec(SCENARIO_EFFICIENCY, "correlations", ["performance_metrics"], {"pandas"}, "")], pool=POOL
+    specs=[table_spec(SCENARIO_EFFICIENCY, "correlations", ["performance_metrics", "metric_series"], {"pandas"}, "")],
+    pool=POOL,
 )
 def scenario_efficiency(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult[None]:
     table = durations.scenario_efficiency(_runs(warehouse))

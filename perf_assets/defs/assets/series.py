@@ -6,6 +6,7 @@ from perf_assets.catalog import load_catalog
 from perf_assets.defs.asset_spec import POOL, outcome, table_spec
 from perf_assets.settings import Settings
 from perf_assets.warehouse import Warehouse
+from perf_assets.warehouse.incidents import declare_incidents
 from perf_assets.warehouse.series import build_rollups, build_series
 from perf_assets.warehouse.tables import METRIC_ROLLUPS, METRIC_SERIES
 
@@ -17,7 +18,8 @@ from perf_assets.warehouse.tables import METRIC_ROLLUPS, METRIC_SERIES
             "series",
             ["performance_metrics"],
             {"sql"},
-            "Irregular results become regular buckets (median a bucket, table series_buckets); gaps stay gaps.",
+            "Irregular results become regular buckets (median a bucket, table series_buckets); gaps stay gaps. "
+            "Measurements inside declared incidents (table incidents) are left out.",
         )
     ],
     pool=POOL,
@@ -26,7 +28,9 @@ def metric_series(
     settings: dg.ResourceParam[Settings], warehouse: dg.ResourceParam[Warehouse]
 ) -> dg.MaterializeResult[None]:
     with warehouse.transaction() as con:
+        declare_incidents(con, settings.incidents)
         build_series(con, load_catalog(settings.metrics_file))
+    left_out = warehouse.query("SELECT coalesce(sum(left_out), 0) AS n FROM incidents")["n"].iloc[0]
     table = warehouse.query("SELECT * FROM metric_series ORDER BY importance, series_id")
     unknown = sorted(table.loc[~table["in_catalogue"].astype(bool), "metric"].unique())
     return dg.MaterializeResult(
@@ -34,6 +38,7 @@ def metric_series(
             table.drop(columns="series_id"),
             {
                 "measurements": int(table["measurements"].sum()),
+                "left_out_by_incidents": int(left_out),
                 "not_in_the_catalogue": ", ".join(unknown) or "none",
                 "mean_missing_share": float(table["missing_share"].mean()) if len(table) else 0.0,
             },
