@@ -14,7 +14,8 @@ from perf_assets.analysis.change_points import detect_many
 
 PERCENT = 10.0
 """`regression_threshold_percent` of the specification."""
-_NEWEST, _BASELINE = 5, 20
+NEWEST, BASELINE = 5, 20
+"""Values of the specification's two moving averages."""
 _SIGMAS = 3.0
 
 
@@ -49,15 +50,19 @@ def first_of_runs(flags: FloatArray | np.ndarray) -> IndexArray:
     return np.flatnonzero(flags & ~np.concatenate(([False], flags[:-1])))
 
 
+def percent_above(values: pd.Series) -> np.ndarray:
+    """By how many per cent the mean of the newest 5 values lies above that of the 20 before, at each value."""
+    newest = values.rolling(NEWEST).mean()
+    baseline = values.rolling(BASELINE).mean().shift(NEWEST)
+    return np.asarray(100.0 * (newest - baseline) / baseline.abs())
+
+
 def _beyond_percent(values: pd.Series) -> IndexArray:
-    newest = values.rolling(_NEWEST).mean()
-    baseline = values.rolling(_BASELINE).mean().shift(_NEWEST)
-    beyond = ((newest - baseline).abs() > PERCENT / 100.0 * baseline.abs()).to_numpy()
-    return first_of_runs(beyond) - (_NEWEST - 1)
+    return first_of_runs(np.abs(percent_above(values)) > PERCENT) - (NEWEST - 1)
 
 
 def _beyond_sigmas(values: pd.Series) -> np.ndarray:
-    before = values.rolling(_BASELINE)
+    before = values.rolling(BASELINE)
     return ((values - before.mean().shift(1)).abs() > _SIGMAS * before.std().shift(1)).to_numpy()
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from evaluation import anomalies, change_points, joint_episodes, labelled, planted_events, sequential, trends
+from evaluation import anomalies, change_points, joint_episodes, labelled, planted_events, replay, sequential, trends
 from evaluation.proportions import Check
 from evaluation.results import FOLDER, Tables
 
@@ -77,6 +77,10 @@ def _measure_fleets(seed: int, size: int, data: Path | None) -> Tables:
     return {"fleets": fleets, "events": events, "unplanted": unplanted}
 
 
+def _measure_replay(seed: int, size: int, data: Path | None) -> Tables:
+    return replay.evaluate_replay(range(seed, seed + size))
+
+
 SECTIONS = (
     Section(
         "change-points", 1001, 2_000, _measure_change_points,
@@ -113,4 +117,5 @@ SECTIONS = (
         lambda tables: planted_events.checks(tables["fleets"], tables["events"], tables["unplanted"]),
         lambda tables, seed: planted_events.chapter(tables["fleets"], tables["events"], tables["unplanted"]),
     ),
+    Section("replay", 6001, 4, _measure_replay, replay.checks, replay.chapter),
 )  # fmt: skip

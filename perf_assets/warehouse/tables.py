@@ -303,7 +303,7 @@ CHANGE_POINTS = _table(
     noise DOUBLE standard deviation of one measurement around the levels, in the unit
     p_value DOUBLE of no change, corrected for the search over positions
     q_value DOUBLE false-discovery rate over all series tested
-    confirmed BOOLEAN evidence beyond what a look after every run ever brings up in 99 of 100 unchanged series
+    confirmed BOOLEAN evidence beyond what a month of hourly looks brings up in 98 of 100 unchanged series
     sharp BOOLEAN a line explains the values so much worse that no drift looks like this
     points_after BIGINT measurements at the new level
     kind VARCHAR step

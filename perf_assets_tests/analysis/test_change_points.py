@@ -212,3 +212,22 @@ def test_a_step_is_sharp_and_a_drift_is_not() -> None:
     stepped, drifting = step(white(200, 4), 90, 3.0), white(200, 4) + np.linspace(0.0, 3.0, 200)
     assert describe(stepped, [90])["sharp"].all()
     assert not describe(drifting, [100])["sharp"].any()
+
+
+@pytest.mark.parametrize("newest", [6, 30])
+def test_a_level_that_triples_with_its_noise_is_soon_beyond_doubt(newest: int) -> None:
+    for seed in range(10):
+        values = 20.0 + autoregressive(200, 0.3, seed)
+        values[-newest:] *= 3.0
+        table = find_many(values, [0, 200])
+        beside = table[(table["index"] - (200 - newest)).abs() <= 1]
+        assert beside["confirmed"].any()
+
+
+def test_a_few_outliers_among_the_newest_values_are_no_level() -> None:
+    confirmed = 0
+    for seed in range(40):
+        values = np.where(np.random.default_rng(seed).random(300) < 0.05, 9.0, 0.0) + white(300, seed)
+        values[[-5, -3, -1]] += 9.0
+        confirmed += bool(find_many(values, [0, 300])["confirmed"].any())
+    assert confirmed <= 1
