@@ -38,7 +38,7 @@ from evaluation.signals import AMPLITUDE, DRIFT, FloatArray, IndexArray
 from perf_assets.analysis.level_changes import analyse_levels
 from perf_assets.analysis.regressions import RegressionRules, Regressions, find_regressions
 
-LOOK_EVERY, PEER_LOOKS_EVERY = 2, DAY
+LOOK_EVERY, PEER_LOOKS_EVERY = 1, DAY
 """Runs from one look to the next. What is told for fewer runs than that may pass unseen."""
 RATES = (0.001, 0.01, 0.05, 0.2)
 PERCENTS = (5.0, 10.0, 20.0, 30.0)

@@ -6,6 +6,8 @@ and 1 - r after it, so its product with the values follows from their running su
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from perf_assets.analysis.fits import Sums
@@ -36,28 +38,13 @@ def step_gains_beside_line(sums: Sums, autocorrelation: FloatArray) -> tuple[Flo
 
     The bound on where a line tells nothing apart from a step is that of rounding.
     """
-    block, r, rest = sums.block, autocorrelation, 1.0 - autocorrelation
-    size, last = block.sizes.astype(np.float64), block.sizes - 1
-    middle = (size - 1.0) / 2.0
-    can = possible(block)
-    along, length = _along_step(sums, r), _length(block, r)
+    can = possible(sums.block)
+    along, length = _along_step(sums, autocorrelation), _length(sums.block, autocorrelation)
     from_level = np.where(can, along**2 / np.where(can, length, 1.0), 0.0)
-    # The whitened line is (1 - r) (row - middle) + r, and orthogonal to the whitened level.
-    norm = (1.0 - r**2) * middle**2 + rest**2 * (size * (size**2 - 1.0) / 12.0 - middle**2)
-    norm += 2.0 * r * rest * middle + r**2 * (size - 1.0)
-    total = sums.values[block.sizes, sums.columns]
-    moment = sums.moments[block.sizes, sums.columns] - middle * total
-    first_value, last_value = block.values[0], sums.at(last)
-    product = -(1.0 - r**2) * first_value * middle + rest * (moment + first_value * middle) + r * (total - first_value)
-    product -= r * (rest * (moment - last_value * middle) + total - last_value)
-    # Its product with the whitened step is a polynomial of the row.
-    constant = -(1.0 - r * rest) * middle + r * (middle + 1.0) + rest**2 * (size - 1.0) / 2.0 + rest * r * middle
-    linear = (1.0 - r * rest) - r + rest**2 * (size - 2.0) / 2.0
-    of_line = (-(rest**2) / 2.0 * block.rows + linear) * block.rows + constant
-    unit = 1.0 / np.maximum(norm, 1e-300)
-    beside_line = length - of_line**2 * unit
+    line = _whitened_line(sums, autocorrelation)
+    beside_line = length - line.along_step**2 / line.norm
     distinct = can & (beside_line > 1e-6 * length)
-    left = along - of_line * (product * unit)
+    left = along - line.along_step * (line.along_values / line.norm)
     return from_level, np.where(distinct, left**2 / np.where(distinct, beside_line, 1.0), 0.0)
 
 
@@ -102,6 +89,35 @@ def _along_step(sums: Sums, autocorrelation: FloatArray) -> FloatArray:
     along += (1.0 - r * rest) * block.values
     along[1:] -= r * block.values[:-1]
     return np.asarray(along)
+
+
+@dataclass(frozen=True)
+class _WhitenedLine:
+    """Row less the middle row, whitened, which is orthogonal to the whitened level: its sum of squares and its product
+    with the whitened values, shape (k,), and its product with the whitened step at each row, shape of the block.
+    """
+
+    norm: FloatArray
+    along_values: FloatArray
+    along_step: FloatArray
+
+
+def _whitened_line(sums: Sums, autocorrelation: FloatArray) -> _WhitenedLine:
+    """All in closed form: after its first value the line is (1 - r) (row - middle) + r."""
+    block, r, rest = sums.block, autocorrelation, 1.0 - autocorrelation
+    size = block.sizes.astype(np.float64)
+    middle = (size - 1.0) / 2.0
+    norm = (1.0 - r**2) * middle**2 + rest**2 * (size * (size**2 - 1.0) / 12.0 - middle**2)
+    norm += 2.0 * r * rest * middle + r**2 * (size - 1.0)
+    total = sums.values[block.sizes, sums.columns]
+    moment = sums.moments[block.sizes, sums.columns] - middle * total
+    first, last = block.values[0], sums.at(block.sizes - 1)
+    along_values = -(1.0 - r**2) * first * middle + rest * (moment + first * middle) + r * (total - first)
+    along_values -= r * (rest * (moment - last * middle) + total - last)
+    constant = -(1.0 - r * rest) * middle + r * (middle + 1.0) + rest**2 * (size - 1.0) / 2.0 + rest * r * middle
+    linear = (1.0 - r * rest) - r + rest**2 * (size - 2.0) / 2.0
+    along_step = (-(rest**2) / 2.0 * block.rows + linear) * block.rows + constant
+    return _WhitenedLine(np.maximum(norm, 1e-300), along_values, along_step)
 
 
 def _length(block: Block, autocorrelation: FloatArray) -> FloatArray:
