@@ -196,13 +196,15 @@ def _count(report: Report, name: str, project: str | None) -> Count:
     )
 
 
-def confidence(q_value: float, state: str) -> str:
-    """How sure a change is, in words: by its false-discovery rate, and whether enough measurements followed it."""
-    if pd.isna(q_value):
+def confidence(row: Any) -> str:
+    """How sure a change (row of regressions) is, in words: by its false-discovery rate, and whether enough
+    measurements followed it.
+    """
+    if pd.isna(row.q_value):
         return "sureness unknown"
-    sure = "practically certain" if q_value <= 0.001 else "very likely" if q_value <= 0.01 else "likely"
-    wait = "" if state == "confirmed" else ", more runs will tell"
-    return f"{sure} (q {chance(q_value)}){wait}"
+    sure = "practically certain" if row.q_value <= 0.001 else "very likely" if row.q_value <= 0.01 else "likely"
+    waits = row.state != "confirmed" and pd.isna(row.recovered_at)
+    return f"{sure} (q {chance(row.q_value)}){', more runs will tell' if waits else ''}"
 
 
 def chance(value: float) -> str:

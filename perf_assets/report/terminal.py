@@ -68,7 +68,7 @@ def _changes(heading: str, changes: pd.DataFrame, most: int) -> Iterator[str]:
         yield f"  [{colour}]{escape(change_title(row))}[/]{_label(row.simulated)}"
         runs = reading.commits(row) or f"{short(row.last_good_run, 28)} to {short(row.first_bad_run, 28)}"
         yield (
-            f"    [dim]{escape(_levels(row))}; {escape(reading.confidence(row.q_value, row.state))}"
+            f"    [dim]{escape(_levels(row))}; {escape(reading.confidence(row))}"
             f"{recovery(row)}; {row.members:,} series; {escape(runs)}[/]"
         )
     yield from _rest(len(changes) - most, "regressions")
@@ -171,22 +171,19 @@ def _first_sentence(text: str) -> str:
 
 def regressions_table(rows: pd.DataFrame) -> Table:
     """Rows of `regressions`."""
-    table = _table("Since (UTC)", "Metric and place", "Change", "How sure", "Last good to first new")
+    # Names of tests and nodes are long: all that is told of a change stands below them, not beside.
+    table = _table("Since (UTC)", "What changed")
+    table.columns[0].no_wrap = True
     for row in rows_of(rows):
         part = "" if row.part_of_day == ALL_DAY else f", {row.part_of_day}"
-        name = Text(f"{reading.measure(row)}, {reading.place(row)}{part}")
-        name.append(f"{_plain_label(row.simulated)}\nid {row.regression_id}", style="dim")
+        told = Text(f"{reading.measure(row)}, {reading.place(row)}{part}")
+        told.append(f"{_plain_label(row.simulated)}\n", style="dim")
+        told.append(share(row.change), style=_COLOURS[str(row.kind)])
+        told.append(f" ({share(row.change_low)} to {share(row.change_high)}), {reading.levels(row)}\n")
+        told.append(f"{reading.confidence(row)}; {row.state}{recovery(row)}\n")
         runs = reading.commits(row) or f"{short(row.last_good_run, 28)} to {short(row.first_bad_run, 28)}"
-        change = Text(share(row.change), style=_COLOURS[str(row.kind)])
-        change.append(f"\n{share(row.change_low)} to {share(row.change_high)}\n{reading.levels(row)}", style="dim")
-        table.add_row(
-            f"{pd.Timestamp(row.first_bad_at):%Y-%m-%d %H:%M}",
-            name,
-            change,
-            Text(f"{reading.confidence(row.q_value, str(row.state))}; {row.state}{recovery(row)}"),
-            Text(runs),
-        )
-        table.columns[0].no_wrap = table.columns[2].no_wrap = True
+        told.append(f"{runs}, id {row.regression_id}\n", style="dim")
+        table.add_row(f"{pd.Timestamp(row.first_bad_at):%Y-%m-%d %H:%M}", told)
     return table
 
 
