@@ -37,6 +37,8 @@ _LEAST_SHARE = 0.5
 _FEWEST_MEMBERS = 3
 _AS_WELL = 0.8
 """A runner image is the reason for what a place shows if it moved at least this much of the place's share of series."""
+_KEPT_FROM = 0.5
+"""Share of the least size from which a change that was confirmed is still told: its size varies as runs come in."""
 _TOO_GOOD = " Too good to be taken on trust: does the test still do its work?"
 
 REGRESSION_COLUMNS = (
@@ -90,7 +92,8 @@ def find_regressions(
     A change is a regression or an improvement if its false-discovery rate over the whole fleet is low enough
     (Benjamini & Hochberg 1995; what one cause explains is judged first and leaves the family), if it is as large as the
     rules ask, and at least as large as the noise of one measurement. It is `suspected` until the runs since are enough
-    and the evidence is beyond what repeated looks bring up by chance, then `confirmed`. Improvements by half or more
+    and the evidence is beyond what repeated looks bring up by chance, then `confirmed`, which it stays until it is less
+    than half as large as the rules ask. Improvements by half or more
     are `suspicious`: a test that has stopped doing its work is faster, too.
 
     `changes`: rows of change_points; `series`: rows of metric_series (all series tested, changed or not); `runs`:
@@ -101,7 +104,7 @@ def find_regressions(
     nothing).
     Changes of neutral series are no regressions. Relative sizes need a level other than 0.
     """
-    candidates = _candidates(changes, series, rules)
+    candidates = _candidates(changes, series, rules, anchors)
     columns = _columns(candidates)
     groups = _explain(candidates, columns, _claims(candidates, series, image_changes))
     grouped = candidates.index.isin(_all_rows(groups))
@@ -111,6 +114,8 @@ def find_regressions(
     detectable = limits.set_index("series_id")["smallest_detectable"]
     table["smallest_detectable"] = detectable.reindex(table["series_id"]).to_numpy()
     table["regression_id"] = _regression_ids(table, groups, candidates, anchors)
+    if anchors is not None:
+        table.loc[table["regression_id"].isin(anchors["regression_id"].astype("int64")), "state"] = "confirmed"
     members = _members(groups, candidates, table)
     fixed = _anchors(members, table, series)
     table = table[list(REGRESSION_COLUMNS)].sort_values(
@@ -133,7 +138,9 @@ def _all_rows(groups: Sequence[_Group]) -> IndexArray:
     return np.concatenate([np.empty(0, dtype=np.intp), *(group.rows for group in groups)])
 
 
-def _candidates(changes: pd.DataFrame, series: pd.DataFrame, rules: RegressionRules) -> pd.DataFrame:
+def _candidates(
+    changes: pd.DataFrame, series: pd.DataFrame, rules: RegressionRules, anchors: pd.DataFrame | None
+) -> pd.DataFrame:
     attributes = [
         "series_id", "project", "metric", "unit", "direction", "test_name", "node_id", "node_type", "title",
         "simulated",
@@ -148,9 +155,23 @@ def _candidates(changes: pd.DataFrame, series: pd.DataFrame, rules: RegressionRu
     rises = table["size"] > 0
     table["kind"] = np.where(rises == (table["direction"] == "lower_is_better"), "regression", "improvement")
     thresholds = table["metric"].map(rules.threshold_of).to_numpy(dtype=np.float64)
-    beyond_noise = (table["size"].abs() >= table["noise"]).to_numpy(dtype=bool)
-    table["large"] = (table["change"].abs().to_numpy(dtype=np.float64) >= thresholds) & beyond_noise
+    of_threshold = table["change"].abs().to_numpy(dtype=np.float64) / thresholds
+    of_noise = (table["size"].abs() / table["noise"].clip(lower=1e-300)).to_numpy(dtype=np.float64)
+    least = np.where(table.index.isin(_anchored(table, anchors)["row"]), _KEPT_FROM, 1.0)
+    table["large"] = (of_threshold >= least) & (of_noise >= least)
     return table
+
+
+def _anchored(candidates: pd.DataFrame, anchors: pd.DataFrame | None) -> pd.DataFrame:
+    """`row` of the candidates that were told before, one for each `regression_id` that they had then."""
+    if anchors is None or anchors.empty:
+        return pd.DataFrame(columns=["row", "regression_id"])
+    rows = candidates.rename_axis("row").reset_index().astype({"series_id": str})
+    known = rows.merge(anchors, on=["series_id", "part_of_day", "kind"])
+    together = (pd.to_datetime(known["low_ts"]) <= known["changed_at_high"]) & (
+        pd.to_datetime(known["high_ts"]) >= known["changed_at_low"]
+    )
+    return known.loc[together, ["row", "regression_id"]].drop_duplicates()
 
 
 # What moved together
@@ -507,7 +528,7 @@ def _regression_ids(
     table: pd.DataFrame, groups: Sequence[_Group], candidates: pd.DataFrame, anchors: pd.DataFrame | None
 ) -> list[int]:
     """The id given when it was first confirmed, by most of its members; else a hash of series and first bad run."""
-    elected = _elected(groups, candidates, anchors) if anchors is not None and len(anchors) else {}
+    elected = _elected(groups, candidates, anchors)
     ids: list[int] = []
     used: set[int] = set()
     keys = zip(table["series_id"], table["part_of_day"], table["first_bad_run"], strict=True)
@@ -519,14 +540,10 @@ def _regression_ids(
     return ids
 
 
-def _elected(groups: Sequence[_Group], candidates: pd.DataFrame, anchors: pd.DataFrame) -> dict[int, list[int]]:
+def _elected(groups: Sequence[_Group], candidates: pd.DataFrame, anchors: pd.DataFrame | None) -> dict[int, list[int]]:
     """By number of the group: ids that its members were given before, the one of most members first."""
-    rows = _rows_of_groups(groups, candidates).astype({"series_id": str})
-    known = rows.merge(anchors, on=["series_id", "part_of_day", "kind"])
-    known = known[
-        (pd.to_datetime(known["low_ts"]) <= known["changed_at_high"])
-        & (pd.to_datetime(known["high_ts"]) >= known["changed_at_low"])
-    ]
+    grouped = _rows_of_groups(groups, candidates)[["series_id", "group"]]
+    known = _anchored(candidates, anchors).merge(grouped, left_on="row", right_index=True)
     votes = known.groupby(["group", "regression_id"])["series_id"].nunique().reset_index(name="votes")
     votes = votes.sort_values(["group", "votes", "regression_id"], ascending=[True, False, True])
     return {int(number): [int(known) for known in ids] for number, ids in votes.groupby("group")["regression_id"]}

@@ -224,6 +224,17 @@ def test_ids_stay_when_an_anchored_change_moves_a_little() -> None:
     assert again.table["regression_id"].tolist() == first.table["regression_id"].tolist()
 
 
+def test_what_was_confirmed_is_told_until_it_is_less_than_half_as_large() -> None:
+    where = {"test_name": "test-1", "node_id": "node-2"}
+    anchors = Fleet().shift(40, 12.0, **where).find().anchors
+    assert len(anchors) == 1
+    smaller, small = (Fleet().shift(40, percent, **where) for percent in (8.0, 4.0))
+    assert smaller.find().table.empty
+    [row] = smaller.find(anchors=anchors).table.itertuples()
+    assert (str(row.regression_id), row.state) == (anchors["regression_id"].iloc[0], "confirmed")
+    assert small.find(anchors=anchors).table.empty
+
+
 @limits(max_examples=10)
 @given(st.randoms(use_true_random=False))
 def test_the_order_of_series_does_not_matter(random) -> None:
