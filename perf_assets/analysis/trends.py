@@ -28,6 +28,10 @@ TREND_COLUMNS = (
     "change_per_week", "level", "p_value", "q_value", "points", "effective_points", "autocorrelation", "since",
     "average_7d", "average_30d",
 )  # fmt: skip
+FIT_COLUMNS = (
+    "series_id", "slope_per_day", "slope_low", "slope_high", "robust_slope_per_day", "level", "p_value", "points",
+    "effective_points", "autocorrelation", "since",
+)  # fmt: skip
 _SIGNIFICANT = 0.05
 _NOT_ENOUGH = "not enough data"
 _DAY = np.timedelta64(1, "D") / np.timedelta64(1, "us")
@@ -85,33 +89,61 @@ def find_trends(buckets: pd.DataFrame, series: pd.DataFrame, changes: pd.DataFra
     """One row a series that has buckets, in the order of `series`, with the columns TREND_COLUMNS.
 
     `buckets`: series_id, ts, value (regular, gaps absent), sorted; `series`: series_id, direction, as_of; `changes`:
-    series_id, changed_at of change points. Slopes in the series' unit a day, with 95 % interval, by `fit_slopes`;
-    `robust_slope_per_day` by `robust_slope`; `change_per_week` is a share of the series' median; q-values are over all
-    series tested (Benjamini & Hochberg 1995). A verdict needs q of at most 0.05.
+    series_id, changed_at of change points.
     """
-    rows = pd.Index(series["series_id"]).get_indexer(pd.Index(buckets["series_id"]))
-    usable = np.flatnonzero((rows >= 0) & np.isfinite(buckets["value"].to_numpy(dtype=np.float64)))
-    usable = usable[np.argsort(rows[usable], kind="stable")]
-    counts = np.bincount(rows[usable], minlength=len(series))
-    table = series.loc[counts > 0, ["series_id", "as_of", "direction"]].reset_index(drop=True)
-    counts = counts[counts > 0]
+    known = buckets[buckets["series_id"].isin(series["series_id"])]
+    return judge_trends(fit_trends(known, changes), series, recent_averages(known, series))
+
+
+def fit_trends(buckets: pd.DataFrame, changes: pd.DataFrame) -> pd.DataFrame:
+    """Each series by itself: one row a series of `buckets` with the columns FIT_COLUMNS, in their order.
+
+    Arguments as for `find_trends`. Slopes in the series' unit a day, with 95 % interval, by `fit_slopes`;
+    `robust_slope_per_day` by `robust_slope`; `level` is the median; `since` the beginning of the stretch.
+    """
+    usable = np.flatnonzero(np.isfinite(buckets["value"].to_numpy(dtype=np.float64)))
+    ids = buckets["series_id"].to_numpy()[usable]
+    first = np.concatenate(([0], np.flatnonzero(ids[1:] != ids[:-1]) + 1)).astype(np.intp)[: ids.size]
+    end = np.append(first[1:], ids.size).astype(np.intp)[: first.size]
     ts = buckets["ts"].to_numpy()[usable]
     values = buckets["value"].to_numpy(dtype=np.float64)[usable]
-    owner = np.repeat(np.arange(counts.size), counts)
-    first = np.cumsum(counts) - counts
-    start = first + _level_starts(table["series_id"], ts, owner, changes)
-    table = table.assign(
-        level=medians(values, np.append(first, values.size)),
-        average_7d=_recent_means(table["as_of"], ts, values, owner, 7),
-        average_30d=_recent_means(table["as_of"], ts, values, owner, 30),
-        points=first + counts - start,
-        since=ts[np.minimum(start, first + counts - 1)],
+    owner = np.repeat(np.arange(first.size), end - first)
+    start = first + _level_starts(pd.Series(ids[first]), ts, owner, changes)
+    table = pd.DataFrame(
+        {
+            "series_id": ids[first],
+            "level": medians(values, np.append(first, values.size)),
+            "points": end - start,
+            "since": ts[np.minimum(start, end - 1)],
+        }
     )
-    table = pd.concat((table, _fitted(ts, values, first, start, first + counts)), axis=1)
+    return pd.concat((table, _fitted(ts, values, first, start, end)), axis=1)[list(FIT_COLUMNS)]
+
+
+def judge_trends(fits: pd.DataFrame, series: pd.DataFrame, averages: pd.DataFrame) -> pd.DataFrame:
+    """The fleet as a whole: fits as `find_trends` gives them, with the columns TREND_COLUMNS.
+
+    `averages`: as `recent_averages` gives them. `change_per_week` is a share of the series' median; q-values are over
+    all series tested (Benjamini & Hochberg 1995). A verdict needs q of at most 0.05.
+    """
+    table = series[["series_id", "as_of", "direction"]].merge(fits, on="series_id")
+    table = table.merge(averages, on="series_id", how="left")
     table["q_value"] = benjamini_hochberg(table["p_value"].to_numpy(dtype=np.float64))
     table["change_per_week"] = 7.0 * table["slope_per_day"] / table["level"].abs().replace(0.0, np.nan)
     table["verdict"] = _verdicts(table)
     return table[list(TREND_COLUMNS)]
+
+
+def recent_averages(buckets: pd.DataFrame, series: pd.DataFrame) -> pd.DataFrame:
+    """series_id, average_7d, average_30d: means of the last days before `as_of`, NaN without; arguments as for
+    `find_trends`, of which the buckets of these days are enough.
+    """
+    newest = series.set_index("series_id")["as_of"].reindex(buckets["series_id"]).to_numpy(dtype="datetime64[us]")
+    table = series[["series_id"]].copy()
+    for days in (7, 30):
+        recent = buckets[buckets["ts"].to_numpy() > newest - np.timedelta64(days, "D")]
+        table[f"average_{days}d"] = recent.groupby("series_id")["value"].mean().reindex(table["series_id"]).to_numpy()
+    return table
 
 
 def _level_starts(ids: pd.Series, ts: TimeArray, owner: IntArray, changes: pd.DataFrame) -> IntArray:
@@ -121,15 +153,6 @@ def _level_starts(ids: pd.Series, ts: TimeArray, owner: IntArray, changes: pd.Da
     earlier = np.bincount(owner[ts < last[owner]], minlength=len(ids))
     sizes = np.bincount(owner, minlength=len(ids))
     return np.where(with_change & (earlier > 0), np.minimum(earlier + SETTLING_BUCKETS, sizes), 0).astype(np.intp)
-
-
-def _recent_means(as_of: pd.Series, ts: TimeArray, values: FloatArray, owner: IntArray, days: int) -> FloatArray:
-    newest: TimeArray = as_of.to_numpy(dtype="datetime64[us]")
-    start: TimeArray = newest - np.timedelta64(days, "D")
-    recent = ts > start[owner]
-    counts = np.bincount(owner[recent], minlength=len(as_of))
-    sums = np.bincount(owner[recent], weights=values[recent], minlength=len(as_of))
-    return np.asarray(np.where(counts > 0, sums / np.maximum(counts, 1), np.nan))
 
 
 def _verdicts(table: pd.DataFrame) -> npt.NDArray[np.str_]:

@@ -159,12 +159,11 @@ def member_strip(members: pd.DataFrame, by: str, heading: str, kind: str = "regr
 
 def strongest_trends(trends: pd.DataFrame, series: pd.DataFrame, buckets: pd.DataFrame) -> Chart | None:
     """The most significant drifts for better or worse, else the nearest to one: values, fitted line, its 95 % band."""
-    panels = trend_panels(trends, series, buckets)
-    if not panels:
-        nearest = _panels(trends[trends["q_value"].notna()], series, buckets)
-        words = "Line: fitted slope, band: 95 % confidence."
-        return _grid(nearest, "No series drifts beyond chance; the nearest", words) if nearest else None
     drifting = trends["verdict"].isin(["worse", "better"])
+    panels = _panels(clearest_trends(trends), series, buckets)
+    if not drifting.any():
+        words = "Line: fitted slope, band: 95 % confidence."
+        return _grid(panels, "No series drifts beyond chance; the nearest", words) if panels else None
     counts = trends.loc[drifting, "verdict"].value_counts()
     worse, better = counts.get("worse", 0), counts.get("better", 0)
     heading = f"Drifting for the worse: {worse:,} of {len(trends):,} series; for the better: {better:,}"
@@ -172,17 +171,25 @@ def strongest_trends(trends: pd.DataFrame, series: pd.DataFrame, buckets: pd.Dat
     return _grid(panels, heading, f"{note}; line: fitted slope, band: 95 % confidence.")
 
 
+def clearest_trends(trends: pd.DataFrame) -> pd.DataFrame:
+    """The rows (at most six) that `strongest_trends` shows."""
+    drifting = trends["verdict"].isin(["worse", "better"])
+    shown = trends[drifting if drifting.any() else trends["q_value"].notna()]
+    shown = shown.assign(size=shown["change_per_week"].abs(), known=shown["q_value"].clip(lower=1e-6))
+    shown = shown.sort_values(["known", "size", "series_id"], ascending=[True, False, True]).head(MOST_PANELS)
+    return shown.drop(columns=["size", "known"])
+
+
 def trend_panels(trends: pd.DataFrame, series: pd.DataFrame, buckets: pd.DataFrame) -> list[Chart]:
     """One panel for each of the (at most six) strongest trends."""
-    return _panels(trends[trends["verdict"].isin(["worse", "better"])], series, buckets)
+    drifting = trends[trends["verdict"].isin(["worse", "better"])]
+    return _panels(clearest_trends(drifting), series, buckets) if len(drifting) else []
 
 
-def _panels(trends: pd.DataFrame, series: pd.DataFrame, buckets: pd.DataFrame) -> list[Chart]:
-    known = trends.merge(series[["series_id", "title", "metric", "unit", "simulated"]], on="series_id")
-    known = known.assign(size=known["change_per_week"].abs(), known=known["q_value"].clip(lower=1e-6))
-    strongest = known.sort_values(["known", "size", "series_id"], ascending=[True, False, True]).head(MOST_PANELS)
-    own = _by(buckets[buckets["series_id"].isin(strongest["series_id"])], "series_id")
-    return [_trend_panel(row, own[row.series_id]) for row in strongest.itertuples() if row.series_id in own]
+def _panels(shown: pd.DataFrame, series: pd.DataFrame, buckets: pd.DataFrame) -> list[Chart]:
+    known = shown.merge(series[["series_id", "title", "metric", "unit", "simulated"]], on="series_id")
+    own = _by(buckets[buckets["series_id"].isin(known["series_id"])], "series_id")
+    return [_trend_panel(row, own[row.series_id]) for row in known.itertuples() if row.series_id in own]
 
 
 def _trend_panel(row: Any, values: pd.DataFrame) -> Chart:

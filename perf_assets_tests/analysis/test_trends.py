@@ -7,7 +7,16 @@ from hypothesis import given
 from hypothesis import settings as limits
 from hypothesis import strategies as st
 
-from perf_assets.analysis.trends import TREND_COLUMNS, Slopes, find_trends, fit_slopes, robust_slope
+from perf_assets.analysis.trends import (
+    TREND_COLUMNS,
+    Slopes,
+    find_trends,
+    fit_slopes,
+    fit_trends,
+    judge_trends,
+    recent_averages,
+    robust_slope,
+)
 from perf_assets.warehouse.tables import METRIC_TRENDS
 from perf_assets_tests.analysis.signals import MONDAY, autoregressive, daily_buckets, hourly, white
 
@@ -168,6 +177,18 @@ def test_no_series_give_an_empty_table() -> None:
     series = pd.DataFrame({"series_id": [1], "direction": ["neutral"], "as_of": [MONDAY]})
     assert list(find_trends(nothing, series, NO_CHANGES).columns) == list(TREND_COLUMNS)
     assert find_trends(nothing, series, NO_CHANGES).empty
+
+
+@limits(max_examples=10, deadline=None)
+@given(st.integers(0, 1_000), st.integers(0, 12))
+def test_a_fleet_that_is_fitted_in_parts_has_the_trends_of_the_whole(seed: int, known: int) -> None:
+    buckets = fleet(*(autoregressive(20 + 7 * number, 0.5, seed + number) for number in range(12)))
+    series = pd.DataFrame({"series_id": range(12), "direction": "neutral", "as_of": buckets["ts"].max()})
+    fresh = buckets["series_id"] >= known
+    fits = pd.concat([fit_trends(buckets[part], NO_CHANGES) for part in (fresh, ~fresh) if part.any()])
+    lately = buckets[buckets["ts"] > buckets["ts"].max() - pd.Timedelta(days=30)]
+    found = judge_trends(fits, series, recent_averages(lately, series))
+    pd.testing.assert_frame_equal(found, find_trends(buckets, series, NO_CHANGES))
 
 
 @limits(max_examples=40, deadline=None)

@@ -11,7 +11,7 @@ from perf_assets.analysis.regressions import RegressionRules, find_regressions
 from perf_assets.analysis.seasonality import PATTERN_COLUMNS
 from perf_assets.analysis.seasonality import seasonal_patterns as find_patterns
 from perf_assets.analysis.sensitivity import LIMIT_COLUMNS
-from perf_assets.analysis.trends import find_trends
+from perf_assets.analysis.trends import FIT_COLUMNS, fit_trends, judge_trends, recent_averages
 from perf_assets.defs.asset_spec import POOL, outcome, table_spec
 from perf_assets.defs.pictures import picture
 from perf_assets.report import charts
@@ -32,12 +32,13 @@ from perf_assets.warehouse.tables import (
 )
 from perf_assets.workers import Workers, split_by_series
 
-_BUCKETS = "SELECT series_id, ts, value FROM series_buckets ORDER BY series_id, ts"
+_RECENT_BUCKETS = """SELECT series_id, ts, value FROM series_buckets b JOIN metric_series s USING (series_id)
+    WHERE b.ts > s.as_of - INTERVAL 30 DAY ORDER BY series_id, ts"""
 # A drift is now and then taken for a step; the trend within half of it would be lost.
 _SURE_CHANGES = "SELECT series_id, changed_at FROM change_points WHERE confirmed AND sharp"
-_STALE_BUCKETS = """SELECT series_id, ts, value FROM series_buckets
+_BUCKETS_OF = """SELECT series_id, ts, value FROM series_buckets
     WHERE series_id IN (SELECT unnest(? :: BIGINT[])) ORDER BY series_id, ts"""
-_STALE_MEASUREMENTS = """SELECT series_id, run_id, ts, value FROM analysed_measurements
+_MEASUREMENTS_OF = """SELECT series_id, run_id, ts, value FROM analysed_measurements
     WHERE series_id IN (SELECT unnest(? :: BIGINT[])) ORDER BY series_id, ts, run_id"""
 
 
@@ -58,7 +59,7 @@ def change_points(
     warehouse: dg.ResourceParam[Warehouse], workers: dg.ResourceParam[Workers]
 ) -> Iterator[dg.MaterializeResult[None]]:
     increment = increment_of(warehouse, "change_points")
-    found = workers.map(analyse_levels, split_by_series(warehouse.query(_STALE_MEASUREMENTS, [increment.ids])))
+    found = workers.map(analyse_levels, split_by_series(warehouse.query(_MEASUREMENTS_OF, [increment.ids])))
     changes = joined([kept_rows(warehouse, increment, CHANGE_POINTS), *(each for each, _ in found)], CHANGE_COLUMNS)
     table = with_q_values(changes, increment.series)
     all_limits = joined(
@@ -83,16 +84,21 @@ def change_points(
     pool=POOL,
 )
 def metric_trends(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult[None]:
+    increment = increment_of(warehouse, "metric_trends")
     series = warehouse.query("SELECT * FROM metric_series ORDER BY series_id")
-    buckets = warehouse.query(_BUCKETS)
-    table = find_trends(buckets, series, warehouse.query(_SURE_CHANGES))
-    warehouse.replace((METRIC_TRENDS, table))
+    fits = fit_trends(warehouse.query(_BUCKETS_OF, [increment.ids]), warehouse.query(_SURE_CHANGES))
+    averages = recent_averages(warehouse.query(_RECENT_BUCKETS), series)
+    table = judge_trends(joined([kept_rows(warehouse, increment, METRIC_TRENDS), fits], FIT_COLUMNS), series, averages)
+    complete(warehouse, increment, (METRIC_TRENDS, table))
+    shown = charts.clearest_trends(table)
+    buckets = warehouse.query(_BUCKETS_OF, [[int(series_id) for series_id in shown["series_id"]]])
     return dg.MaterializeResult(
         metadata=outcome(
             table.sort_values("q_value").merge(series[["series_id", "title", "simulated"]], on="series_id")[
                 ["title", "verdict", "change_per_week", "q_value", "points", "since", "simulated"]
             ],
             {
+                "series_analysed_anew": len(increment.ids),
                 "verdicts": {str(verdict): int(count) for verdict, count in table["verdict"].value_counts().items()},
                 "strongest_trends": picture(charts.strongest_trends(table, series, buckets)),
             },
@@ -115,7 +121,7 @@ def metric_trends(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResul
 def seasonal_patterns(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult[None]:
     increment = increment_of(warehouse, "seasonal_patterns")
     widths = warehouse.query("SELECT series_id, bucket_seconds FROM metric_series").set_index("series_id")
-    found = find_patterns(warehouse.query(_STALE_BUCKETS, [increment.ids]), widths["bucket_seconds"])
+    found = find_patterns(warehouse.query(_BUCKETS_OF, [increment.ids]), widths["bucket_seconds"])
     table = joined([kept_rows(warehouse, increment, SEASONAL_PATTERNS), found], PATTERN_COLUMNS)
     complete(warehouse, increment, (SEASONAL_PATTERNS, table))
     return dg.MaterializeResult(metadata=outcome(table.sort_values("strength", ascending=False)))
@@ -129,7 +135,7 @@ def seasonal_patterns(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeR
 )
 def anomalies(warehouse: dg.ResourceParam[Warehouse], workers: dg.ResourceParam[Workers]) -> dg.MaterializeResult[None]:
     increment = increment_of(warehouse, "anomalies")
-    found = workers.map(find_anomalies, split_by_series(warehouse.query(_STALE_BUCKETS, [increment.ids])))
+    found = workers.map(find_anomalies, split_by_series(warehouse.query(_BUCKETS_OF, [increment.ids])))
     table = joined([kept_rows(warehouse, increment, ANOMALIES), *found], EPISODE_COLUMNS)
     complete(warehouse, increment, (ANOMALIES, table))
     told = {"series_analysed_anew": len(increment.ids)}
