@@ -117,5 +117,5 @@ SECTIONS = (
         lambda tables: planted_events.checks(tables["fleets"], tables["events"], tables["unplanted"]),
         lambda tables, seed: planted_events.chapter(tables["fleets"], tables["events"], tables["unplanted"]),
     ),
-    Section("replay", 6001, 4, _measure_replay, replay.checks, replay.chapter),
+    Section("replay", 6001, 2, _measure_replay, replay.checks, replay.chapter),
 )  # fmt: skip

@@ -12,6 +12,7 @@ from scipy import special
 from perf_assets.analysis import segmentation
 from perf_assets.analysis.fits import Sums, bent_line, levels, lines
 from perf_assets.analysis.noise import Noise, PresentFit, noises, rounding_variance, without_outliers
+from perf_assets.analysis.outnumbering import evidence_of_numbers
 from perf_assets.analysis.statistics import MAD_TO_SD, FloatArray
 from perf_assets.analysis.steps import SHORTEST, step_gains
 from perf_assets.analysis.stretches import (
@@ -114,7 +115,7 @@ def _described(
         few = (places > 1) | (np.minimum(count_before, count_after) < _FEW)
         # The values as they came: in a cluster of outliers the others look like outliers.
         as_came = cut_out(raw, s.column, s.start, s.end)
-        numbers = _evidence_of_numbers(as_came, row, (before + after) / 2.0, r)
+        numbers = evidence_of_numbers(as_came, row, (before + after) / 2.0) * (1.0 - r) / (1.0 + r)
         evidence = np.where(few, np.minimum(evidence, numbers), evidence)
         evidence -= 2.0 * np.log(places * np.maximum(size_of_series / _USUAL_SIZE, 1.0))
         yield pd.DataFrame(
@@ -190,46 +191,6 @@ def _p_value(gain: FloatArray, size: IndexArray) -> FloatArray:
     places = 2.0 * np.log((1.0 - inner) / inner)
     density = np.exp(-(b**2) / 2.0) / np.sqrt(2.0 * np.pi)
     return np.where(gain > _LEAST_GAIN, np.minimum(b * density * ((1.0 - b**-2) * places + 4.0 * b**-2), 1.0), 1.0)
-
-
-def _evidence_of_numbers(block: Block, row: IndexArray, middle: FloatArray, autocorrelation: FloatArray) -> FloatArray:
-    """2 log likelihood ratio for a step at `row` of how many values are how large, whatever their distance: of the
-    ranks, or of how many lie beyond the middle of the two levels, which knows more about large steps.
-    """
-    independent = (1.0 - autocorrelation) / (1.0 + autocorrelation)
-    return np.maximum(_rank_evidence(block, row), _share_evidence(block, row, middle)) * independent
-
-
-def _share_evidence(block: Block, row: IndexArray, middle: FloatArray) -> FloatArray:
-    """Of the shares of the values before and after that lie above the middle, as against one share.
-
-    Source: Mood (1950), Introduction to the Theory of Statistics (median test), as likelihood ratio.
-    """
-    above, before = (block.values > middle) & block.inside, block.rows < row
-    numbers = np.stack([np.count_nonzero(above & before, axis=0), np.count_nonzero(above & ~before, axis=0)])
-    sizes = np.stack([row, block.sizes - row])
-    apart = special.xlogy(numbers, numbers / sizes) + special.xlogy(sizes - numbers, 1.0 - numbers / sizes)
-    number, size = numbers.sum(axis=0), block.sizes
-    together = special.xlogy(number, number / size) + special.xlogy(size - number, 1.0 - number / size)
-    return np.asarray(2.0 * (apart.sum(axis=0) - together))
-
-
-def _rank_evidence(block: Block, row: IndexArray) -> FloatArray:
-    """Of the ranks: the square of the rank-sum statistic.
-
-    Source: Wilcoxon (1945); for values of equal rank the mean of theirs.
-    """
-    size = block.sizes.astype(np.float64)
-    ascending = sorted_down(block.values, block.inside)
-    ranks = np.empty(block.values.shape)
-    for k in range(block.sizes.size):
-        own = ascending[: block.sizes[k], k]
-        values = block.values[:, k]
-        ranks[:, k] = (np.searchsorted(own, values, "left") + np.searchsorted(own, values, "right") + 1) / 2.0
-    first = block.masked(np.where(block.rows < row, ranks, 0.0))
-    expected = row * (size + 1.0) / 2.0
-    variance = row * (size - row) * (size + 1.0) / 12.0
-    return np.asarray((totals(first) - expected) ** 2 / variance)
 
 
 def _places_of_level(s: _Stretches, sizes: IndexArray) -> FloatArray:

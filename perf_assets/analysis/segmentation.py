@@ -22,9 +22,10 @@ from perf_assets.analysis.noise import (
     rounding_variance,
     without_outliers,
 )
+from perf_assets.analysis.outnumbering import evidence_of_numbers
 from perf_assets.analysis.statistics import FloatArray
 from perf_assets.analysis.steps import SHORTEST, Windows, possible, step_gains, step_gains_beside_line
-from perf_assets.analysis.stretches import Block, IndexArray, cut_out, in_blocks, pack
+from perf_assets.analysis.stretches import Block, BoolArray, IndexArray, cut_out, in_blocks, pack
 
 # Penalties on 2 log likelihood. A step's is about the 99 % point of the largest gain over all places in noise of 200
 # values; the line's, how much less that is, keeps 95 of 100 drifts of 1.5 standard deviations from being cut.
@@ -41,6 +42,8 @@ _PLACES = 2.0
 _WINDOWS = ((4, 4), (8, 8), (16, 16), (32, 32), (64, 64), (5, 20), (20, 5), (10, 40), (40, 10))
 """Values before and after a cut that are looked at alone, so that a short level in a long stretch is not missed."""
 _MOST_MOVES = 3
+_SHORT, _IN_NUMBER = 10, 11.0
+"""Values of a level below which their number must tell it from outliers, by about what four values of eight can."""
 
 Rival = tuple[Fit, float]
 """How to fit, and what its parameters cost."""
@@ -65,6 +68,9 @@ def segment(series: Sequence[FloatArray], rivals: Sequence[Rival]) -> list[Index
     for columns, noise in noises(part, values[:, concerned], residuals, least[concerned]):
         mine = np.isin(column, columns)
         kept_column, kept = _borne_out(noise, np.searchsorted(columns, column[mine]), cut[mine], rivals)
+        raw, clean = (values_of[:, concerned[columns]] for values_of in (block.values, values))
+        stays = _in_number(raw, clean, noise.sizes, kept_column, kept)
+        kept_column, kept = kept_column[stays], kept[stays]
         for position in np.unique(kept_column):
             found[concerned[columns[position]]] = kept[kept_column == position]
     return found
@@ -171,6 +177,20 @@ def _borne_out(
         stays[np.concatenate((goes, pair_goes, pair_goes + 1))] = False
         column, cut = column[stays], cut[stays]
     return column, cut
+
+
+def _in_number(raw: FloatArray, clean: FloatArray, sizes: IndexArray, column: IndexArray, cut: IndexArray) -> BoolArray:
+    """Which of the cuts beside a short level its values bear by their number, too; others stand as they are."""
+    start, end = neighbours(column, cut, sizes)
+    stands = np.ones(cut.size, dtype=bool)
+    short = np.flatnonzero(np.minimum(cut - start, end - cut) < _SHORT)
+    for chosen in in_blocks((end - start)[short]):
+        at = short[chosen]
+        row = cut[at] - start[at]
+        middle = levels(row)(Sums(cut_out(clean, column[at], start[at], end[at]))).origin.mean(axis=0)
+        block = cut_out(raw, column[at], start[at], end[at])
+        stands[at] = evidence_of_numbers(block, row, middle) >= _IN_NUMBER
+    return stands
 
 
 def _judged(
