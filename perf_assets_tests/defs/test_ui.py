@@ -22,7 +22,7 @@ from perf_assets_tests.cli.site import Site
 from perf_assets_tests.defs.building import DAYS, START, scenario_page, small_table
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Locator, Page
 
 CHROMIUM = shutil.which("chromium")
 FLAGS = (
@@ -103,11 +103,19 @@ def test_an_asset_has_description_owner_columns_and_a_picture_that_loads(
     for number in range(links.count()):
         links.nth(number).click()
         page.get_by_text("Close", exact=True).last.wait_for()
-        images = page.locator("img[alt=chart]").all()
-        shown += sum(image.evaluate(_LOADED_WIDTH) > 100 for image in images)
+        shown += sum(image.evaluate(_LOADED_WIDTH) > 100 for image in _pictures(page))
         page.keyboard.press("Escape")
         page.get_by_text("Copy", exact=True).wait_for(state="hidden")
     assert shown >= pictures
+
+
+def _pictures(page: Page) -> list[Locator]:
+    """What the open dialog shows; it is open before its content is there."""
+    for _ in range(20):
+        if page.locator("img[alt=chart]").count():
+            break
+        page.wait_for_timeout(250)
+    return page.locator("img[alt=chart]").all()
 
 
 def test_lineage_leads_from_raw_results_to_recommendations(ui: str, page: Page) -> None:
