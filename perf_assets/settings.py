@@ -56,7 +56,10 @@ def _moment(value: object) -> datetime:
         return datetime.combine(parsed, time.min)
     if not isinstance(parsed, datetime):
         raise ValueError("not a date and time, write it like 2026-09-10T06:00:00Z")
-    return parsed.astimezone(UTC).replace(tzinfo=None) if parsed.tzinfo else parsed
+    try:
+        return parsed.astimezone(UTC).replace(tzinfo=None) if parsed.tzinfo else parsed
+    except OverflowError as error:
+        raise ValueError("lies before the year 1 or after 9999 in UTC, write another year") from error
 
 
 _Share = Annotated[float, Field(gt=0, lt=10)]
@@ -236,8 +239,9 @@ def _names_of_texts(table: Mapping[str, Any]) -> Iterator[str]:
     for name, value in table.items():
         if isinstance(value, str):
             yield name
-        elif isinstance(value, dict):
-            yield from _names_of_texts(value)
+        for inner in value if isinstance(value, list) else [value]:
+            if isinstance(inner, dict):
+                yield from _names_of_texts(inner)
 
 
 def _read(file: Path) -> dict[str, Any]:

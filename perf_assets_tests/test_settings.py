@@ -156,6 +156,7 @@ def test_an_incident_that_cannot_be_used_is_named(
     [
         'slack_token = "hunter2"', 'dashboard_token = "hunter2"', '[slack]\ntoken = "hunter2"',
         '[slack]\nbot_token = "hunter2"',
+        '[[incidents]]\nslack_token = "hunter2"',
         'password = "hunter2"', 'api_key = "hunter2"', '[dashboard]\nApiKey = "hunter2"',
     ],
 )  # fmt: skip
@@ -163,6 +164,11 @@ def test_a_secret_in_the_file_is_refused_and_not_shown(file: Path, text: str) ->
     with pytest.raises(SettingsError, match=r"perf-assets.toml: \w+: a secret .* set it in the environment") as caught:
         load(file, text)
     assert "hunter2" not in str(caught.value)
+
+
+def test_a_moment_that_no_calendar_has_is_named(file: Path) -> None:
+    with pytest.raises(SettingsError, match=r"incidents.0.from: .*write another year"):
+        load(file, "[[incidents]]\nfrom = '0001-01-01T00:00:00+05:00'\nto = 2026-01-02\nreason = 'x'")
 
 
 @pytest.mark.parametrize("content", ["home = ", b"\xff"])

@@ -30,6 +30,8 @@ _LARGEST_DEVIATION = 4.0
 """In standard deviations: a spike of one metric is not to fill its window."""
 _COMMON = 2.0
 """A component with the variance of this many metrics is common behaviour, not a part of the remainder."""
+_COPIED = 1e-6
+"""A component with less variance than this is what copies of one metric differ by: rounding."""
 _TRIALS_A_WINDOW = 4.0
 """Overlapping windows are tests of one thing: a search over all positions is worth this many a window length."""
 _FEWEST_METRICS = 2
@@ -128,7 +130,7 @@ def _deviations(metrics: pd.DataFrame, window: int) -> tuple[pd.Index, FloatArra
 def _remainder_basis(deviations: FloatArray) -> FloatArray:
     """Principal directions that are not common behaviour, shape (metrics, components)."""
     variances, directions = np.linalg.eigh(np.corrcoef(deviations, rowvar=False))
-    return np.asarray(directions[:, variances < _COMMON])
+    return np.asarray(directions[:, (variances < _COMMON) & (variances > _COPIED)])
 
 
 def _moving_average(columns: FloatArray, window: int) -> FloatArray:

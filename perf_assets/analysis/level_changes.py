@@ -16,7 +16,7 @@ from perf_assets.analysis.seasonality import TimeArray, deseasonalise_many, hour
 from perf_assets.analysis.segmentation import ONE_LEVEL
 from perf_assets.analysis.sensitivity import find_detection_limits
 from perf_assets.analysis.statistics import FloatArray, benjamini_hochberg
-from perf_assets.analysis.stretches import BoolArray
+from perf_assets.analysis.stretches import BoolArray, IndexArray
 
 ALL_DAY = "all day"
 PARTS_OF_DAY = {
@@ -28,6 +28,8 @@ PARTS_OF_DAY = {
 _FEWEST_A_DAY = 12.0
 """Measurements a day from which parts of the day can be told apart."""
 _FEWEST_DAYS = 14
+_DAYS_BESIDE = 1
+"""What other parts of the day show within as many days of a change is that change seen from there."""
 
 CHANGE_COLUMNS = (
     "series_id", "index_run_id", "part_of_day", "position", "changed_at", "changed_at_low", "changed_at_high",
@@ -50,9 +52,9 @@ def find_change_points(measurements: pd.DataFrame) -> pd.DataFrame:
     ts = measurements["ts"].to_numpy()
     values = measurements["value"].to_numpy(dtype=np.float64)
     edges = np.concatenate(([0], np.flatnonzero(ids[1:] != ids[:-1]) + 1, [ids.size]))
-    level = deseasonalise_many(ts, values, edges)
-    table = find_many(level, edges).assign(part_of_day=ALL_DAY)
     partial = _partial_changes([(ts[start:end], values[start:end]) for start, end in pairwise(edges)])
+    level = deseasonalise_many(ts, _without_partial(ts, values, edges, partial), edges)
+    table = find_many(level, edges).assign(part_of_day=ALL_DAY)
     if not partial.empty:
         table = pd.concat((table[~_traces(table, partial)], partial), ignore_index=True)
     if table.empty:
@@ -90,6 +92,15 @@ def with_q_values(changes: pd.DataFrame, series: int) -> pd.DataFrame:
     return changes.assign(q_value=benjamini_hochberg(family)[: len(changes)])
 
 
+def _without_partial(ts: TimeArray, values: FloatArray, edges: IndexArray, partial: pd.DataFrame) -> FloatArray:
+    """`values` without the changes of parts of the day: a daily profile from before and after would fit neither."""
+    rest = values.copy()
+    for row in partial.to_dict("records"):
+        later = slice(edges[row["series"]] + row["index"], edges[row["series"] + 1])
+        rest[later] -= np.where(_hours_of(row["part_of_day"])[hour_of_day(ts[later])], row["size"], 0.0)
+    return rest
+
+
 def _traces(table: pd.DataFrame, partial: pd.DataFrame) -> npt.NDArray[np.bool_]:
     """Which rows of `table` lie where a part of the day of the same series changed."""
     both = table.reset_index().merge(partial, on="series", suffixes=("", "_of_part"))
@@ -120,12 +131,15 @@ def _partial_changes(histories: Sequence[tuple[TimeArray, FloatArray]]) -> pd.Da
     found = found.sort_values(["series", "clarity"], ascending=[True, False], ignore_index=True)
     kept: list[int] = []
     for row in found.itertuples():
-        if all(
-            found.loc[k, "series"] != row.series or found.loc[k, "low"] > row.high or found.loc[k, "high"] < row.low
-            for k in kept
-        ):
+        # By days: the parts of one day have no hour in common.
+        rivals = found.loc[[k for k in kept if found.loc[k, "series"] == row.series]]
+        if not ((rivals["first_day"] <= row.last_day) & (rivals["last_day"] >= row.first_day)).any():
             kept.append(int(row.Index))
-    return found.loc[kept].drop(columns="clarity").sort_values(["series", "index"], ignore_index=True)
+    return (
+        found.loc[kept]
+        .drop(columns=["clarity", "first_day", "last_day"])
+        .sort_values(["series", "index"], ignore_index=True)
+    )
 
 
 def _hours_of(part: str) -> BoolArray:
@@ -205,6 +219,8 @@ def _partial_change(look: tuple[int, _Days, str], row: Mapping[Hashable, Any]) -
         "low": low,
         "high": high,
         "part_of_day": name,
+        "first_day": min(edges["low"], int(row["low"])) - _DAYS_BESIDE,
+        "last_day": max(edges["high"], int(row["high"])) + _DAYS_BESIDE,
         "kind": "step",
         "before": before,
         "after": before + float(row["size"]),

@@ -439,16 +439,19 @@ def _suspicious(table: pd.DataFrame) -> pd.Series:
 
 
 def _recovered_at(best: IndexArray, candidates: pd.DataFrame, columns: _Columns, rules: RegressionRules) -> TimeArray:
-    """When the series of a regression came back to within the threshold of its old level, or better; else NaT."""
+    """When the series of a regression came back to within the threshold of its old level, or better, at the same part
+    of the day; else NaT.
+    """
     before, after = (candidates[name].to_numpy(dtype=np.float64) for name in ("before", "after"))
     thresholds = candidates["metric"].map(rules.threshold_of).to_numpy(dtype=np.float64)
     worse = (candidates["kind"] == "regression").to_numpy(dtype=bool)
+    part = pd.factorize(candidates["part_of_day"])[0]
     by_series = np.argsort(columns.series, kind="stable")
     offsets = offsets_of(np.bincount(columns.series, minlength=1))
     recovered = np.full(best.size, np.datetime64("NaT", "us"))
     for number, row in enumerate(best):
         own = by_series[offsets[columns.series[row]] : offsets[columns.series[row] + 1]]
-        later = own[columns.at[own] > columns.at[row]]
+        later = own[(columns.at[own] > columns.at[row]) & (part[own] == part[row])]
         excess = (after[later] - before[row]) * np.sign(after[row] - before[row]) / abs(before[row])
         back = later[excess < thresholds[row]]
         if worse[row] and back.size:

@@ -52,10 +52,13 @@ def by_columns(block: Block, *arrays: FloatArray) -> Iterator[tuple[slice, Block
 
 
 def totals(values: FloatArray) -> FloatArray:
-    """Sums down the rows, shape (k,), adding row after row: numpy would add a lone column in pairs."""
+    """Sums down the rows, shape (k,), adding row after row.
+
+    numpy would add a lone column, or columns that lie in memory one after the other, in pairs.
+    """
     if values.shape[1] == 1:
         return np.asarray(np.cumsum(values, axis=0)[-1])
-    return np.asarray(np.add.reduce(values, axis=0))
+    return np.asarray(np.add.reduce(np.ascontiguousarray(values), axis=0))
 
 
 def pack(series: list[FloatArray], outside: float = 0.0) -> Block:

@@ -18,6 +18,8 @@ from perf_assets import analysis as methods
 from perf_assets.warehouse.database import Warehouse, append, replace_rows
 from perf_assets.warehouse.tables import ANALYSED_CONTENTS, Table
 
+MEASUREMENTS_ALONE = "SELECT series_id, content FROM metric_series"
+
 
 @dataclass(frozen=True)
 class Increment:
@@ -32,11 +34,14 @@ class Increment:
         return [int(series_id) for series_id in self.stale["series_id"]]
 
 
-def increment_of(warehouse: Warehouse, analysis: str) -> Increment:
-    """The series of metric_series that `analysis` has not seen with their present measurements."""
+def increment_of(warehouse: Warehouse, analysis: str, contents: str = MEASUREMENTS_ALONE) -> Increment:
+    """The series of metric_series that `analysis` has not seen with their present measurements.
+
+    `contents`: a SELECT of series_id and content, for analyses that depend on more than the measurements.
+    """
     name = f"{analysis}/{_method()}"
     with warehouse.reading() as con:
-        stale = con.execute(_STALE, [name]).df()
+        stale = con.execute(_STALE.format(contents=contents), [name]).df()
         [(count,)] = con.execute("SELECT count(*) FROM metric_series").fetchall()
     return Increment(name, stale, int(count))
 
@@ -70,7 +75,7 @@ def _method() -> str:
 
 
 _STALE = """
-SELECT series_id, content FROM metric_series m WHERE NOT EXISTS (
+SELECT series_id, content FROM ({contents}) m WHERE NOT EXISTS (
   SELECT 1 FROM analysed_contents a WHERE a.analysis = ? AND a.series_id = m.series_id AND a.content = m.content
 ) ORDER BY series_id
 """

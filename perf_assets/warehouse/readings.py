@@ -91,7 +91,7 @@ of_measurements AS (
   SELECT series_id, run_id, {_IMAGE} AS image FROM measurement_details WHERE contains(context, 'image')
 ), known AS (
   SELECT m.series_id, m.run_id, m.ts, coalesce(d.image, r.image) AS image
-  FROM analysed_measurements m JOIN of_runs r USING (run_id)
+  FROM analysed_measurements m LEFT JOIN of_runs r USING (run_id)
   LEFT JOIN of_measurements d ON d.series_id = m.series_id AND d.run_id = m.run_id
 ), beside_previous AS (
   SELECT *, lag(image) OVER (PARTITION BY series_id ORDER BY ts, run_id) AS previous FROM known WHERE image IS NOT NULL

@@ -374,7 +374,7 @@ REGRESSIONS = _table(
     "Changes that are significant and large enough to matter, series that moved together taken as one.",
     "regression_id",
     """
-    regression_id BIGINT hash of scope, part of day and first bad run, fixed when first confirmed
+    regression_id BIGINT hash of series, part of day and first bad run, fixed when first confirmed
     series_id BIGINT series that shows it best
     scope VARCHAR series, test, node, node_type or runner_image
     scope_name VARCHAR which one

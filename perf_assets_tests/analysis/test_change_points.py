@@ -231,3 +231,12 @@ def test_a_few_outliers_among_the_newest_values_are_no_level() -> None:
         values[[-5, -3, -1]] += 9.0
         confirmed += bool(find_many(values, [0, 300])["confirmed"].any())
     assert confirmed <= 1
+
+
+def test_descriptions_of_noise_of_two_modes_are_the_same_alone_and_beside_others() -> None:
+    random = np.random.default_rng(8)
+    series = [step(white(200, seed) + 4.0 * (random.random(200) < 0.3), 120, 4.0) for seed in range(12)]
+    values, offsets = together(series)
+    beside = find_many(values, offsets)
+    alone = [find_many(one, [0, one.size]).assign(series=number) for number, one in enumerate(series)]
+    pd.testing.assert_frame_equal(beside, pd.concat(alone, ignore_index=True), check_exact=True)

@@ -120,3 +120,11 @@ def node_metrics(rows: int, seed: int, surge: np.ndarray | None = None) -> pd.Da
     load = random.standard_normal(rows) + (0.0 if surge is None else surge)
     values = np.sqrt(shares) * load[:, None] + np.sqrt(1.0 - shares) * random.standard_normal((rows, 12))
     return pd.DataFrame(values, index=pd.DatetimeIndex(hourly(rows)), columns=[f"m{number}" for number in range(12)])
+
+
+def test_copies_of_a_metric_are_no_second_metric() -> None:
+    tables = [node_metrics(500, seed) for seed in range(12)]
+    for values in tables:
+        for copy in range(5):
+            values[f"copy{copy}"] = values["m0"]
+    assert sum(not find_joint_episodes(values).empty for values in tables) <= 1

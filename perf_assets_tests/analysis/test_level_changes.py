@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pytest
 from hypothesis import given
 from hypothesis import settings as limits
 from hypothesis import strategies as st
@@ -58,3 +59,13 @@ def test_series_do_not_influence_each_others_change_points(seeds: list[int]) -> 
     together = find_change_points(pd.concat(parts)).drop(columns="q_value")
     apart = [find_change_points(part).drop(columns="q_value") for part in parts]
     pd.testing.assert_frame_equal(together, pd.concat(apart, ignore_index=True), check_dtype=False)
+
+
+@pytest.mark.parametrize("size", [3.0, 6.0, 12.0])
+def test_a_change_of_one_part_of_the_day_is_that_and_nothing_else(size: float) -> None:
+    for seed in range(4):
+        place = np.arange(24 * 60)
+        night = (place % 24 < 6) & (place // 24 >= 30)
+        found = find_change_points(measurements(hourly(place.size), 50.0 + white(place.size, seed) + size * night))
+        assert found["part_of_day"].tolist() == ["night 00-06 UTC"]
+        assert found["position"].tolist() == [24 * 30]

@@ -36,6 +36,8 @@ _RECENT_BUCKETS = """SELECT series_id, ts, value FROM series_buckets b JOIN metr
     WHERE b.ts > s.as_of - INTERVAL 30 DAY ORDER BY series_id, ts"""
 # A drift is now and then taken for a step; the trend within half of it would be lost.
 _SURE_CHANGES = "SELECT series_id, changed_at FROM change_points WHERE confirmed AND sharp"
+_LEVEL_CONTENTS = f"""SELECT m.series_id, hash(m.content, max(c.changed_at)) AS content
+    FROM metric_series m LEFT JOIN ({_SURE_CHANGES}) c USING (series_id) GROUP BY m.series_id, m.content"""  # noqa: S608
 _BUCKETS_OF = """SELECT series_id, ts, value FROM series_buckets
     WHERE series_id IN (SELECT unnest(? :: BIGINT[])) ORDER BY series_id, ts"""
 _MEASUREMENTS_OF = """SELECT series_id, run_id, ts, value FROM analysed_measurements
@@ -84,7 +86,7 @@ def change_points(
     pool=POOL,
 )
 def metric_trends(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult[None]:
-    increment = increment_of(warehouse, "metric_trends")
+    increment = increment_of(warehouse, "metric_trends", _LEVEL_CONTENTS)
     series = warehouse.query("SELECT * FROM metric_series ORDER BY series_id")
     fits = fit_trends(warehouse.query(_BUCKETS_OF, [increment.ids]), warehouse.query(_SURE_CHANGES))
     averages = recent_averages(warehouse.query(_RECENT_BUCKETS), series)
