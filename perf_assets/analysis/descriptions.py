@@ -61,7 +61,7 @@ def describe_levels(series: Sequence[FloatArray], cuts: Sequence[IndexArray]) ->
     column = np.repeat(np.arange(len(series)), [c.size for c in cuts])
     cut = np.concatenate([np.asarray(c, dtype=np.intp) for c in cuts])
     residuals = segmentation.level_residuals(block, block.values, column, cut)
-    least = np.maximum(rounding_variance(raw), 1e-300)
+    least = np.maximum(rounding_variance(raw, block.values), 1e-300)
     start, end = segmentation.neighbours(column, cut, block.sizes)
     parts = []
     for columns, noise in noises(block, block.values, residuals, least):

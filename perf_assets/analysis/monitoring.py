@@ -127,7 +127,7 @@ def _judged(levels: list[FloatArray]) -> IndexArray:
     raw = pack(normalised(levels)[0])
     block = Block(_calmed(raw), raw.inside, raw.sizes)
     size = block.sizes
-    least = rounding_variance(raw) * size
+    least = rounding_variance(raw, block.values) * size
     places = (block.rows >= np.maximum(FEWEST_BEFORE, size - MOST_AFTER)) & (block.rows <= size - SHORTEST)
     r = _autocorrelation_beside_step(block, places)
     r = (r * size + _PRIOR_AUTOCORRELATION * _PRIOR_VALUES) / (size + _PRIOR_VALUES)

@@ -33,6 +33,8 @@ _PARAMETERS = 4.0
 """Degrees of freedom that two levels, the variance and the autocorrelation cost."""
 LEAST_NOISE = 1e-6
 """Standard deviation, as a share of the range, below which differences are taken for rounding."""
+_DIGITS = 1e-14
+"""The same as a share of the range with outliers, by the digits that a number has."""
 _FEWEST_FOR_SHAPE = 100
 """Values from which skewness and modes can be told."""
 
@@ -356,10 +358,18 @@ def _shapes(
     return found
 
 
-def rounding_variance(block: Block) -> FloatArray:
-    """Variance, shape (k,), below which differences of the values are taken for rounding."""
-    highest = np.where(block.inside, block.values, -np.inf).max(axis=0)
-    return np.asarray((LEAST_NOISE * (highest - np.where(block.inside, block.values, np.inf).min(axis=0))) ** 2)
+def rounding_variance(block: Block, clean: FloatArray) -> FloatArray:
+    """Variance, shape (k,), below which differences of the clean values are taken for rounding.
+
+    By their range, as a glitch of a million times their size says nothing of it; what it does to the digits counts.
+    """
+    digits = _DIGITS * _range(block, block.values)
+    return np.asarray(np.maximum(LEAST_NOISE * _range(block, clean), digits) ** 2)
+
+
+def _range(block: Block, values: FloatArray) -> FloatArray:
+    highest = np.where(block.inside, values, -np.inf).max(axis=0)
+    return np.asarray(highest - np.where(block.inside, values, np.inf).min(axis=0))
 
 
 def autocorrelation_of(residuals: FloatArray) -> FloatArray:

@@ -55,8 +55,8 @@ def segment(series: Sequence[FloatArray], rivals: Sequence[Rival]) -> list[Index
     Each series holds finite values of magnitude about 1 around 0, at least 2 * SHORTEST of them and not all equal.
     """
     block = pack(list(series))
-    least = rounding_variance(block)
     values = without_outliers(block)
+    least = rounding_variance(block, values)
     column, cut = _proposed(block, values, least)
     found: list[IndexArray] = [np.empty(0, dtype=np.intp) for _ in series]
     concerned = np.unique(column)

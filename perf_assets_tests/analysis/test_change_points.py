@@ -240,3 +240,11 @@ def test_descriptions_of_noise_of_two_modes_are_the_same_alone_and_beside_others
     beside = find_many(values, offsets)
     alone = [find_many(one, [0, one.size]).assign(series=number) for number, one in enumerate(series)]
     pd.testing.assert_frame_equal(beside, pd.concat(alone, ignore_index=True), check_exact=True)
+
+
+@pytest.mark.parametrize("glitch", [1e6, 1.7e9, 1e12])
+def test_a_glitch_of_any_size_blinds_no_series(glitch: float) -> None:
+    values = step(10.0 + 0.1 * white(300, 1), 150, 10.0)
+    values[60] = glitch
+    assert detect(values).tolist() == [150]
+    assert describe(values, [150])["confirmed"].all()
