@@ -13,6 +13,7 @@ import textwrap
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from html import escape
 from itertools import takewhile
 from typing import Any, TypeAlias
@@ -34,7 +35,7 @@ SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross"
 MOST_POINTS = 400
 """Buckets a line is reduced to; each draws its mean, smallest and largest value."""
 LARGEST_PNG = 150_000
-_PNG_SCALES = (2.0, 1.5, 1.0, 0.75)
+_PNG_SCALES = (0.75, 1.0, 1.5, 2.0)
 _FACTORS = (1.0, 100.0, 1e3, 1e6, 1e9, 1 / 60, 1 / 3600, 1e-3, 1e-6, 1e-9, 1e-12)
 _FONT = "Arial, Liberation Sans, Helvetica, DejaVu Sans, sans-serif"
 _CONFIG = {
@@ -86,12 +87,16 @@ def png(chart: Chart) -> bytes:
     """The chart on white, at twice its size, or less where that takes more than 150 kB."""
     import vl_convert
 
-    spec = _specification(chart) | {"background": "white"}
-    drawn = b""
-    for scale in _PNG_SCALES:
-        drawn = _packed(vl_convert.vegalite_to_png(spec, scale=scale))
-        if len(drawn) <= LARGEST_PNG:
-            break
+    drawing = vl_convert.vegalite_to_svg(_specification(chart) | {"background": "white"})
+    smallest, plain, *larger = _PNG_SCALES
+    drawn = _packed(vl_convert.svg_to_png(drawing, scale=plain))
+    if len(drawn) > LARGEST_PNG:
+        return _packed(vl_convert.svg_to_png(drawing, scale=smallest))
+    # A picture grows at least as its width does, so that most of what would be too large is not drawn at all.
+    for scale in (scale for scale in reversed(larger) if len(drawn) * scale / plain <= LARGEST_PNG):
+        candidate = _packed(vl_convert.svg_to_png(drawing, scale=scale))
+        if len(candidate) <= LARGEST_PNG:
+            return candidate
     return drawn
 
 
@@ -110,10 +115,20 @@ def svg(chart: Chart) -> str:
 
 def data(frame: pd.DataFrame) -> Any:
     """The frame as inline data: times in UTC, numbers at six significant digits."""
+    columns = {str(name): _values(frame[name]) for name in frame.columns}
+    return _shared_data()(values=[dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)])
+
+
+@cache
+def _shared_data() -> Any:
+    """Inline data that the copies of a chart share: Altair copies a chart whenever it is layered, and its rows too."""
     import altair as alt
 
-    columns = {str(name): _values(frame[name]) for name in frame.columns}
-    return alt.InlineData(values=[dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)])
+    class SharedData(alt.InlineData):
+        def __deepcopy__(self, memo: object = None) -> SharedData:
+            return self
+
+    return SharedData
 
 
 def title(text: str, width: int, *more: str) -> Any:

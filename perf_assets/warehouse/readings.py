@@ -81,23 +81,35 @@ _IMAGE = f"""list_filter(json_extract_string(context, {[f"$.{name}" for name in 
 
 
 def image_changes(con: DuckDBPyConnection) -> pd.DataFrame:
-    """series_id, runner_image, since: the first measurement of a series on another image than the one before."""
+    """series_id, runner_image, since: measurements of a series on an image that it was not on at the moment before.
+
+    What has a context of its own is on the image that this names, everything else on that of its run.
+    """
     return con.execute(_IMAGE_CHANGES).df()
 
 
 _IMAGE_CHANGES = f"""
 WITH of_runs AS (SELECT run_id, {_IMAGE} AS image FROM runs WHERE contains(context, 'image')),
-of_measurements AS (
-  SELECT series_id, run_id, {_IMAGE} AS image FROM measurement_details WHERE contains(context, 'image')
+with_own AS (
+  SELECT series_id, run_id, CASE WHEN contains(context, 'image') THEN {_IMAGE} END AS image FROM measurement_details
+  WHERE context IS NOT NULL
 ), known AS (
-  SELECT m.series_id, m.run_id, m.ts, coalesce(d.image, r.image) AS image
-  FROM analysed_measurements m LEFT JOIN of_runs r USING (run_id)
-  LEFT JOIN of_measurements d ON d.series_id = m.series_id AND d.run_id = m.run_id
+  SELECT m.series_id, m.ts, r.image FROM analysed_measurements m JOIN of_runs r USING (run_id)
+  ANTI JOIN with_own o ON o.series_id = m.series_id AND o.run_id = m.run_id
+  UNION ALL
+  SELECT m.series_id, m.ts, o.image FROM analysed_measurements m JOIN with_own o USING (series_id, run_id)
+), moments AS (
+  SELECT series_id, ts, min(image) AS lowest, max(image) AS highest, bit_or(hash(image)) AS others FROM known
+  WHERE image IS NOT NULL GROUP BY series_id, ts
 ), beside_previous AS (
-  SELECT *, lag(image) OVER (PARTITION BY series_id ORDER BY ts, run_id) AS previous FROM known WHERE image IS NOT NULL
-)
-SELECT series_id, image AS runner_image, ts AS since FROM beside_previous WHERE image <> previous
-ORDER BY series_id, since, runner_image
+  SELECT series_id, ts, lag(ts) OVER own AS before, (lowest, highest, others) AS images,
+    lag((lowest, highest, others)) OVER own AS previous
+  FROM moments WINDOW own AS (PARTITION BY series_id ORDER BY ts)
+), changed AS (SELECT series_id, ts, before FROM beside_previous WHERE images <> previous)
+SELECT DISTINCT k.series_id, k.image AS runner_image, k.ts AS since
+FROM changed c JOIN known k USING (series_id, ts)
+ANTI JOIN known p ON p.series_id = c.series_id AND p.ts = c.before AND p.image = k.image
+WHERE k.image IS NOT NULL ORDER BY series_id, since, runner_image
 """  # noqa: S608 - expressions of this module
 
 

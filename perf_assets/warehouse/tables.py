@@ -658,12 +658,20 @@ VIEWS = (
     # Sample data is for the first look only: once there are results of one's own, it is left out.
     """CREATE OR REPLACE VIEW analysed_series AS
     SELECT * FROM series WHERE NOT sample OR NOT EXISTS (SELECT 1 FROM series WHERE NOT sample)""",
-    # Of several attempts at a run the last one counts; results of short-lived branches form no series.
+    # Of several attempts at a run the last one counts; results of short-lived branches form no series. Few runs are
+    # repeated, so that only their measurements are compared.
     """CREATE OR REPLACE VIEW series_measurements AS
-    SELECT m.series_id, m.run_id, m.ts, m.value
-    FROM measurements m JOIN analysed_series s USING (series_id) JOIN runs r USING (run_id)
-    WHERE r.on_series_branch
-    QUALIFY r.attempt = max(r.attempt) OVER (PARTITION BY m.series_id, r.project, r.run_key)""",
+    WITH repeated AS (
+      SELECT run_id, project, run_key, attempt FROM runs WHERE on_series_branch
+      QUALIFY count(*) OVER (PARTITION BY project, run_key) > 1
+    ), superseded AS (
+      SELECT m.series_id, m.run_id FROM measurements m JOIN repeated r USING (run_id)
+      QUALIFY r.attempt < max(r.attempt) OVER (PARTITION BY m.series_id, r.project, r.run_key)
+    )
+    SELECT m.series_id, m.run_id, m.ts, m.value FROM measurements m
+    SEMI JOIN analysed_series s ON s.series_id = m.series_id
+    SEMI JOIN (SELECT run_id FROM runs WHERE on_series_branch) r ON r.run_id = m.run_id
+    ANTI JOIN superseded d ON d.series_id = m.series_id AND d.run_id = m.run_id""",
     """CREATE OR REPLACE VIEW incident_series AS
     SELECT s.series_id, i.incident_id, i.starts_at, i.ends_at FROM incidents i JOIN analysed_series s
     ON coalesce(i.project = s.project, i.project IS NULL) AND coalesce(i.node_id = s.node_id, i.node_id IS NULL)

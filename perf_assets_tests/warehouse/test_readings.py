@@ -72,3 +72,22 @@ def test_inside_an_incident_no_image_changes(site: Site) -> None:
     with site.warehouse.transaction() as con:
         declare_incidents(con, [Incident.model_validate(inside)])
     assert found(site) == []
+
+
+def test_runs_side_by_side_on_two_images_are_no_change(site: Site) -> None:
+    site.load(
+        [
+            row(1.0, run=f"r{hour}-{image}", hour=hour, context_data={"runner_image": image})
+            for hour in range(3)
+            for image in ("a", "b")
+        ]
+    )
+    site.load([row(1.0, run="r3-c", hour=3, context_data={"runner_image": "c"})])
+    assert found(site) == [("c", 3)]
+
+
+def test_an_image_that_another_result_of_the_run_names_is_not_ones_own(site: Site) -> None:
+    site.load([on(0, {"runner_image": "a"}, node_id="n1")])
+    contexts = {"n1": {"os": "linux"}, "n2": {"image": "b"}}
+    site.load([row(1.0, run="r1", hour=1, node_id=node, context_data=context) for node, context in contexts.items()])
+    assert found(site) == []
