@@ -20,7 +20,7 @@ from evaluation.signals import FloatArray, autoregressive
 from perf_assets.analysis.change_points import find_many
 from perf_assets.analysis.seasonality import TimeArray, deseasonalise
 from perf_assets.analysis.statistics import effective_sample_size, lag1_autocorrelation
-from perf_assets.analysis.trends import find_trends
+from perf_assets.analysis.trends import fit_trends
 
 POINTS = 336
 """Two weeks of hours."""
@@ -129,12 +129,11 @@ def _trends(sample: Sample, shifts: tuple[tuple[int, ...], ...]) -> FloatArray:
     buckets = pd.DataFrame(
         {"series_id": np.repeat(ids, points), "ts": np.tile(sample.times, count), "value": sample.values.ravel()}
     )
-    series = pd.DataFrame({"series_id": ids, "direction": "neutral", "as_of": sample.times[-1]})
     changed = [(number, sample.times[place]) for number, places in enumerate(shifts) for place in places]
     changes = pd.DataFrame(changed, columns=["series_id", "changed_at"]).astype(
         {"series_id": "int64", "changed_at": "datetime64[us]"}
     )
-    return find_trends(buckets, series, changes)["p_value"].to_numpy(dtype=np.float64)
+    return fit_trends(buckets, changes)["p_value"].to_numpy(dtype=np.float64)
 
 
 def plain_regression(sample: Sample) -> FloatArray:

@@ -85,20 +85,11 @@ class Slopes:
         return np.asarray(stats.t.ppf(0.975, self.degrees) * self.error)
 
 
-def find_trends(buckets: pd.DataFrame, series: pd.DataFrame, changes: pd.DataFrame) -> pd.DataFrame:
-    """One row a series that has buckets, in the order of `series`, with the columns TREND_COLUMNS.
-
-    `buckets`: series_id, ts, value (regular, gaps absent), sorted; `series`: series_id, direction, as_of; `changes`:
-    series_id, changed_at of change points.
-    """
-    known = buckets[buckets["series_id"].isin(series["series_id"])]
-    return judge_trends(fit_trends(known, changes), series, recent_averages(known, series))
-
-
 def fit_trends(buckets: pd.DataFrame, changes: pd.DataFrame) -> pd.DataFrame:
     """Each series by itself: one row a series of `buckets` with the columns FIT_COLUMNS, in their order.
 
-    Arguments as for `find_trends`. Slopes in the series' unit a day, with 95 % interval, by `fit_slopes`;
+    `buckets`: series_id, ts, value (regular, gaps absent), sorted; `changes`: series_id, changed_at of change points.
+    Slopes in the series' unit a day, with 95 % interval, by `fit_slopes`;
     `robust_slope_per_day` by `robust_slope`; `level` is the median; `since` the beginning of the stretch.
     """
     usable = np.flatnonzero(np.isfinite(buckets["value"].to_numpy(dtype=np.float64)))
@@ -121,10 +112,11 @@ def fit_trends(buckets: pd.DataFrame, changes: pd.DataFrame) -> pd.DataFrame:
 
 
 def judge_trends(fits: pd.DataFrame, series: pd.DataFrame, averages: pd.DataFrame) -> pd.DataFrame:
-    """The fleet as a whole: fits as `find_trends` gives them, with the columns TREND_COLUMNS.
+    """The fleet as a whole: one row a series of both tables, in the order of `series`, with the columns TREND_COLUMNS.
 
-    `averages`: as `recent_averages` gives them. `change_per_week` is a share of the series' median; q-values are over
-    all series tested (Benjamini & Hochberg 1995). A verdict needs q of at most 0.05.
+    `fits`: as `fit_trends` gives them; `series`: series_id, direction, as_of; `averages`: series_id, average_7d,
+    average_30d. `change_per_week` is a share of the series' median; q-values are over all series tested (Benjamini &
+    Hochberg 1995). A verdict needs q of at most 0.05.
     """
     table = series[["series_id", "as_of", "direction"]].merge(fits, on="series_id")
     table = table.merge(averages, on="series_id", how="left")
@@ -132,18 +124,6 @@ def judge_trends(fits: pd.DataFrame, series: pd.DataFrame, averages: pd.DataFram
     table["change_per_week"] = 7.0 * table["slope_per_day"] / table["level"].abs().replace(0.0, np.nan)
     table["verdict"] = _verdicts(table)
     return table[list(TREND_COLUMNS)]
-
-
-def recent_averages(buckets: pd.DataFrame, series: pd.DataFrame) -> pd.DataFrame:
-    """series_id, average_7d, average_30d: means of the last days before `as_of`, NaN without; arguments as for
-    `find_trends`, of which the buckets of these days are enough.
-    """
-    newest = series.set_index("series_id")["as_of"].reindex(buckets["series_id"]).to_numpy(dtype="datetime64[us]")
-    table = series[["series_id"]].copy()
-    for days in (7, 30):
-        recent = buckets[buckets["ts"].to_numpy() > newest - np.timedelta64(days, "D")]
-        table[f"average_{days}d"] = recent.groupby("series_id")["value"].mean().reindex(table["series_id"]).to_numpy()
-    return table
 
 
 def _level_starts(ids: pd.Series, ts: TimeArray, owner: IntArray, changes: pd.DataFrame) -> IntArray:

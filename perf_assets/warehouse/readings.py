@@ -63,6 +63,17 @@ def node_readings(con: DuckDBPyConnection) -> pd.DataFrame:
     )
 
 
+def recent_averages(con: DuckDBPyConnection) -> pd.DataFrame:
+    """series_id, average_7d, average_30d: means over the last days before the newest measurement, NaN without any."""
+    # Exact sums: those of several threads would differ in the last digits from run to run.
+    return con.execute(
+        """SELECT series_id, favg(b.value) FILTER (b.ts > s.as_of - INTERVAL 7 DAY) AS average_7d,
+          favg(b.value) AS average_30d
+        FROM series_buckets b JOIN metric_series s USING (series_id) WHERE b.ts > s.as_of - INTERVAL 30 DAY
+        GROUP BY series_id"""
+    ).df()
+
+
 def metric_change_times(con: DuckDBPyConnection) -> pd.DataFrame:
     """Project, node_id (or 'whole project'), metric, changed_at: days on which levels changed."""
     return con.execute(

@@ -10,11 +10,9 @@ from hypothesis import strategies as st
 from perf_assets.analysis.trends import (
     TREND_COLUMNS,
     Slopes,
-    find_trends,
     fit_slopes,
     fit_trends,
     judge_trends,
-    recent_averages,
     robust_slope,
 )
 from perf_assets.warehouse.tables import METRIC_TRENDS
@@ -24,10 +22,13 @@ NO_CHANGES = pd.DataFrame({"series_id": pd.Series(dtype="int64"), "changed_at": 
 EVIDENCE = ["slope_per_day", "slope_low", "slope_high", "robust_slope_per_day", "p_value", "effective_points"]
 
 
+NO_AVERAGES = pd.DataFrame({"series_id": pd.Series(dtype="int64"), "average_7d": np.nan, "average_30d": np.nan})
+
+
 def trends_of(buckets: pd.DataFrame, changes: pd.DataFrame = NO_CHANGES, direction: str = "neutral") -> pd.DataFrame:
     ids = buckets["series_id"].unique()
     series = pd.DataFrame({"series_id": ids, "direction": direction, "as_of": buckets["ts"].max()})
-    return find_trends(buckets, series, changes)
+    return judge_trends(fit_trends(buckets, changes), series, NO_AVERAGES)
 
 
 def trend_of(values: np.ndarray, direction: str = "lower_is_better", changes: pd.DataFrame = NO_CHANGES) -> pd.Series:
@@ -124,12 +125,6 @@ def test_a_short_level_has_not_enough_data() -> None:
     assert found["since"] == MONDAY + pd.Timedelta(days=58)
 
 
-def test_moving_averages_are_of_the_last_days() -> None:
-    found = trend_of(np.arange(60, dtype=float))
-    assert found["average_7d"] == pytest.approx(np.mean(np.arange(53, 60)))
-    assert found["average_30d"] == pytest.approx(np.mean(np.arange(30, 60)))
-
-
 @pytest.mark.parametrize("seed", [6, 8, 9, 10])
 def test_outliers_move_the_slopes_less_than_least_squares(seed: int) -> None:
     clean = 0.02 * np.arange(100) + white(100, seed)
@@ -175,8 +170,9 @@ def test_an_exact_line_is_certain() -> None:
 def test_no_series_give_an_empty_table() -> None:
     nothing = daily_buckets(white(0, 1))
     series = pd.DataFrame({"series_id": [1], "direction": ["neutral"], "as_of": [MONDAY]})
-    assert list(find_trends(nothing, series, NO_CHANGES).columns) == list(TREND_COLUMNS)
-    assert find_trends(nothing, series, NO_CHANGES).empty
+    found = judge_trends(fit_trends(nothing, NO_CHANGES), series, NO_AVERAGES)
+    assert list(found.columns) == list(TREND_COLUMNS)
+    assert found.empty
 
 
 @limits(max_examples=10, deadline=None)
@@ -186,9 +182,8 @@ def test_a_fleet_that_is_fitted_in_parts_has_the_trends_of_the_whole(seed: int, 
     series = pd.DataFrame({"series_id": range(12), "direction": "neutral", "as_of": buckets["ts"].max()})
     fresh = buckets["series_id"] >= known
     fits = pd.concat([fit_trends(buckets[part], NO_CHANGES) for part in (fresh, ~fresh) if part.any()])
-    lately = buckets[buckets["ts"] > buckets["ts"].max() - pd.Timedelta(days=30)]
-    found = judge_trends(fits, series, recent_averages(lately, series))
-    pd.testing.assert_frame_equal(found, find_trends(buckets, series, NO_CHANGES))
+    found = judge_trends(fits, series, NO_AVERAGES)
+    pd.testing.assert_frame_equal(found, trends_of(buckets))
 
 
 @limits(max_examples=40, deadline=None)

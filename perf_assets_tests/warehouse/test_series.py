@@ -15,6 +15,7 @@ from perf_assets.warehouse.readings import (
     forecast_selection,
     metric_limits,
     node_readings,
+    recent_averages,
     recent_durations,
     scenario_runs,
 )
@@ -218,3 +219,17 @@ def test_readings_of_a_node_stand_on_one_grid_and_the_rare_ones_are_left_out(sit
     assert set(readings.groupby("metric").size()) == {12}
     cpu = readings[readings["metric"] == "cpu_usage"]
     assert cpu["value"].iloc[0] == pytest.approx(0.2 + (0 + 1 + 2 + 3) / 4 / 100)
+
+
+def test_recent_averages_are_of_the_last_days(site):
+    site.load([row(float(day), run=f"r{day}", hour=24 * day) for day in range(60)], received_at=LATER)
+    site.load([row(5.0, run=f"r{day}", hour=24 * day, test_name="rare") for day in range(40)], received_at=LATER)
+    site.load([row(7.0, run=f"r{day}", hour=24 * day, test_name="gone") for day in range(20)], received_at=LATER)
+    rebuild(site)
+    with site.warehouse.reading() as con:
+        averages = recent_averages(con).merge(con.execute("SELECT series_id, test_name FROM metric_series").df())
+    found = averages.set_index("test_name")[["average_7d", "average_30d"]]
+    assert found.loc["login"].tolist() == [np.mean(np.arange(53, 60)), np.mean(np.arange(30, 60))]
+    assert np.isnan(found.loc["rare", "average_7d"])
+    assert found.loc["rare", "average_30d"] == 5.0
+    assert set(found.index) == {"login", "rare"}

@@ -11,7 +11,7 @@ from perf_assets.analysis.regressions import RegressionRules, find_regressions
 from perf_assets.analysis.seasonality import PATTERN_COLUMNS
 from perf_assets.analysis.seasonality import seasonal_patterns as find_patterns
 from perf_assets.analysis.sensitivity import LIMIT_COLUMNS
-from perf_assets.analysis.trends import FIT_COLUMNS, fit_trends, judge_trends, recent_averages
+from perf_assets.analysis.trends import FIT_COLUMNS, fit_trends, judge_trends
 from perf_assets.defs.asset_spec import POOL, outcome, table_spec
 from perf_assets.defs.pictures import picture
 from perf_assets.report import charts
@@ -19,7 +19,7 @@ from perf_assets.settings import Settings
 from perf_assets.state import open_state
 from perf_assets.warehouse import Warehouse
 from perf_assets.warehouse.increments import complete, increment_of, joined, kept_rows
-from perf_assets.warehouse.readings import image_changes, node_readings
+from perf_assets.warehouse.readings import image_changes, node_readings, recent_averages
 from perf_assets.warehouse.tables import (
     ANOMALIES,
     CHANGE_POINTS,
@@ -32,8 +32,6 @@ from perf_assets.warehouse.tables import (
 )
 from perf_assets.workers import Workers, split_by_series
 
-_RECENT_BUCKETS = """SELECT series_id, ts, value FROM series_buckets b JOIN metric_series s USING (series_id)
-    WHERE b.ts > s.as_of - INTERVAL 30 DAY ORDER BY series_id, ts"""
 # A drift is now and then taken for a step; the trend within half of it would be lost.
 _SURE_CHANGES = "SELECT series_id, changed_at FROM change_points WHERE confirmed AND sharp"
 _LEVEL_CONTENTS = f"""SELECT m.series_id, hash(m.content, max(c.changed_at)) AS content
@@ -89,7 +87,8 @@ def metric_trends(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResul
     increment = increment_of(warehouse, "metric_trends", _LEVEL_CONTENTS)
     series = warehouse.query("SELECT * FROM metric_series ORDER BY series_id")
     fits = fit_trends(warehouse.query(_BUCKETS_OF, [increment.ids]), warehouse.query(_SURE_CHANGES))
-    averages = recent_averages(warehouse.query(_RECENT_BUCKETS), series)
+    with warehouse.reading() as con:
+        averages = recent_averages(con)
     table = judge_trends(joined([kept_rows(warehouse, increment, METRIC_TRENDS), fits], FIT_COLUMNS), series, averages)
     complete(warehouse, increment, (METRIC_TRENDS, table))
     shown = charts.clearest_trends(table)
