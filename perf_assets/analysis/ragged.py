@@ -6,7 +6,7 @@ groups beside it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -63,6 +63,26 @@ def side_by_side(values: FloatArray, starts: IndexArray, sizes: IndexArray, widt
     table = values[np.minimum(starts[:, None] + place, values.size - 1)]
     table[place >= sizes[:, None]] = fill
     return np.asarray(table)
+
+
+def quantiles(values: FloatArray, offsets: IndexArray, shares: Sequence[float]) -> FloatArray:
+    """Quantiles of each group by linear interpolation, shape (shares, k), of finite values; NaN where a group has none.
+
+    Source: Hyndman & Fan (1996), Sample quantiles in statistical packages, definition 7.
+    """
+    sizes = np.diff(offsets)
+    result = np.full((len(shares), sizes.size), np.nan)
+    for rows, width in by_width(sizes):
+        size = sizes[rows]
+        ascending = side_by_side(values, offsets[rows], size, width, np.inf)
+        ascending.sort(axis=1)
+        every = np.arange(rows.size)
+        for number, share in enumerate(shares):
+            place = share * (size - 1)
+            below = place.astype(np.intp)
+            low, high = ascending[every, below], ascending[every, np.minimum(below + 1, size - 1)]
+            result[number, rows] = low + (high - low) * (place - below)
+    return result
 
 
 def medians(values: FloatArray, offsets: IndexArray) -> FloatArray:

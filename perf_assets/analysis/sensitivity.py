@@ -7,6 +7,7 @@ import pandas as pd
 from scipy import special
 
 from perf_assets.analysis.descriptions import bar_of_all_looks
+from perf_assets.analysis.ragged import offsets_of, quantiles
 from perf_assets.analysis.segmentation import LINE, STEP
 from perf_assets.analysis.statistics import FloatArray
 from perf_assets.analysis.stretches import IndexArray
@@ -73,17 +74,16 @@ def _noise_of(
 ) -> tuple[FloatArray, FloatArray, FloatArray, IndexArray]:
     """(median, standard deviation of the bulk, autocorrelation, number) of each owner's values."""
     points = np.bincount(owner, minlength=count)
-    grouped = pd.Series(values).groupby(owner)
-    level = grouped.median().reindex(np.arange(count)).to_numpy(dtype=np.float64)
+    lower, level, upper = quantiles(values, offsets_of(points), (0.25, 0.5, 0.75))
     off = values - level[owner]
-    quartiles = pd.Series(off).groupby(owner).quantile(np.array([0.25, 0.75])).unstack().reindex(np.arange(count))
-    bulk = ((quartiles[0.75] - quartiles[0.25]) / 1.349).to_numpy(dtype=np.float64)
-    squares = np.bincount(owner, weights=off**2, minlength=count) / np.maximum(points, 1)
+    bulk = (upper - lower) / 1.349
+    number = np.where(points > 0, points, np.nan)
+    squares = np.bincount(owner, weights=off**2, minlength=count) / number
     # Half of the values equal leaves no distance between the quartiles; then the plain deviation has to do.
     noise = np.where(bulk > 0, np.minimum(bulk, np.sqrt(squares)), np.sqrt(squares))
     bounded = np.clip(off, -3.5 * noise[owner], 3.5 * noise[owner])
     beside = owner[1:] == owner[:-1]
     products = np.bincount(owner[1:][beside], weights=(bounded[1:] * bounded[:-1])[beside], minlength=count)
     variance = np.bincount(owner, weights=bounded**2, minlength=count)
-    r = np.clip(products / np.where(variance > 0, variance, 1.0), 0.0, 0.95)
+    r = np.where(points > 0, np.clip(products / np.where(variance > 0, variance, 1.0), 0.0, 0.95), np.nan)
     return level, noise, r, points

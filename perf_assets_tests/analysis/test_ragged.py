@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perf_assets.analysis.ragged import blocks, by_width, medians, offsets_of, runs, side_by_side, widths
+from perf_assets.analysis.ragged import blocks, by_width, medians, offsets_of, quantiles, runs, side_by_side, widths
 
 sizes_of_groups = st.lists(st.integers(0, 70), max_size=40)
 
@@ -17,6 +17,18 @@ def test_medians_are_those_of_each_group(sizes: list[int], seed: int) -> None:
     for group, size in enumerate(sizes):
         own = values[offsets[group] : offsets[group + 1]]
         assert np.isnan(found[group]) if size == 0 else found[group] == np.median(own)
+
+
+@given(sizes_of_groups, st.lists(st.floats(0, 1), max_size=4), st.integers(0, 2**32 - 1))
+def test_quantiles_are_those_of_each_group(sizes: list[int], shares: list[float], seed: int) -> None:
+    offsets = offsets_of(sizes)
+    values = np.random.default_rng(seed).normal(size=offsets[-1])
+    found = quantiles(values, offsets, shares)
+    assert found.shape == (len(shares), len(sizes))
+    for group, size in enumerate(sizes):
+        own = values[offsets[group] : offsets[group + 1]]
+        expected = np.quantile(own, shares) if size else np.full(len(shares), np.nan)
+        np.testing.assert_allclose(found[:, group], expected, rtol=0, atol=1e-12)
 
 
 @given(sizes_of_groups)

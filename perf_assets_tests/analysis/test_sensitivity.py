@@ -46,6 +46,13 @@ def test_a_short_level_and_a_level_of_zero_have_no_limit() -> None:
     assert np.isnan(limits(white(51, 1) - np.median(white(51, 1)))["smallest_detectable"])
 
 
+def test_without_any_value_there_is_no_limit() -> None:
+    measurements = pd.DataFrame({"series_id": [1] * 20 + [2] * 3, "value": np.nan})
+    found = find_detection_limits(measurements, NO_CHANGES)
+    assert found["points"].tolist() == [0, 0]
+    assert found[["level", "noise", "autocorrelation", "smallest_detectable", "runs_needed"]].isna().all(axis=None)
+
+
 @given(st.integers(0, 30), st.floats(0.01, 1000))
 def test_the_unit_does_not_matter(seed: int, factor: float) -> None:
     values = 100 + white(60, seed)
