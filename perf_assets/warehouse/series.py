@@ -61,6 +61,7 @@ FROM analysed_measurements m JOIN bucketed b USING (series_id)
 GROUP BY m.series_id, bucket ORDER BY m.series_id, bucket
 """
 
+# What an incident leaves out was measured as well, so that time does not go back when one is declared.
 _SERIES = """
 INSERT INTO metric_series
 WITH observed AS (
@@ -71,6 +72,9 @@ WITH observed AS (
   FROM analysed_measurements
 ), contents AS (
   SELECT series_id, bit_xor(hash(run_id, ts, value)) AS content FROM analysed_measurements GROUP BY series_id
+), newest AS (
+  SELECT s.project, max(m.ts) AS as_of FROM series_measurements m JOIN analysed_series s USING (series_id)
+  GROUP BY s.project
 ), noise AS (
   SELECT series_id, 1.4826 * mad(step) / sqrt(2) AS noise FROM steps WHERE step IS NOT NULL GROUP BY series_id
 )
@@ -80,10 +84,10 @@ SELECT s.series_id, s.project, s.metric, s.unit,
   concat_ws(' · ', s.metric, s.test_name, s.node_id), s.simulated,
   b.measurements, b.first_seen, b.last_seen, (epoch(b.last_seen) - epoch(b.first_seen)) / 86400.0, b.width,
   1 + (o.reach / b.width) :: BIGINT, o.observed, 1 - o.observed / (1 + o.reach / b.width), b.level, n.noise,
-  CASE WHEN b.level <> 0 THEN n.noise / abs(b.level) END, max(b.last_seen) OVER (PARTITION BY s.project),
+  CASE WHEN b.level <> 0 THEN n.noise / abs(b.level) END, w.as_of,
   hash(h.content, b.width)
 FROM analysed_series s JOIN bucketed b USING (series_id) JOIN observed o USING (series_id)
-JOIN contents h USING (series_id)
+JOIN contents h USING (series_id) JOIN newest w USING (project)
 LEFT JOIN noise n USING (series_id) LEFT JOIN catalogue c ON c.name = s.metric
 ORDER BY s.series_id
 """

@@ -207,7 +207,7 @@ METRIC_SERIES = _table(
     level DOUBLE median, in the unit
     noise DOUBLE standard deviation of point-to-point noise, in the unit
     noise_share DOUBLE noise as a share of the level
-    as_of TIMESTAMP newest measurement of the project
+    as_of TIMESTAMP newest measurement of the project, incidents included
     content UBIGINT hash of its measurements and width: while it stays, no analysis of this series alone is repeated
     """,
 )
@@ -247,7 +247,7 @@ METRIC_TRENDS = _table(
     "series_id as_of",
     """
     series_id BIGINT series
-    as_of TIMESTAMP newest measurement of the project
+    as_of TIMESTAMP newest measurement of the project, incidents included
     verdict VARCHAR better, worse, rising, falling, no trend or not enough data
     slope_per_day DOUBLE change of the level a day, in the unit
     slope_low DOUBLE lower end of the 95 % interval

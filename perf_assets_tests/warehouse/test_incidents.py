@@ -114,11 +114,11 @@ def test_the_width_of_buckets_is_that_of_what_was_measured(site: Site) -> None:
     pd.testing.assert_frame_equal(after, before[outside].reset_index(drop=True))
 
 
-def test_the_newest_measurement_is_the_newest_outside(site: Site) -> None:
+def test_an_incident_at_the_end_does_not_turn_time_back(site: Site) -> None:
     site.load(results(range(10)), received_at=LATER)
     declare(site, incident(7, 1_000))
-    as_of = site.warehouse.query("SELECT as_of FROM metric_series")["as_of"].tolist()
-    assert as_of == [pd.Timestamp(START + timedelta(hours=6))]
+    series = site.warehouse.query("SELECT as_of, last_seen FROM metric_series").iloc[0]
+    assert series.tolist() == [pd.Timestamp(START + timedelta(hours=hour)) for hour in (9, 6)]
 
 
 def test_a_run_counts_by_its_last_attempt_inside_or_not(site: Site) -> None:
