@@ -10,7 +10,7 @@ import pandas as pd
 
 from perf_assets.advice.identifiers import advice_id
 from perf_assets.advice.recommendations import Findings, breaches_ahead
-from perf_assets.advice.wording import day, metric_words, moment, quantity, share
+from perf_assets.advice.wording import change, day, levels, metric_words, moment, quantity, share
 from perf_assets.analysis.durations import WELL_EXPLAINED, complete_runs, fit_duration_model
 from perf_assets.analysis.level_changes import ALL_DAY
 
@@ -48,7 +48,7 @@ def change_title(row: Any) -> str:
     }.get(row.scope, row.scope_name)
     when = "" if row.part_of_day == ALL_DAY else f" ({row.part_of_day})"
     words = metric_words(row.metric)
-    what = f"{words} {share(row.change)}" if row.scope != "series" else share(row.change)
+    what = f"{words} {change(row)}" if row.scope != "series" else change(row)
     return f"{subject}{when}: {what} since {moment(row.first_bad_at)}"
 
 
@@ -60,13 +60,18 @@ def _about_changes(findings: Findings) -> Iterator[dict[str, object]]:
             "kind": row.kind,
             "subject": row.regression_id,
             "title": change_title(row),
-            "text": f"{row.explanation} From {quantity(row.before, row.unit)} to {quantity(row.after, row.unit)} "
-            f"({share(row.change)}, 95 % interval {share(row.change_low)} to {share(row.change_high)}), "
-            f"{row.state}{recovery(row)}; last good run {row.last_good_run}, "
-            f"first of the new level {row.first_bad_run}.",
+            "text": f"{row.explanation} {_levels_and_size(row)}, {row.state}{recovery(row)}; "
+            f"last good run {row.last_good_run}, first of the new level {row.first_bad_run}.",
             "evidence": json.dumps({"table": "regressions", "regression_id": str(row.regression_id)}),
             "simulated": bool(row.simulated),
         }
+
+
+def _levels_and_size(row: Any) -> str:
+    if pd.isna(row.change):
+        return f"From {levels(row)}"
+    interval = f"95 % interval {share(row.change_low)} to {share(row.change_high)}"
+    return f"From {levels(row)} ({share(row.change)}, {interval})"
 
 
 def recovery(row: Any) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from perf_assets.advice.identifiers import advice_id
-from perf_assets.advice.wording import day, metric_words, moment, quantity, share
+from perf_assets.advice.wording import change, day, metric_words, moment, quantity
 from perf_assets.analysis.level_changes import ALL_DAY
 
 RECOMMENDATION_COLUMNS = (
@@ -118,7 +118,7 @@ def _about_regressions(findings: Findings) -> Iterator[dict[str, object]]:
 
 def _proposal(row: Any, effect: str) -> dict[str, object]:
     """Kind, subject, title, action and effect for one regression (a row of the table)."""
-    name, since, size = row.scope_name, moment(row.first_bad_at), share(row.change)
+    name, since, size = row.scope_name, moment(row.first_bad_at), change(row)
     commits = [c for c in (row.last_good_commit, row.first_bad_commit) if not pd.isna(c)]
     if len(commits) == 2:
         bracket = f"between the commits {commits[0][:12]} and {commits[1][:12]}"

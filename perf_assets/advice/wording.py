@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pandas as pd
 
@@ -32,6 +33,16 @@ def share(change: float) -> str:
     if pd.isna(change) or not math.isfinite(change):
         return "unknown"
     return f"{'-' if change < 0 else '+'}{_figure(abs(change) * 100, 3)} %"
+
+
+def change(row: Any) -> str:
+    """How far a level moved (a row of regressions): `+12.3 %`, or `0 % to 4 %` where a share would say nothing."""
+    return levels(row) if pd.isna(row.change) else share(row.change)
+
+
+def levels(row: Any) -> str:
+    """`12 s to 15 s`, of the series that shows the change best."""
+    return f"{quantity(row.before, row.unit)} to {quantity(row.after, row.unit)}"
 
 
 def _scaled(value: float, units: tuple[tuple[float, float, str], ...]) -> str:

@@ -39,6 +39,8 @@ _AS_WELL = 0.8
 """A runner image is the reason for what a place shows if it moved at least this much of the place's share of series."""
 _KEPT_FROM = 0.5
 """Share of the least size from which a change that was confirmed is still told: its size varies as runs come in."""
+_LARGEST_SHARE = 100.0
+"""Change, as a share of the old level, beyond which that level is as good as 0 and the share says nothing."""
 _TOO_GOOD = " Too good to be taken on trust: does the test still do its work?"
 
 REGRESSION_COLUMNS = (
@@ -51,6 +53,9 @@ ANCHOR_COLUMNS = (
     "series_id", "first_bad_run", "part_of_day", "kind", "regression_id", "low_ts", "high_ts", "confirmed_at",
 )  # fmt: skip
 MEMBER_COLUMNS = ("regression_id", "series_id", "changed_at", "before", "after", "change")
+
+
+_SHARES = ["change", "change_low", "change_high"]
 
 
 @dataclass(frozen=True)
@@ -102,7 +107,8 @@ def find_regressions(
     regressions confirmed earlier, whose ids are kept where the times overlap; `image_changes`: series_id, runner_image,
     since: the first measurement of each series on another runner image than the one before (none: images explain
     nothing).
-    Changes of neutral series are no regressions. Relative sizes need a level other than 0.
+    Changes of neutral series are no regressions. From a level of 0, or a hundredth of the change, every threshold is
+    passed and the noise alone decides; `change` and its interval are NaN then.
     """
     candidates = _candidates(changes, series, rules, anchors)
     columns = _columns(candidates)
@@ -146,16 +152,17 @@ def _candidates(
         "simulated",
     ]  # fmt: skip
     table = changes.merge(series[attributes], on="series_id")
-    table = table[(table["q_value"] <= rules.false_discovery_rate) & (table["before"] != 0)]
-    table = table[table["direction"].isin(DIRECTED)].reset_index(drop=True)
+    table = table[(table["q_value"] <= rules.false_discovery_rate) & table["direction"].isin(DIRECTED)]
+    table = table.reset_index(drop=True)
     level = table["before"].abs()
+    level = level.where(_LARGEST_SHARE * level >= table["size"].abs())
     table["change"] = table["size"] / level
     table["change_low"] = table["size_low"] / level
     table["change_high"] = table["size_high"] / level
     rises = table["size"] > 0
     table["kind"] = np.where(rises == (table["direction"] == "lower_is_better"), "regression", "improvement")
     thresholds = table["metric"].map(rules.threshold_of).to_numpy(dtype=np.float64)
-    of_threshold = table["change"].abs().to_numpy(dtype=np.float64) / thresholds
+    of_threshold = table["change"].abs().fillna(np.inf).to_numpy(dtype=np.float64) / thresholds
     of_noise = (table["size"].abs() / table["noise"].clip(lower=1e-300)).to_numpy(dtype=np.float64)
     least = np.where(table.index.isin(_anchored(table, anchors)["row"]), _KEPT_FROM, 1.0)
     table["large"] = (of_threshold >= least) & (of_noise >= least)
@@ -398,10 +405,11 @@ def _table(
     best = np.array([_clearest(rows, columns) for rows in telling], dtype=np.intp)
     table = candidates.iloc[best].reset_index(drop=True)
     table = table.rename(columns={"previous_at": "last_good_at", "changed_at": "first_bad_at"})
-    table["change"] = np.array([np.median(columns.change[rows]) for rows in telling], dtype=np.float64)
     for number, rows in enumerate(telling):
-        if rows.size > 1:
-            table.loc[number, ["change_low", "change_high"]] = _median_interval(columns.change[rows])
+        shares = columns.change[rows]
+        shares = shares[np.isfinite(shares)]
+        if rows.size > 1 and shares.size:
+            table.loc[number, _SHARES] = (np.median(shares), *_median_interval(shares))
     table["q_value"] = np.array([group.q_value for group in groups], dtype=np.float64)
     table["members"] = np.array([np.unique(columns.series[group.rows]).size for group in groups], dtype=np.int64)
     table["state"] = _states(groups, table, rules)
@@ -439,11 +447,12 @@ def _suspicious(table: pd.DataFrame) -> pd.Series:
 
 
 def _recovered_at(best: IndexArray, candidates: pd.DataFrame, columns: _Columns, rules: RegressionRules) -> TimeArray:
-    """When the series of a regression came back to within the threshold of its old level, or better, at the same part
-    of the day; else NaT.
+    """When the series of a regression came back to within the threshold of its old level (of a level of 0: half the
+    way), or better, at the same part of the day; else NaT.
     """
     before, after = (candidates[name].to_numpy(dtype=np.float64) for name in ("before", "after"))
     thresholds = candidates["metric"].map(rules.threshold_of).to_numpy(dtype=np.float64)
+    near = np.where(np.isfinite(columns.change), thresholds * np.abs(before), np.abs(after - before) / 2.0)
     worse = (candidates["kind"] == "regression").to_numpy(dtype=bool)
     part = pd.factorize(candidates["part_of_day"])[0]
     by_series = np.argsort(columns.series, kind="stable")
@@ -452,8 +461,8 @@ def _recovered_at(best: IndexArray, candidates: pd.DataFrame, columns: _Columns,
     for number, row in enumerate(best):
         own = by_series[offsets[columns.series[row]] : offsets[columns.series[row] + 1]]
         later = own[(columns.at[own] > columns.at[row]) & (part[own] == part[row])]
-        excess = (after[later] - before[row]) * np.sign(after[row] - before[row]) / abs(before[row])
-        back = later[excess < thresholds[row]]
+        excess = (after[later] - before[row]) * np.sign(after[row] - before[row])
+        back = later[excess < near[row]]
         if worse[row] and back.size:
             recovered[number] = columns.at[back].min()
     return recovered
@@ -481,12 +490,18 @@ def _with_runs(table: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
 
 def _shifted_context(good: object, bad: object) -> list[str]:
     """What the environment said of itself before and after, where that differs; the commit differs in any case."""
-    before, after = (json.loads(context) if isinstance(context, str) else {} for context in (good, bad))
+    before, after = _named_values(good), _named_values(bad)
     return [
         f"{name} changed from {before[name]} to {after[name]}"
         for name in sorted(set(before) & set(after))
         if before[name] != after[name] and "commit" not in name and "url" not in name.lower() and "image" in name
     ]
+
+
+def _named_values(context: object) -> dict[str, object]:
+    """What a context (JSON text) says by name; one that is no object, or none, says nothing."""
+    told = json.loads(context) if isinstance(context, str) else None
+    return told if isinstance(told, dict) else {}
 
 
 def _cause(scope: str, shifted: list[str]) -> str:

@@ -130,6 +130,7 @@ def member_strip(members: pd.DataFrame, by: str, heading: str, kind: str = "regr
     """How far each series of a finding moved: one dot a series, a row a value of column `by`; `change` is a share."""
     import altair as alt
 
+    members = members[members["change"].notna()]
     if members.empty:
         return None
     largest = members[by].value_counts().head(12).index

@@ -14,7 +14,7 @@ import pandas as pd
 from duckdb import DuckDBPyConnection
 
 from perf_assets.advice.recommendations import Findings, breaches_ahead
-from perf_assets.advice.wording import metric_words, quantity, share
+from perf_assets.advice.wording import metric_words
 from perf_assets.warehouse.readings import scenario_runs
 
 RECENT = pd.Timedelta(days=30)
@@ -251,16 +251,6 @@ def subject(row: Any) -> str:
     if row.scope in ("node", "node_type"):
         return str(row.scope_name)
     return next((str(value) for value in (row.test_name, row.node_id) if not _missing(value)), str(row.scope_name))
-
-
-def size(row: Any) -> str:
-    """`+12 % (95 % interval +10 % to +14 %)`."""
-    return f"{share(row.change)} (95 % interval {share(row.change_low)} to {share(row.change_high)})"
-
-
-def levels(row: Any) -> str:
-    """`12 s to 15 s`, of the series that shows the change best."""
-    return f"{quantity(row.before, row.unit)} to {quantity(row.after, row.unit)}"
 
 
 def measure(row: Any) -> str:

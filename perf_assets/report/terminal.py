@@ -14,6 +14,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from perf_assets.advice import wording
 from perf_assets.advice.insights import change_title, recovery
 from perf_assets.advice.wording import day, metric_words, moment, quantity, share
 from perf_assets.analysis.level_changes import ALL_DAY
@@ -76,7 +77,7 @@ def _changes(heading: str, changes: pd.DataFrame, most: int) -> Iterator[str]:
 
 def _levels(row: Any) -> str:
     """Levels are those of one series; where many moved, it is said that this is the clearest."""
-    return reading.levels(row) + (" in the clearest series" if row.members > 1 else "")
+    return wording.levels(row) + (" in the clearest series" if row.members > 1 else "")
 
 
 def _breaches(report: Report) -> Iterator[str]:
@@ -178,8 +179,10 @@ def regressions_table(rows: pd.DataFrame) -> Table:
         part = "" if row.part_of_day == ALL_DAY else f", {row.part_of_day}"
         told = Text(f"{reading.measure(row)}, {reading.place(row)}{part}")
         told.append(f"{_plain_label(row.simulated)}\n", style="dim")
-        told.append(share(row.change), style=_COLOURS[str(row.kind)])
-        told.append(f" ({share(row.change_low)} to {share(row.change_high)}), {reading.levels(row)}\n")
+        told.append(wording.change(row), style=_COLOURS[str(row.kind)])
+        if not pd.isna(row.change):
+            told.append(f" ({share(row.change_low)} to {share(row.change_high)}), {wording.levels(row)}")
+        told.append("\n")
         told.append(f"{reading.confidence(row)}; {row.state}{recovery(row)}\n")
         runs = reading.commits(row) or f"{short(row.last_good_run, 28)} to {short(row.first_bad_run, 28)}"
         told.append(f"{runs}, id {row.regression_id}\n", style="dim")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perf_assets.advice.wording import day, metric_words, moment, quantity, share
+from perf_assets.advice.wording import change, day, levels, metric_words, moment, quantity, share
 
 QUANTITIES = [
     (0.0, "s", "0 s"), (0.00125, "s", "1.25 ms"), (1e-6, "s", "1 µs"), (2.5e-8, "s", "25 ns"), (14.0, "s", "14 s"),
@@ -59,3 +59,10 @@ def test_times_and_names():
     assert (moment(pd.NaT), day(None)) == ("unknown", "unknown")
     assert day("2026-09-10 14:06") == "2026-09-10"
     assert metric_words("queue_wait_time") == "queue wait time"
+
+
+def test_a_change_from_nothing_is_told_by_its_levels():
+    row = pd.Series({"change": 0.25, "before": 4.0, "after": 5.0, "unit": "s"})
+    assert (change(row), levels(row)) == ("+25 %", "4 s to 5 s")
+    from_nothing = pd.Series({"change": math.nan, "before": 0.0, "after": 0.04, "unit": "1"})
+    assert change(from_nothing) == "0 % to 4 %"

@@ -23,6 +23,9 @@ class Fleet:
         self.rows: list[dict[str, object]] = []
         self.values: dict[int, np.ndarray] = {}
         self.image_changes: list[tuple[int, str, object]] = []
+        self.contexts: list[str | None] = [
+            f'{{"runner_image": "{"new" if n >= 50 else "old"}"}}' for n in range(POINTS)
+        ]
         for test in range(tests):
             for node in range(nodes):
                 series_id = len(self.rows) + 1
@@ -58,7 +61,7 @@ class Fleet:
         runs = pd.DataFrame(
             {"run_id": np.arange(POINTS), "run_key": [f"run-{n}" for n in range(POINTS)],
              "commit_id": [f"commit-{n}" for n in range(POINTS)],
-             "context": [f'{{"runner_image": "{"new" if n >= 50 else "old"}"}}' for n in range(POINTS)]}
+             "context": self.contexts}
         )  # fmt: skip
         measurements = pd.concat(frames)
         changes = find_change_points(measurements)
@@ -260,3 +263,37 @@ def test_constant_series_beside_change_nothing(count: int) -> None:
     after = fleet.find().table
     assert after["regression_id"].tolist() == before["regression_id"].tolist()
     assert after["members"].tolist() == before["members"].tolist()
+
+
+@pytest.mark.parametrize("level", [0.0, 1e-9])
+def test_a_change_from_nothing_is_told_without_a_share(level: float) -> None:
+    fleet = Fleet()
+    fleet.values[5] = np.full(POINTS, level)
+    fleet.values[5][50:] += 0.1 + 0.02 * white(30, 7)
+    row = fleet.find().table.iloc[0]
+    assert (row["series_id"], row["kind"], row["state"]) == (5, "regression", "confirmed")
+    assert np.isnan(row[["change", "change_low", "change_high"]].to_numpy(dtype=float)).all()
+    assert (row["before"], row["after"]) == (pytest.approx(level, abs=1e-6), pytest.approx(0.1, abs=0.02))
+
+
+def test_a_test_that_began_to_fail_on_all_nodes_is_one_finding() -> None:
+    fleet = Fleet()
+    for series_id in fleet.ids(test_name="test-1"):
+        fleet.values[series_id] = np.append(np.zeros(50), 0.1 + 0.02 * white(30, series_id))
+    found = fleet.find()
+    row = found.table.iloc[0]
+    assert (len(found.table), row["scope"], row["members"], row["cause"]) == (1, "test", 6, "code")
+    assert np.isnan(row["change"])
+
+
+def test_a_change_from_nothing_that_was_mended_says_when() -> None:
+    fleet = Fleet()
+    fleet.values[5] = np.concatenate((np.zeros(30), 0.1 + 0.02 * white(25, 7), np.zeros(25)))
+    table = fleet.find().table
+    assert table.loc[table["kind"] == "regression", "recovered_at"].tolist() == [TS[55]]
+
+
+def test_a_context_that_is_no_object_explains_nothing() -> None:
+    fleet = Fleet().shift(50, 20.0, test_name="test-2", node_id="node-3")
+    fleet.contexts = ["[1, 2]", "3", None, '"text"'] * (POINTS // 4)
+    assert fleet.find().table.iloc[0]["explanation"] == "Only this series changed."
