@@ -434,6 +434,7 @@ def _clearest(rows: IndexArray, columns: _Columns) -> int:
 
 
 def _states(groups: Sequence[_Group], table: pd.DataFrame, rules: RegressionRules) -> list[str]:
+    # Changes of several series of one place at one time bear each other out: chance does not bring them up together.
     many = np.array([group.rows.size >= _FEWEST_MEMBERS for group in groups], dtype=bool)
     confirmed = (many | table["confirmed"].to_numpy(dtype=bool)) & (table["points_after"] >= rules.confirm_after)
     return ["confirmed" if each else "suspected" for each in confirmed]
