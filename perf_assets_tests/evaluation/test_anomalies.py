@@ -5,8 +5,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from evaluation.anomalies import beyond_deviations, beyond_sigmas, chapter, checks, evaluate_clean, find_numenta
+from evaluation.anomalies import (
+    beyond_components,
+    beyond_deviations,
+    beyond_sigmas,
+    chapter,
+    checks,
+    evaluate_clean,
+    find_numenta,
+)
 from evaluation.signals import KINDS
+from perf_assets_tests.analysis.signals import white
 
 TIMES = np.datetime64("2026-06-01", "us") + np.arange(300) * np.timedelta64(1, "h")
 
@@ -17,6 +26,16 @@ def test_the_naive_detectors_raise_one_alarm_for_a_row_of_far_values() -> None:
     for detector in (beyond_sigmas, beyond_deviations):
         assert np.flatnonzero(detector(TIMES, values)).tolist() == [200]
         assert not detector(TIMES[:50], values[:50]).any()
+
+
+def test_sub_pca_raises_an_alarm_for_a_shape_none_of_whose_values_is_far_off() -> None:
+    times = np.datetime64("2026-06-01", "us") + np.arange(2_000) * np.timedelta64(1, "h")
+    wave = np.sin(np.arange(2_000.0) * 2 * np.pi / 20) + 0.05 * white(2_000, 3)
+    wave[800:820] = -wave[800:820]
+    found = np.flatnonzero(beyond_components(times, wave))
+    assert found.size >= 1
+    assert ((found >= 800) & (found < 850)).all()
+    assert not beyond_components(TIMES, np.ones(300)).any()
 
 
 def test_clean_series_are_measured_and_written_without_the_benchmark() -> None:
