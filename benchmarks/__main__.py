@@ -96,6 +96,7 @@ def findings_chapter(run: FindingsRun) -> list[str]:
         f"| Apache Otava | {otava:.1f} | | |",
         f"| `detect_many` alone | {detect:.1f} | {_times(otava / detect, LEAST_TIMES_DETECT)} | "
         f"at least {LEAST_TIMES_DETECT:.0f} |",
+        f"| reading the rows alone, in bare DuckDB | {run.reading.cpu:.1f} | {otava / run.reading.cpu:.1f} | |",
         f"| all findings, warehouse to warehouse | {findings:.1f} | {_times(otava / findings, LEAST_TIMES_FINDINGS)} | "
         f"at least {LEAST_TIMES_FINDINGS:.0f} |",
         "",

@@ -46,12 +46,13 @@ class Stage:
 
 @dataclass(frozen=True)
 class FindingsRun:
-    """`detect` and `findings` over SERIES, `findings_of_fewer` over TIMES_FEWER and `detect_more` over TIMES_MORE as
-    many; Otava's CPU seconds for OTAVA_SERIES of the same series.
+    """`detect`, `reading` and `findings` over SERIES, `findings_of_fewer` over TIMES_FEWER and `detect_more` over
+    TIMES_MORE as many; Otava's CPU seconds for OTAVA_SERIES of the same series.
     """
 
     detect: Stage
     detect_more: Stage
+    reading: Stage
     findings: Stage
     findings_of_fewer: Stage
     otava_version: str
@@ -65,23 +66,26 @@ class FindingsRun:
 
 def measure_findings() -> FindingsRun:
     detect = _measured("detect_many", SERIES)
+    reading, findings = _findings_of(SERIES)
     # The first ones: kinds and steps come in turn, so they have the same shares.
     answer = ask("otava", list(fleet(SERIES)[:OTAVA_SERIES]))
     return FindingsRun(
         detect=detect,
         detect_more=_measured("detect_many", SERIES * TIMES_MORE),
-        findings=_findings_of(SERIES),
-        findings_of_fewer=_findings_of(SERIES // TIMES_FEWER),
+        reading=reading,
+        findings=findings,
+        findings_of_fewer=_findings_of(SERIES // TIMES_FEWER)[1],
         otava_version=answer.version,
         otava_seconds=answer.cpu_seconds,
     )
 
 
-def _findings_of(series: int) -> Stage:
+def _findings_of(series: int) -> tuple[Stage, Stage]:
+    """Reading alone, and all findings."""
     with tempfile.TemporaryDirectory() as home:
         _measured("warehouse", _WARM_UP_SERIES, str(Path(home) / "small"))
         _measured("warehouse", series, str(Path(home) / "large"))
-        return _measured("findings", series, home)
+        return _measured("reading", series, home), _measured("findings", series, home)
 
 
 def _measured(stage: str, series: int, *more: str) -> Stage:
@@ -167,6 +171,27 @@ def write_findings(series: int, home: Path) -> tuple[float, list[tuple[str, floa
     return time.process_time() - started, steps
 
 
+def read_rows(series: int, home: Path) -> tuple[float, list[tuple[str, float]]]:
+    """Read the rows that the findings rest on, and nothing else: measurements once, buckets for each of three assets.
+
+    Bare DuckDB on the same file, ordered as every analysis needs them.
+    """
+    import duckdb
+
+    from perf_assets.settings import Settings
+
+    selects = [
+        "SELECT series_id, run_id, ts, value FROM analysed_measurements ORDER BY series_id, ts, run_id",
+        *["SELECT series_id, ts, value FROM series_buckets ORDER BY series_id, ts"] * 3,
+    ]
+    with duckdb.connect(str(Settings(home=home / "large").database), read_only=True) as con:
+        con.execute("SELECT count(*) FROM metric_series").fetchall()
+        started = time.process_time()
+        for select in selects:
+            con.execute(select).fetchnumpy()
+        return time.process_time() - started, []
+
+
 def _materialised(home: Path) -> list[tuple[str, float]]:
     """Wall seconds of the steps, the longest first."""
     import dagster as dg
@@ -186,7 +211,12 @@ def _materialised(home: Path) -> list[tuple[str, float]]:
     return sorted(steps, key=lambda step: -step[1])
 
 
-STAGES = {"detect_many": detect_many_alone, "warehouse": fill_warehouse, "findings": write_findings}
+STAGES = {
+    "detect_many": detect_many_alone,
+    "warehouse": fill_warehouse,
+    "reading": read_rows,
+    "findings": write_findings,
+}
 
 
 def main() -> None:
