@@ -29,12 +29,12 @@ from perf_assets.analysis.stretches import Block, BoolArray, IndexArray, cut_out
 
 # Penalties on 2 log likelihood. A step's is about the 99 % point of the largest gain over all places in noise of 200
 # values; the line's, how much less that is, keeps 95 of 100 drifts of 1.5 standard deviations from being cut.
-STEP = 13.6
+STEP = 13.9
 LINE = 6.3
 BENT_LINE = 18.0
-STEP_ON_LINE = 21.4
-TWO_LINES = 29.4
-TWO_STEPS = 27.0
+STEP_ON_LINE = 21.7
+TWO_LINES = 29.7
+TWO_STEPS = 27.6
 _PROPOSED = 9.0
 """Gain from which a cut is proposed: more than enough are, the penalties above decide."""
 _PLACES = 2.0
