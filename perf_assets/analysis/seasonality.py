@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from perf_assets.analysis.ragged import IndexArray, blocks, medians, offsets_of, runs
-from perf_assets.analysis.statistics import FloatArray
+from perf_assets.analysis.statistics import MAD_TO_SD, FloatArray
 
 DAY = 86_400.0
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -19,6 +19,7 @@ _FEWEST_CYCLES = 4
 _FEWEST_SLOTS = 3
 _FEWEST_IN_A_CYCLE = 3
 _FEWEST_IN_A_SLOT = 3
+_OUTLYING = 4.0
 _LEAST_STRENGTH = 0.1
 """Share of variance from which a profile is taken out; below it, taking it out would only add its estimation error."""
 _ROUNDING = 1e-12
@@ -47,7 +48,7 @@ def deseasonalise(timestamps: TimeArray, values: FloatArray) -> FloatArray:
 
     `timestamps` ascend. The profile of an hour (of a weekday) is the median deviation from the day's (week's) own
     median, so that neither a step nor an outlier enters it. A profile is taken out only if it explains a tenth of the
-    variance left.
+    variance left, outliers drawn in.
     """
     return deseasonalise_many(timestamps, values, offsets_of([values.size]))
 
@@ -116,7 +117,7 @@ class _Profiles:
 
     `table`, shape (k, slots): around 0, NaN in slots without values; the others have the shape (k,). `usable`: enough
     slots, and enough values in each that has any; `freedom`: values less cycles; `total` and `rest`: sums of squares
-    before and after the profile is taken out; `rounding`: standard deviation that rounding may cause.
+    with and without the profile, what it leaves drawn in; `rounding`: standard deviation that rounding may cause.
     """
 
     usable: BoolArray
@@ -168,12 +169,14 @@ def _profiles(points: _Points, slots: int) -> _Profiles:
     table = medians(deviations[by_cell], offsets_of(sizes.ravel())).reshape(count, slots)
     table -= (np.nansum(table, axis=1) / seen)[:, None]
     edges = offsets_of(sizes.sum(axis=1))
+    pattern = table.ravel()[cell]
+    rest = _drawn_in(deviations - pattern, points.owner, edges)
     return _Profiles(
         usable=(seen >= _FEWEST_SLOTS) & ((sizes == 0) | (sizes >= _FEWEST_IN_A_SLOT)).all(axis=1),
         table=table,
         freedom=np.diff(edges) - cycles,
-        total=_squares(deviations, points.owner, edges),
-        rest=_squares(deviations - table.ravel()[cell], points.owner, edges),
+        total=_squares(pattern + rest, points.owner, edges),
+        rest=_squares(rest, points.owner, edges),
         rounding=_ROUNDING * np.maximum.reduceat(np.abs(points.values), edges[:-1]),
     )
 
@@ -192,6 +195,16 @@ def _deviations(points: _Points) -> tuple[FloatArray, IndexArray]:
     slope = medians(from_last, offsets_of(cycles - 1))
     along = slope[points.owner] * (points.time - np.repeat(middle, sizes))
     return np.asarray(points.values - np.repeat(level, sizes) - along), cycles
+
+
+def _drawn_in(values: FloatArray, owner: IndexArray, edges: IndexArray) -> FloatArray:
+    """Values within four robust standard deviations around 0 of their group: a few outliers would hide a pattern.
+
+    Where more than half of a group are 0, all stay as they are.
+    """
+    usual = medians(np.abs(values), edges)
+    most = np.where(usual > 0, _OUTLYING * MAD_TO_SD * usual, np.inf)[owner]
+    return np.asarray(np.clip(values, -most, most))
 
 
 def _squares(values: FloatArray, owner: IndexArray, edges: IndexArray) -> FloatArray:
@@ -225,7 +238,8 @@ def seasonal_patterns(buckets: pd.DataFrame, bucket_seconds: pd.Series) -> pd.Da
     A pattern is the profile that `deseasonalise` takes out: the median deviation of each hour, weekday or thirtieth of
     a month from the level of its cycle, first of the day, then of the week in what that leaves, then of the month. Its
     strength is 1 - Var(remainder) / Var(pattern + remainder) (Wang, Smith & Hyndman 2006) around the levels of the
-    cycles, each variance by its degrees of freedom (Theil 1961), so that noise alone has a strength about 0.
+    cycles, outliers drawn in, each variance by its degrees of freedom (Theil 1961), so that noise alone has a strength
+    about 0.
     """
     known = buckets[np.isfinite(buckets["value"].to_numpy(dtype=np.float64))]
     ids, ts = known["series_id"].to_numpy(), known["ts"].to_numpy().astype("datetime64[us]")

@@ -142,3 +142,12 @@ def test_many_are_deseasonalised_as_each_alone(shapes: list[tuple[int, int]], se
     )
     alone = [deseasonalise(ts, values) for ts, values in zip(moments, many, strict=True)]
     assert np.array_equal(together, np.concatenate(alone or nothing), equal_nan=True)
+
+
+def test_a_few_outliers_do_not_hide_a_daily_cycle() -> None:
+    wave = np.sin(2 * np.pi * np.arange(960) / 24)
+    values = 10 + wave + white(960, 5)
+    values[::190] *= 6
+    left = deseasonalise(hourly(960), values)
+    assert np.corrcoef(values - left, wave)[0, 1] > 0.95
+    assert patterns(values, 3_600).loc["daily", "strength"] == pytest.approx(1 / 3, abs=0.1)

@@ -175,6 +175,18 @@ def test_no_series_give_an_empty_table() -> None:
     assert found.empty
 
 
+def test_outliers_in_a_daily_cycle_make_no_trends() -> None:
+    cycle = np.sin(2 * np.pi * np.arange(960) / 24)
+    random = np.random.default_rng(11)
+    outliers = (random.random((200, 960)) < 0.005) * 60.0
+    many = 16 + cycle + random.standard_normal((200, 960)) + outliers
+    buckets = pd.concat(
+        [pd.DataFrame({"series_id": number, "ts": hourly(960), "value": row}) for number, row in enumerate(many)],
+        ignore_index=True,
+    )
+    assert np.mean(trends_of(buckets)["p_value"] <= 0.05) <= 0.08
+
+
 @limits(max_examples=10, deadline=None)
 @given(st.integers(0, 1_000), st.integers(0, 12))
 def test_a_fleet_that_is_fitted_in_parts_has_the_trends_of_the_whole(seed: int, known: int) -> None:
