@@ -10,13 +10,21 @@ import pandas as pd
 from scipy import special
 
 from perf_assets.analysis import segmentation
-from perf_assets.analysis.fits import Sums, bent_line, levels, lines
-from perf_assets.analysis.noise import Noise, PresentFit, noises, rounding_variance, without_outliers
+from perf_assets.analysis.fits import Sums, bent_line, levels, lines, step_on_line
+from perf_assets.analysis.noise import (
+    Noise,
+    PresentFit,
+    autocorrelation_from,
+    noises,
+    rounding_variance,
+    without_outliers,
+)
 from perf_assets.analysis.outnumbering import evidence_of_numbers
 from perf_assets.analysis.statistics import MAD_TO_SD, FloatArray
-from perf_assets.analysis.steps import SHORTEST, step_gains
+from perf_assets.analysis.steps import SHORTEST, step_gains_beside_line
 from perf_assets.analysis.stretches import (
     Block,
+    BoolArray,
     IndexArray,
     cut_out,
     in_blocks,
@@ -97,19 +105,16 @@ def _described(
         sums = Sums(block)
         rest = levels(row)(sums).residuals(block, block.values)
         size_of_series = noise.sizes[s.column].astype(np.float64)
-        r = present.autocorrelation(s.column)
-        r = np.clip(r + (1.0 + 3.0 * r) / size_of_series, 0.0, 0.95)
-        variance_of_one = present.squares[-1, s.column] / np.maximum(size_of_series - 1.0, 1.0)
-        variance = variance_of_one * (1.0 + r) / (1.0 - r)
-        before, after = _level(block, block.rows < row), _level(block, block.rows >= row)
-        count_before, count_after = row, block.sizes - row
-        size = after - before
-        error = np.sqrt(variance * (1.0 / count_before + 1.0 / count_after))
-        degrees = np.maximum((count_before + count_after) * (1.0 - r) / (1.0 + r) - 2.0, 1.0)
-        margin = special.stdtrit(degrees, 0.975) * error
-        low, high = _places(sums, row, r, variance_of_one * (1.0 - r**2))
         fits = _Costs.of(noise, present, s)
-        evidence = fits.level - fits.step
+        variance_of_one, r = _noise_beside(sums, row, fits, present, s.column, size_of_series)
+        variance = variance_of_one * (1.0 + r) / (1.0 - r)
+        count_before, count_after = row, block.sizes - row
+        low, high = _places(sums, row, r, variance_of_one * (1.0 - r**2), fits.drifting)
+        before, after, values_worth = _levels_beside(sums, row, fits)
+        size = after - before
+        degrees = np.maximum((count_before + count_after) * (1.0 - r) / (1.0 + r) - 2.0, 1.0)
+        margin = special.stdtrit(degrees, 0.975) * np.sqrt(variance / values_worth)
+        evidence = fits.evidence
         places = _places_of_level(s, noise.sizes)
         # A few values of a heavy tail side by side look like a level, however far off they are.
         few = (places > 1) | (np.minimum(count_before, count_after) < _FEW)
@@ -132,7 +137,7 @@ def _described(
                 "noise": np.sqrt(variance_of_one),
                 "p_value": _p_value(evidence, block.sizes),
                 "confirmed": evidence >= bar_of_all_looks(block.sizes),
-                "sharp": fits.line - fits.step >= _SHARP,
+                "sharp": fits.sharp,
                 "points_after": count_after,
                 "kind": _kind(raw, block, s, rest, r, fits),
             }
@@ -144,18 +149,43 @@ def bar_of_all_looks(sizes: IndexArray | FloatArray) -> FloatArray:
     return np.asarray(ALL_LOOKS * (1.0 + _SHORT_HISTORY / sizes))
 
 
-def _level(block: Block, chosen: np.ndarray) -> FloatArray:
-    """Mean of the chosen rows."""
-    chosen = chosen & block.inside
-    count = np.maximum(np.count_nonzero(chosen, axis=0), 1)
-    return np.asarray(totals(np.where(chosen, block.values, 0.0)) / count)
+def _noise_beside(
+    sums: Sums, row: IndexArray, fits: _Costs, present: PresentFit, column: IndexArray, size: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """(variance of one value, its autocorrelation), each of shape (k,): in the whole series, of what the levels leave;
+    beside a step on a drift, of what both leave there.
+    """
+    on_line, two_lines = step_on_line(row)(sums), lines(row)(sums)
+    chosen, count = [~fits.drifting, ~fits.bending, fits.bending], np.where(fits.drifting, sums.block.sizes, size)
+    squares = np.select(chosen, [present.squares[-1, column], on_line.squares(sums), two_lines.squares(sums)])
+    products = np.select(chosen, [present.products[-1, column], on_line.products(sums), two_lines.products(sums)])
+    r = autocorrelation_from(squares, products)
+    return squares / np.maximum(count - 1.0, 1.0), np.clip(r + (1.0 + 3.0 * r) / count, 0.0, 0.95)
+
+
+def _levels_beside(sums: Sums, row: IndexArray, fits: _Costs) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """(level before, level after, independent values that would tell their difference as well), each of shape (k,).
+
+    The means on both sides; of a step on a drift where the drift comes to the cut, and where it goes on.
+    """
+    first, size = row.astype(np.float64), sums.block.sizes.astype(np.float64)
+    last = size - first
+    ways = [levels(row)(sums), step_on_line(row)(sums), lines(row)(sums)]
+    before, after = ([way.origin[side] + way.slope[side] * (first - 0.5) for way in ways] for side in (0, 1))
+    plain = first * last / size
+    # A line goes along with a step in part; where each side has a line of its own, its end tells little.
+    beside_line = plain * (1.0 - 3.0 * first * last / np.maximum(size**2 - 1.0, 1.0))
+    worth = [plain, np.maximum(beside_line, 1e-3), plain / 4.0]
+    chosen = [~fits.drifting, ~fits.bending, fits.bending]
+    return np.select(chosen, before), np.select(chosen, after), np.select(chosen, worth)
 
 
 def _places(
-    sums: Sums, row: IndexArray, autocorrelation: FloatArray, variance: FloatArray
+    sums: Sums, row: IndexArray, autocorrelation: FloatArray, variance: FloatArray, drifting: BoolArray
 ) -> tuple[IndexArray, IndexArray]:
-    """First and last row at which the step is nearly as likely as at `row`."""
-    gains = step_gains(sums, autocorrelation)
+    """First and last row at which the step (where `drifting`, on a line) is nearly as likely as at `row`."""
+    from_level, beside_line = step_gains_beside_line(sums, autocorrelation)
+    gains = np.where(drifting, beside_line, from_level)
     own = gains[row, np.arange(row.size)]
     likely = (gains >= own - _LOCATION_DROP * variance) & (gains > 0)
     likely[row, np.arange(row.size)] = True
@@ -164,21 +194,56 @@ def _places(
 
 @dataclass(frozen=True)
 class _Costs:
-    """-2 log likelihood of the stretch as one level, a line, a bent line, and a step; shape (k,)."""
+    """-2 log likelihood of the stretch by its fit, shape (k,)."""
 
     level: FloatArray
     line: FloatArray
     bent: FloatArray
     step: FloatArray
+    step_on_line: FloatArray
+    two_lines: FloatArray
 
     @classmethod
     def of(cls, noise: Noise, present: PresentFit, s: _Stretches) -> _Costs:
-        stretches = noise.stretches(s.column, s.start, s.end)
+        stretches, row = noise.stretches(s.column, s.start, s.end), s.cut - s.start
         costs = [
             noise.deviance(stretches, noise.fitted(stretches, fit), present)
-            for fit in (levels(), lines(), bent_line, levels(s.cut - s.start))
+            for fit in (levels(), lines(), bent_line, levels(row), step_on_line(row), lines(row))
         ]
         return cls(*costs)
+
+    @property
+    def cut(self) -> FloatArray:
+        """With the penalty, of the best that changes at the cut."""
+        on_drift = np.minimum(self.step_on_line + segmentation.STEP_ON_LINE, self.two_lines + segmentation.TWO_LINES)
+        return np.asarray(np.minimum(self.step + segmentation.STEP, on_drift))
+
+    @property
+    def smooth(self) -> FloatArray:
+        """With the penalty, of the best drift."""
+        return np.minimum(self.line + segmentation.LINE, self.bent + segmentation.BENT_LINE)
+
+    @property
+    def drifting(self) -> BoolArray:
+        """Is the step one on a drift?"""
+        return np.asarray((self.cut < self.step + segmentation.STEP) & (self.cut < self.smooth))
+
+    @property
+    def bending(self) -> BoolArray:
+        """Has the drift another slope after the step?"""
+        return self.two_lines + segmentation.TWO_LINES < self.step_on_line + segmentation.STEP_ON_LINE
+
+    @property
+    def evidence(self) -> FloatArray:
+        """By which a step is better than the same without it."""
+        on_drift = np.where(self.bending, self.bent - self.two_lines, self.line - self.step_on_line)
+        return np.asarray(np.where(self.drifting, on_drift, self.level - self.step))
+
+    @property
+    def sharp(self) -> BoolArray:
+        """Does no drift look like this?"""
+        on_drift = self.bent - np.minimum(self.step_on_line, self.two_lines)
+        return np.asarray((self.line - self.step >= _SHARP) | (self.drifting & (on_drift >= _SHARP)))
 
 
 def _p_value(gain: FloatArray, size: IndexArray) -> FloatArray:
@@ -208,9 +273,7 @@ def _places_of_level(s: _Stretches, sizes: IndexArray) -> FloatArray:
 def _kind(
     raw: FloatArray, block: Block, s: _Stretches, rest: FloatArray, autocorrelation: FloatArray, fits: _Costs
 ) -> np.ndarray:
-    is_step = fits.level - fits.step >= segmentation.STEP
-    smooth = np.minimum(fits.line + segmentation.LINE, fits.bent + segmentation.BENT_LINE)
-    is_drift = (smooth < fits.step + segmentation.STEP) & (smooth < fits.level)
+    is_step, is_drift = fits.cut <= fits.level, (fits.smooth < fits.cut) & (fits.smooth < fits.level)
     first = block.rows < s.cut - s.start
     spread = np.abs(_spread_change(block, rest, first, autocorrelation)) > _SPREAD_AT
     burst = _outliers_differ(cut_out(raw, s.column, s.start, s.end), block, first)

@@ -157,7 +157,7 @@ class PresentFit:
     def autocorrelation(self, column: IndexArray) -> FloatArray:
         """At lag 1, of each of the columns."""
         at = self.position[column]
-        return _autocorrelation(self.squares[-1, at], self.products[-1, at])
+        return autocorrelation_from(self.squares[-1, at], self.products[-1, at])
 
     def outside(self, stretches: Stretches) -> tuple[FloatArray, FloatArray]:
         """Sums of squares and of products side by side, of what lies outside each stretch."""
@@ -202,7 +202,7 @@ class NormalNoise:
         squares, products = present.outside(stretches)
         squares = squares + lines.squares(stretches.sums) + self.least[stretches.column] * sizes
         products = products + lines.products(stretches.sums)
-        r = _autocorrelation(squares, products)
+        r = autocorrelation_from(squares, products)
         innovations = squares - 2.0 * r * products + r**2 * squares
         return np.asarray((sizes - _PARAMETERS) * np.log(innovations) - np.log(1.0 - r**2))
 
@@ -374,10 +374,11 @@ def _range(block: Block, values: FloatArray) -> FloatArray:
 
 def autocorrelation_of(residuals: FloatArray) -> FloatArray:
     """At lag 1, down the rows, shape (k,); what lies outside a stretch is 0."""
-    return _autocorrelation(totals(residuals**2), totals(residuals[1:] * residuals[:-1]))
+    return autocorrelation_from(totals(residuals**2), totals(residuals[1:] * residuals[:-1]))
 
 
-def _autocorrelation(squares: FloatArray, products: FloatArray) -> FloatArray:
+def autocorrelation_from(squares: FloatArray, products: FloatArray) -> FloatArray:
+    """At lag 1, of sums of squares and of products side by side."""
     return np.clip(products / np.where(squares > 0, squares, 1.0), 0.0, _MOST_AUTOCORRELATED)
 
 

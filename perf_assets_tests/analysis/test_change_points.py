@@ -248,3 +248,26 @@ def test_a_glitch_of_any_size_blinds_no_series(glitch: float) -> None:
     values[60] = glitch
     assert detect(values).tolist() == [150]
     assert describe(values, [150])["confirmed"].all()
+
+
+@pytest.mark.parametrize(("drift", "size"), [(5.0, 3.0), (-5.0, 3.0), (5.0, -3.0), (0.0, 3.0)])
+def test_a_step_on_a_drift_has_its_own_height(drift: float, size: float) -> None:
+    values = step(20 + white(900, 4) + np.linspace(0, drift, 900), 350, size)
+    row = describe(values, detect(values)).iloc[0]
+    assert abs(row["index"] - 350) <= 2
+    assert row["size"] == pytest.approx(size, abs=0.4)
+    assert row["size_high"] - row["size_low"] < 1.5
+    assert row["after"] - row["before"] == pytest.approx(row["size"])
+    assert row["before"] == pytest.approx(20 + drift * 350 / 900, abs=0.5)
+    assert 0.9 < row["noise"] < 1.1
+    assert (row["kind"], row["confirmed"], row["sharp"]) == ("step", True, True)
+
+
+def test_a_step_that_a_drift_hides_is_judged_by_itself() -> None:
+    """Falling by as much as the step rises: the means before and after are the same."""
+    values = step(20 + white(400, 6) + np.linspace(0, -6, 400), 200, 3.0)
+    row = describe(values, [200]).iloc[0]
+    assert row["size"] == pytest.approx(3.0, abs=0.6)
+    assert row["p_value"] < 1e-6
+    drift_alone = describe(20 + white(400, 6) + np.linspace(0, -6, 400), [200]).iloc[0]
+    assert drift_alone["kind"] == "drift"
