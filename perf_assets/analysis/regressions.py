@@ -20,7 +20,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from perf_assets.analysis.level_changes import ALL_DAY
-from perf_assets.analysis.ragged import IndexArray, offsets_of
+from perf_assets.analysis.ragged import IndexArray
 from perf_assets.analysis.statistics import FloatArray, benjamini_hochberg
 
 TimeArray = npt.NDArray[np.datetime64]
@@ -116,7 +116,7 @@ def find_regressions(
     grouped = candidates.index.isin(_all_rows(groups))
     family = len(series) - candidates.loc[grouped, "series_id"].nunique()
     groups += _singles(candidates[~grouped], family, rules)
-    table = _table(groups, candidates, columns, runs, rules)
+    table = _table(groups, candidates, columns, changes, runs, rules)
     detectable = limits.set_index("series_id")["smallest_detectable"]
     table["smallest_detectable"] = detectable.reindex(table["series_id"]).to_numpy()
     table["regression_id"] = _regression_ids(table, groups, candidates, anchors)
@@ -398,7 +398,12 @@ def _singles(rows: pd.DataFrame, family: int, rules: RegressionRules) -> list[_G
 
 
 def _table(
-    groups: Sequence[_Group], candidates: pd.DataFrame, columns: _Columns, runs: pd.DataFrame, rules: RegressionRules
+    groups: Sequence[_Group],
+    candidates: pd.DataFrame,
+    columns: _Columns,
+    changes: pd.DataFrame,
+    runs: pd.DataFrame,
+    rules: RegressionRules,
 ) -> pd.DataFrame:
     """One row a group, in their order, with REGRESSION_COLUMNS but for regression_id and smallest_detectable."""
     telling = [_telling(group.rows, columns) for group in groups]
@@ -414,7 +419,7 @@ def _table(
     table["members"] = np.array([np.unique(columns.series[group.rows]).size for group in groups], dtype=np.int64)
     table["state"] = _states(groups, table, rules)
     table["suspicious"] = _suspicious(table)
-    table["recovered_at"] = _recovered_at(best, candidates, columns, rules)
+    table["recovered_at"] = _recovered_at(candidates.iloc[best], changes, rules)
     table["scope"] = [group.scope for group in groups]
     table["scope_name"] = [group.name for group in groups]
     return _with_runs(table, runs)
@@ -447,26 +452,29 @@ def _suspicious(table: pd.DataFrame) -> pd.Series:
     return incredible & (table["kind"] == "improvement")
 
 
-def _recovered_at(best: IndexArray, candidates: pd.DataFrame, columns: _Columns, rules: RegressionRules) -> TimeArray:
-    """When the series of a regression came back to within the threshold of its old level (of a level of 0: half the
-    way), or better, at the same part of the day; else NaT.
+def _recovered_at(best: pd.DataFrame, changes: pd.DataFrame, rules: RegressionRules) -> TimeArray:
+    """When the series of a regression (rows of the candidates) came back to within the threshold of its old level (of
+    a level of 0: half the way), or better, at the same part of the day; else NaT.
+
+    By any later change: whether the one that brought the level back is itself beyond doubt does not matter.
     """
-    before, after = (candidates[name].to_numpy(dtype=np.float64) for name in ("before", "after"))
-    thresholds = candidates["metric"].map(rules.threshold_of).to_numpy(dtype=np.float64)
-    near = np.where(np.isfinite(columns.change), thresholds * np.abs(before), np.abs(after - before) / 2.0)
-    worse = (candidates["kind"] == "regression").to_numpy(dtype=bool)
-    part = pd.factorize(candidates["part_of_day"])[0]
-    by_series = np.argsort(columns.series, kind="stable")
-    offsets = offsets_of(np.bincount(columns.series, minlength=1))
-    recovered = np.full(best.size, np.datetime64("NaT", "us"))
-    for number, row in enumerate(best):
-        own = by_series[offsets[columns.series[row]] : offsets[columns.series[row] + 1]]
-        later = own[(columns.at[own] > columns.at[row]) & (part[own] == part[row])]
-        excess = (after[later] - before[row]) * np.sign(after[row] - before[row])
-        back = later[excess < near[row]]
-        if worse[row] and back.size:
-            recovered[number] = columns.at[back].min()
-    return recovered
+    before, after = (best[name].to_numpy(dtype=np.float64) for name in ("before", "after"))
+    thresholds = best["metric"].map(rules.threshold_of).to_numpy(dtype=np.float64)
+    share_known = best["change"].notna().to_numpy()
+    near = np.where(share_known, thresholds * np.abs(before), np.abs(after - before) / 2.0)
+    own = best.reset_index(drop=True).rename_axis("number").reset_index()
+    later = own[["number", "series_id", "part_of_day", "changed_at"]].merge(
+        changes[["series_id", "part_of_day", "changed_at", "after"]],
+        on=["series_id", "part_of_day"],
+        suffixes=("", "_later"),
+    )
+    later = later[(later["changed_at_later"] > later["changed_at"])]
+    of = later["number"].to_numpy(dtype=np.intp)
+    excess = (later["after"].to_numpy(dtype=np.float64) - before[of]) * np.sign(after - before)[of]
+    first = later[excess < near[of]].groupby("number")["changed_at_later"].min()
+    worse = (best["kind"] == "regression").to_numpy()
+    recovered = first.reindex(np.arange(len(best))).to_numpy(dtype="datetime64[us]")
+    return np.asarray(np.where(worse, recovered, np.datetime64("NaT", "us")))
 
 
 def _with_runs(table: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:

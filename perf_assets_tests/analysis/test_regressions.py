@@ -22,6 +22,7 @@ class Fleet:
     def __init__(self, tests: int = 4, nodes: int = 6, types: int = 2) -> None:
         self.rows: list[dict[str, object]] = []
         self.values: dict[int, np.ndarray] = {}
+        self.doubtful_falls = False
         self.image_changes: list[tuple[int, str, object]] = []
         self.contexts: list[str | None] = [
             f'{{"runner_image": "{"new" if n >= 50 else "old"}"}}' for n in range(POINTS)
@@ -65,6 +66,8 @@ class Fleet:
         )  # fmt: skip
         measurements = pd.concat(frames)
         changes = find_change_points(measurements)
+        if self.doubtful_falls:
+            changes.loc[changes["size"] < 0, "q_value"] = 0.9
         limits = find_detection_limits(measurements, changes)
         images = pd.DataFrame(self.image_changes, columns=["series_id", "runner_image", "since"])
         images = images.astype({"series_id": "int64", "since": "datetime64[us]"})
@@ -297,3 +300,15 @@ def test_a_context_that_is_no_object_explains_nothing() -> None:
     fleet = Fleet().shift(50, 20.0, test_name="test-2", node_id="node-3")
     fleet.contexts = ["[1, 2]", "3", None, '"text"'] * (POINTS // 4)
     assert fleet.find().table.iloc[0]["explanation"] == "Only this series changed."
+
+
+def test_a_level_that_came_back_is_recovered_though_that_change_is_not_beyond_doubt() -> None:
+    fleet = (
+        Fleet()
+        .shift(30, 20.0, test_name="test-1", node_id="node-1")
+        .shift(60, -20.0, test_name="test-1", node_id="node-1")
+    )
+    fleet.doubtful_falls = True
+    table = fleet.find().table
+    assert table["kind"].tolist() == ["regression"]
+    assert table["recovered_at"].tolist() == [TS[60]]
