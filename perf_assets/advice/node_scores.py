@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from perf_assets.advice.recommendations import Findings, breaches_ahead, node_got_worse
+from perf_assets.advice.wording import change, day, metric_words
+
 NODE_SCORE_COLUMNS = (
     "project", "node_id", "node_type", "score", "score_low", "score_high", "rank", "slowdown", "tests", "healthy",
     "reason",
@@ -15,11 +18,26 @@ _UNHEALTHY_SLOWDOWN = 0.08
 _FEWEST_TESTS = 3
 
 
+def node_alarms(findings: Findings) -> pd.DataFrame:
+    """project, node_id, reason: nodes that are about to run out of something, or got worse themselves and still are."""
+    ahead = breaches_ahead(findings).dropna(subset=["node_id"])
+    reasons = [
+        (row.project, row.node_id, f"{metric_words(row.metric)} crosses its limit about {day(row.breach_date)}")
+        for row in ahead.itertuples()
+    ]
+    reasons += [
+        (row.project, row.scope_name, f"{metric_words(row.metric)} {change(row)} since {day(row.first_bad_at)}")
+        for row in findings.regressions.itertuples()
+        if node_got_worse(row)
+    ]
+    return pd.DataFrame(reasons, columns=["project", "node_id", "reason"])
+
+
 def score_nodes(durations: pd.DataFrame, alarms: pd.DataFrame) -> pd.DataFrame:
     """Nodes with the columns NODE_SCORE_COLUMNS, best first.
 
     `durations`: project, test_name, node_id, node_type, duration (recent median, s), one row a test and node. `alarms`:
-    project, node_id, reason: nodes that another finding calls unfit. A node's effect is the median over its tests of
+    project, node_id, reason, as `node_alarms` gives them. A node's effect is the median over its tests of
     log(duration / median of the test over all nodes); score = 100 / (1 + exp(effect / SCALE)), so 50 is the middle of
     the fleet. The 95 % interval is that of the median over tests (1.253 standard errors; Kendall & Stuart). Unfit are
     nodes with an alarm, and those at least 8 % slower than their own type beyond doubt.

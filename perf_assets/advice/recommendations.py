@@ -116,6 +116,12 @@ def _about_regressions(findings: Findings) -> Iterator[dict[str, object]]:
         yield base | _proposal(row, saved or f"back to {quantity(row.before, row.unit)}")
 
 
+def node_got_worse(row: Any) -> bool:
+    """Has one node as a whole (a row of regressions) got worse, beyond doubt and to this day?"""
+    confirmed = row.scope == "node" and row.kind == "regression" and row.state == "confirmed"
+    return bool(confirmed and pd.isna(row.recovered_at))
+
+
 def _proposal(row: Any, effect: str) -> dict[str, object]:
     """Kind, subject, title, action and effect for one regression (a row of the table)."""
     name, since, size = row.scope_name, moment(row.first_bad_at), change(row)
@@ -141,10 +147,11 @@ def _proposal(row: Any, effect: str) -> dict[str, object]:
             "expected_effect": f"{effect}; no single test needs investigation.",
         }  # fmt: skip
     if row.scope == "node":
+        left_out = "; the schedule plan already leaves it out" if node_got_worse(row) else ""
         return {
             "kind": "slow_node", "subject": name,
             "title": f"Node {name}: {words} {size} since {since}",
-            "action": f"Drain {name} and check its hardware and neighbours; the schedule plan already leaves it out.",
+            "action": f"Drain {name} and check its hardware and neighbours{left_out}.",
             "expected_effect": effect,
         }  # fmt: skip
     if row.part_of_day != ALL_DAY and words.startswith("queue"):

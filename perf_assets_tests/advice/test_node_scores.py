@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perf_assets.advice.node_scores import NODE_SCORE_COLUMNS, score_nodes
+from perf_assets.advice.node_scores import NODE_SCORE_COLUMNS, node_alarms, score_nodes
+from perf_assets_tests.advice.building import AS_OF, findings
 
 NO_ALARMS = pd.DataFrame(columns=["project", "node_id", "reason"])
 
@@ -97,3 +98,16 @@ def test_intervals_contain_scores_and_order_does_not_matter(factors, seed, noise
     assert scores["healthy"].eq(scores["reason"].isna()).all()
     shuffled = score_nodes(table.sample(frac=1, random_state=seed % 1000), NO_ALARMS)
     pd.testing.assert_frame_equal(shuffled, scores, rtol=1e-9)
+
+
+def test_a_node_that_got_worse_and_still_is_may_not_be_scheduled():
+    node = {"scope": "node", "scope_name": "d", "change": 0.179, "project": "fleet"}
+    worse = findings(regressions=[node, node | {"scope_name": "e", "recovered_at": AS_OF},
+                                  node | {"scope_name": "f", "state": "suspected"},
+                                  node | {"scope_name": "g", "kind": "improvement"},
+                                  node | {"scope": "test", "scope_name": "d"}])  # fmt: skip
+    alarms = node_alarms(worse)
+    assert alarms["node_id"].tolist() == ["d"]
+    scores = by_node(score_nodes(durations({"a": 1.0, "d": 1.0, "e": 1.0}), alarms))
+    assert scores["healthy"].to_dict() == {"a": True, "d": False, "e": True}
+    assert scores.loc["d", "reason"].startswith("test execution time +17.9 % since ")

@@ -1,13 +1,11 @@
 """Group `advice`: what to do."""
 
 import dagster as dg
-import pandas as pd
 
 from perf_assets.advice.insights import key_insights as find_insights
-from perf_assets.advice.node_scores import score_nodes
-from perf_assets.advice.recommendations import Findings, breaches_ahead, recommend
+from perf_assets.advice.node_scores import node_alarms, score_nodes
+from perf_assets.advice.recommendations import Findings, recommend
 from perf_assets.advice.schedule_plan import plan_schedule
-from perf_assets.advice.wording import day
 from perf_assets.defs.asset_spec import POOL, outcome, table_spec
 from perf_assets.defs.pictures import picture
 from perf_assets.report import charts
@@ -31,7 +29,7 @@ from perf_assets.warehouse.tables import KEY_INSIGHTS, NODE_SCORES, RECOMMENDATI
 def node_scores(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult[None]:
     with warehouse.reading() as con:
         durations = recent_durations(con)
-    table = score_nodes(durations, _alarms(read_findings(warehouse)))
+    table = score_nodes(durations, node_alarms(read_findings(warehouse)))
     warehouse.replace((NODE_SCORES, table))
     return dg.MaterializeResult(metadata=outcome(table, {"ranking": picture(charts.node_ranking(table))}))
 
@@ -116,12 +114,3 @@ def read_findings(warehouse: Warehouse) -> Findings:
         trends=warehouse.query("SELECT * FROM metric_trends ORDER BY series_id"),
         node_scores=warehouse.query("SELECT * FROM node_scores ORDER BY project, rank, node_id"),
     )
-
-
-def _alarms(findings: Findings) -> pd.DataFrame:
-    """Nodes that are about to run out of something."""
-    ahead = breaches_ahead(findings).dropna(subset=["node_id"])
-    reasons = [
-        f"{row.metric.replace('_', ' ')} crosses its limit about {day(row.breach_date)}" for row in ahead.itertuples()
-    ]
-    return pd.DataFrame({"project": ahead["project"], "node_id": ahead["node_id"], "reason": reasons})
