@@ -250,4 +250,4 @@ def _read(file: Path) -> dict[str, Any]:
     except OSError as error:
         raise SettingsError(f"{file}: cannot read the configuration ({error.strerror}); check the path") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{file}: not a TOML file ({error}); correct it, see docs/configuration.md") from error
+        raise SettingsError(f"{file}: not a TOML file ({error}); correct it, see docs/operations.md") from error

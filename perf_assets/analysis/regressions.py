@@ -483,7 +483,13 @@ def _with_runs(table: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     good, bad = (known.reindex(table[name]).reset_index() for name in ("previous_run_id", "index_run_id"))
     shifted = [_shifted_context(*contexts) for contexts in zip(good["context"], bad["context"], strict=True)]
     causes = [_cause(scope, told) for scope, told in zip(table["scope"], shifted, strict=True)]
-    rows = zip(table["scope"], table["scope_name"], table["members"], table["suspicious"], shifted, strict=True)
+    # Findings that begin at one place of the history may have one reason, though no node or test in common.
+    where = bad["commit_id"].fillna(bad["run_key"]).fillna("")
+    beside = table.groupby([table["project"], where])["series_id"].transform("size") - 1
+    names = np.where(bad["commit_id"].notna(), "commit", "run")
+    rows = zip(
+        table["scope"], table["scope_name"], table["members"], table["suspicious"], shifted, beside, names, strict=True
+    )
     return table.assign(
         last_good_run=good["run_key"],
         first_bad_run=bad["run_key"],
@@ -491,8 +497,8 @@ def _with_runs(table: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
         first_bad_commit=bad["commit_id"],
         cause=causes,
         explanation=[
-            _explanation(scope, name, count, told) + (_TOO_GOOD if suspicious else "")
-            for scope, name, count, suspicious, told in rows
+            _explanation(scope, name, count, told, _others(others, place)) + (_TOO_GOOD if suspicious else "")
+            for scope, name, count, suspicious, told, others, place in rows
         ],
     )
 
@@ -521,7 +527,13 @@ def _cause(scope: str, shifted: list[str]) -> str:
     return "environment" if shifted else "unknown"
 
 
-def _explanation(scope: str, name: str, count: int, shifted: list[str]) -> str:
+def _others(count: int, place: str) -> str:
+    if not count:
+        return "Only this series changed."
+    return f"{count} other {'finding begins' if count == 1 else 'findings begin'} at the same {place}."
+
+
+def _explanation(scope: str, name: str, count: int, shifted: list[str], others: str) -> str:
     told = f"; {', '.join(shifted)}" if shifted else ""
     if scope == RUNNER_IMAGE:
         return (
@@ -535,8 +547,8 @@ def _explanation(scope: str, name: str, count: int, shifted: list[str]) -> str:
     if scope == "test":
         return f"{name} changed on {count} nodes at one time: its code changed, not a node{told}."
     if shifted:
-        return f"Only this series changed, when {', '.join(shifted)}."
-    return "Only this series changed."
+        return f"{others} {', '.join(shifted)}."
+    return others
 
 
 def _median_interval(values: FloatArray) -> tuple[float, float]:

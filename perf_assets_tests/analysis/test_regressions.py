@@ -312,3 +312,16 @@ def test_a_level_that_came_back_is_recovered_though_that_change_is_not_beyond_do
     table = fleet.find().table
     assert table["kind"].tolist() == ["regression"]
     assert table["recovered_at"].tolist() == [TS[60]]
+
+
+def test_findings_that_begin_at_one_commit_say_so() -> None:
+    fleet = (
+        Fleet()
+        .shift(50, 20.0, test_name="test-1", node_id="node-2")
+        .shift(50, 25.0, test_name="test-3", node_id="node-5")
+    )
+    fleet.shift(60, 25.0, test_name="test-0", node_id="node-0")
+    told = fleet.find().table.set_index("test_name")["explanation"]
+    both = "1 other finding begins at the same commit. runner_image changed from old to new."
+    assert told["test-1"] == told["test-3"] == both
+    assert told["test-0"] == "Only this series changed."
