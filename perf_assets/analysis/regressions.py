@@ -10,6 +10,7 @@ on multiple families of hypotheses).
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -569,14 +570,19 @@ def _regression_ids(
     """The id given when it was first confirmed, by most of its members; else a hash of series and first bad run."""
     elected = _elected(groups, candidates, anchors)
     ids: list[int] = []
+    # A finding that was given the id of one of its members once may have lost that member to another.
     used: set[int] = set()
     keys = zip(table["series_id"], table["part_of_day"], table["first_bad_run"], strict=True)
     for number, (series_id, part_of_day, run) in enumerate(keys):
-        key = f"{series_id}/{part_of_day}/{run}"
-        own = int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), "big", signed=True)
-        ids.append(next((known for known in elected.get(number, []) if known not in used), own))
+        own = f"{series_id}/{part_of_day}/{run}"
+        hashes = (_hash(f"{own}/{again}" if again else own) for again in itertools.count())
+        ids.append(next(known for known in itertools.chain(elected.get(number, []), hashes) if known not in used))
         used.add(ids[-1])
     return ids
+
+
+def _hash(text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big", signed=True)
 
 
 def _elected(groups: Sequence[_Group], candidates: pd.DataFrame, anchors: pd.DataFrame | None) -> dict[int, list[int]]:

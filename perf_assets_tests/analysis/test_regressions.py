@@ -325,3 +325,21 @@ def test_findings_that_begin_at_one_commit_say_so() -> None:
     both = "1 other finding begins at the same commit. runner_image changed from old to new."
     assert told["test-1"] == told["test-3"] == both
     assert told["test-0"] == "Only this series changed."
+
+
+def test_ids_are_of_one_finding_each_though_a_group_falls_apart() -> None:
+    nodes = ["node-0", "node-1", "node-2"]
+    together, apart = Fleet(), Fleet()
+    for node in nodes:
+        together.shift(50, 25.0, test_name="test-1", node_id=node)
+    known = together.find()
+    assert known.table["scope"].tolist() == ["test"]
+    for left in nodes:
+        apart = Fleet()
+        for node in nodes:
+            if node != left:
+                apart.shift(50, 25.0, test_name="test-1", node_id=node)
+        found = apart.find(anchors=known.anchors).table
+        assert len(found) == 2
+        assert found["regression_id"].is_unique
+        assert known.table["regression_id"].iloc[0] in found["regression_id"].tolist()
