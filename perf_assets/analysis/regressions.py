@@ -32,8 +32,10 @@ PLACES = (("node_type", "node_type"), ("node", "node_id"), ("test", "test_name")
 RUNNER_IMAGE = "runner_image"
 """The scope of series that went over to a new runner image, and moved when they did."""
 DIRECTED = ("lower_is_better", "higher_is_better")
-_LARGEST_GAP = np.timedelta64(36, "h")
-"""Changes of one cause are found at most this far apart, from one series to the next."""
+_LARGEST_GAP, _GAP_OF_RUNS = np.timedelta64(36, "h"), 3
+"""Changes of one cause are found at most this far apart, from one series to the next, or this many measurements."""
+_LARGEST_GAP_OF_IMAGES = np.timedelta64(7, "D")
+"""The same for a runner image, which may come to one node after another."""
 _LEAST_SHARE = 0.5
 _FEWEST_MEMBERS = 3
 _AS_WELL = 0.8
@@ -41,7 +43,8 @@ _AS_WELL = 0.8
 _KEPT_FROM = 0.5
 """Share of the least size from which a change that was confirmed is still told: its size varies as runs come in."""
 _LARGEST_SHARE = 100.0
-"""Change, as a share of the old level, beyond which that level is as good as 0 and the share says nothing."""
+"""Change, as a share of the old level, beyond which that level is as good as 0 and the share says nothing, as it is
+where it lies within the noise of one measurement."""
 _TOO_GOOD = " Too good to be taken on trust: does the test still do its work?"
 
 REGRESSION_COLUMNS = (
@@ -108,8 +111,8 @@ def find_regressions(
     regressions confirmed earlier, whose ids are kept where the times overlap; `image_changes`: series_id, runner_image,
     since: the first measurement of each series on another runner image than the one before (none: images explain
     nothing).
-    Changes of neutral series are no regressions. From a level of 0, or a hundredth of the change, every threshold is
-    passed and the noise alone decides; `change` and its interval are NaN then.
+    Changes of neutral series are no regressions. From a level of 0, one within the noise, or a hundredth of the change,
+    every threshold is passed and the noise alone decides; `change` and its interval are NaN then.
     """
     candidates = _candidates(changes, series, rules, anchors)
     columns = _columns(candidates)
@@ -156,7 +159,7 @@ def _candidates(
     table = table[(table["q_value"] <= rules.false_discovery_rate) & table["direction"].isin(DIRECTED)]
     table = table.reset_index(drop=True)
     level = table["before"].abs()
-    level = level.where(_LARGEST_SHARE * level >= table["size"].abs())
+    level = level.where((level >= table["noise"]) & (_LARGEST_SHARE * level >= table["size"].abs()))
     table["change"] = table["size"] / level
     table["change_low"] = table["size_low"] / level
     table["change_high"] = table["size_high"] / level
@@ -218,8 +221,9 @@ def _columns(candidates: pd.DataFrame) -> _Columns:
 class _Claim:
     """Changes of one kind that one place or runner image could explain.
 
-    `rows` are in order of time; `exact` marks those whose own interval of time fits, which alone count as evidence;
-    `peers(times)` is how many series could have moved with changes at those times.
+    `rows` are in order of time, with at most `gap` between those that belong together, of which at least `fewest` are
+    needed; `exact` marks those whose own interval of time fits, which alone count as evidence; `peers(times)` is how
+    many series could have moved with changes at those times.
     """
 
     scope: str
@@ -227,6 +231,8 @@ class _Claim:
     rows: IndexArray
     exact: BoolArray
     peers: Callable[[TimeArray], int]
+    gap: np.timedelta64
+    fewest: int
 
 
 @dataclass(frozen=True)
@@ -250,11 +256,19 @@ def _claims(candidates: pd.DataFrame, series: pd.DataFrame, image_changes: pd.Da
 def _place_claims(scope: str, column: str, changed: pd.DataFrame, directed: pd.DataFrame) -> Iterator[_Claim]:
     first, last = (directed[name].to_numpy(dtype="datetime64[us]") for name in ("first_seen", "last_seen"))
     own = directed.groupby(["project", column]).indices
+    parts = directed["test_name" if scope == "node" else "node_id"].to_numpy()
+    # Between the measurements beside each change, by its row.
+    between = (changed["changed_at"] - changed["previous_at"]).sort_index().to_numpy(dtype="timedelta64[us]")
+    places = np.sort(changed.index.to_numpy())
     for (project, _, name), rows in _by_kind(changed, column):
         peers = own[project, name]
-        yield _Claim(
-            scope, str(name), rows, np.ones(rows.size, dtype=bool), partial(_running, first[peers], last[peers])
-        )
+        # Of a test on two nodes, or a node with two tests, two are all.
+        fewest = 2 if peers.size == 2 and len(set(parts[peers])) == 2 else _FEWEST_MEMBERS
+        if rows.size >= fewest:
+            usual = np.median(between[np.searchsorted(places, rows)].astype(np.int64))
+            gap = max(_LARGEST_GAP, _GAP_OF_RUNS * np.timedelta64(int(usual), "us"))
+            running, exact = partial(_running, first[peers], last[peers]), np.ones(rows.size, dtype=bool)
+            yield _Claim(scope, str(name), rows, exact, running, gap, fewest)
 
 
 def _image_claims(changed: pd.DataFrame, image_changes: pd.DataFrame) -> Iterator[_Claim]:
@@ -265,14 +279,17 @@ def _image_claims(changed: pd.DataFrame, image_changes: pd.DataFrame) -> Iterato
     for (project, _, name), rows in _by_kind(near, "runner_image"):
         peers = own[project, name]
         exact = near.loc[rows, "exact"].to_numpy(dtype=bool)
-        yield _Claim(RUNNER_IMAGE, str(name), rows, exact, partial(_gone_over, moved[peers], since[peers]))
+        if rows.size < _FEWEST_MEMBERS:
+            continue
+        reached = partial(_gone_over, moved[peers], since[peers])
+        yield _Claim(RUNNER_IMAGE, str(name), rows, exact, reached, _LARGEST_GAP_OF_IMAGES, _FEWEST_MEMBERS)
 
 
 def _by_kind(changed: pd.DataFrame, column: str) -> Iterator[tuple[tuple[str, str, str], IndexArray]]:
-    """Project, kind and name with the rows of the candidates that have them, where they are enough to matter."""
+    """Project, kind and name with the rows of the candidates that have them, where there are several."""
     rows = changed.index.to_numpy()
     for keys, positions in sorted(changed.groupby(["project", "kind", column]).indices.items()):
-        if positions.size >= _FEWEST_MEMBERS:
+        if positions.size >= 2:
             yield keys, rows[positions]
 
 
@@ -356,16 +373,16 @@ def _moved_together(claim: _Claim, columns: _Columns, left: BoolArray) -> _Moved
     """The most changes that happened together, if they are enough of the series that could have changed."""
     still = left[claim.rows]
     rows, exact = claim.rows[still], claim.exact[still]
-    ends = np.flatnonzero(np.diff(columns.at[rows]) > _LARGEST_GAP) + 1
+    ends = np.flatnonzero(np.diff(columns.at[rows]) > claim.gap) + 1
     best: _Moved | None = None
     for start, end in zip([0, *ends], [*ends, rows.size], strict=True):
-        if end - start < max(_FEWEST_MEMBERS, best.rows.size + 1 if best else 0):
+        if end - start < max(claim.fewest, best.rows.size + 1 if best else 0):
             continue
         together, fits = rows[start:end], exact[start:end]
         firsts = np.unique(columns.series[together], return_index=True)[1]
         evidence = np.unique(columns.series[together[fits]]).size
         large = np.unique(columns.series[together[columns.large[together]]]).size
-        if min(evidence, large) < _FEWEST_MEMBERS or (best is not None and firsts.size <= best.rows.size):
+        if min(evidence, large) < claim.fewest or (best is not None and firsts.size <= best.rows.size):
             continue
         peers = claim.peers(columns.at[together])
         if evidence >= _LEAST_SHARE * peers:
@@ -375,10 +392,10 @@ def _moved_together(claim: _Claim, columns: _Columns, left: BoolArray) -> _Moved
 
 def _with_stragglers(claim: _Claim, found: IndexArray, columns: _Columns, left: BoolArray) -> IndexArray:
     """Add changes whose uncertain time reaches into the group's, and those of the claim's other series a little off."""
-    low, high = columns.at[found].min() - _LARGEST_GAP, columns.at[found].max() + _LARGEST_GAP
+    low, high = columns.at[found].min() - claim.gap, columns.at[found].max() + claim.gap
     rows = claim.rows[left[claim.rows]]
     other = ~np.isin(columns.series[rows], columns.series[found])
-    margin = other.astype(np.int64) * (2 * _LARGEST_GAP)
+    margin = other.astype(np.int64) * (2 * claim.gap)
     near = (columns.low[rows] - margin <= high) & (columns.high[rows] + margin >= low)
     return np.union1d(found, rows[near])
 

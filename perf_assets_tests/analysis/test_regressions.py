@@ -343,3 +343,36 @@ def test_ids_are_of_one_finding_each_though_a_group_falls_apart() -> None:
         assert len(found) == 2
         assert found["regression_id"].is_unique
         assert known.table["regression_id"].iloc[0] in found["regression_id"].tolist()
+
+
+def test_a_test_on_two_nodes_is_code_when_both_changed() -> None:
+    row = Fleet(tests=6, nodes=2, types=1).shift(50, 20.0, test_name="test-1").find().table.iloc[0]
+    assert (row["scope"], row["scope_name"], row["cause"], row["members"]) == ("test", "test-1", "code", 2)
+
+
+def test_a_node_with_two_tests_is_the_environment_when_both_changed() -> None:
+    row = Fleet(tests=2, nodes=6).shift(50, 20.0, node_id="node-3").find().table.iloc[0]
+    assert (row["scope"], row["scope_name"], row["cause"], row["members"]) == ("node", "node-3", "environment", 2)
+
+
+def test_one_of_two_nodes_is_no_reason_to_blame_the_test() -> None:
+    row = Fleet(tests=6, nodes=2, types=1).shift(50, 20.0, test_name="test-1", node_id="node-0").find().table.iloc[0]
+    assert (row["scope"], row["cause"]) == ("series", "environment")
+
+
+def test_an_image_that_comes_to_a_node_every_third_day_is_one_finding() -> None:
+    fleet = Fleet(tests=6)
+    for number in range(6):
+        where = {"node_id": f"node-{number}"}
+        fleet.shift(40 + 3 * number, 20.0, **where).renew(40 + 3 * number, "new", **where)
+    row = fleet.find().table.iloc[0]
+    assert (row["scope"], row["members"]) == ("runner_image", 36)
+
+
+def test_a_level_within_the_noise_of_zero_has_no_share() -> None:
+    fleet = Fleet()
+    fleet.values[5] = 0.1 + 3 * white(POINTS, 9)
+    fleet.shift(40, 12.0, test_name="test-0", node_id="node-4")
+    row = fleet.find().table.iloc[0]
+    assert (row["series_id"], row["kind"]) == (5, "regression")
+    assert np.isnan(row["change"])
