@@ -19,6 +19,8 @@ _CLEAR = 9.0
 """Excess of the highest ordinate over what the highest of as many is in noise: e to the minus 9 by chance."""
 _NEARBY, _EVERY = 25, 8
 """Frequencies around one that tell the noise there, and every how many of them it is asked."""
+_ROUNDING = 1e-24
+"""Share of the highest power below which power is rounding."""
 _MOST_CYCLES = 2
 _HARMONICS = 3
 _OUTLYING = 3.5
@@ -32,13 +34,24 @@ def without_cycles(series: Sequence[FloatArray]) -> list[FloatArray]:
     than six cycles, nor to those without a peak.
     """
     cleaned = list(series)
-    sizes = np.array([values.size for values in series], dtype=np.intp)
+    spans = [_span(values) for values in series]
+    sizes = np.array([span.stop - span.start for span in spans], dtype=np.intp)
     for size in np.unique(sizes[sizes >= 4 * _FEWEST_CYCLES]):
         alike = np.flatnonzero(sizes == size)
-        together = np.stack([cleaned[i] for i in alike])
+        together = np.stack([cleaned[i][spans[i]] for i in alike])
         for row in _take_out_cycles(together):
-            cleaned[alike[row]] = together[row]
+            i = alike[row]
+            cleaned[i] = cleaned[i].copy()
+            cleaned[i][spans[i]] = together[row]
     return cleaned
+
+
+def _span(values: FloatArray) -> slice:
+    """From the first to the last finite value."""
+    if np.isfinite(values[:1]).all() and np.isfinite(values[-1:]).all():
+        return slice(0, values.size)
+    known = np.flatnonzero(np.isfinite(values))
+    return slice(int(known[0]), int(known[-1]) + 1) if known.size else slice(0, 0)
 
 
 def _take_out_cycles(values: FloatArray) -> IndexArray:
@@ -59,7 +72,7 @@ def _peaks(values: FloatArray) -> tuple[IndexArray, FloatArray]:
     """Rows whose differences have a periodic part that stands out, and its frequency in cycles a value."""
     power = np.abs(np.fft.rfft(_differences(values), axis=1)) ** 2
     usable = power[:, _FEWEST_CYCLES:]
-    floor = _floor(power)[:, _FEWEST_CYCLES:]
+    floor = np.maximum(_floor(power), _ROUNDING * power.max(axis=1, keepdims=True))[:, _FEWEST_CYCLES:]
     known = floor > 0
     height = np.where(known, usable / np.where(known, floor, 1.0), np.where(usable > 0, np.inf, 0.0))
     rows = np.flatnonzero(height.max(axis=1) > np.log(usable.shape[1]) + _CLEAR)
@@ -113,9 +126,12 @@ def _periods(frequency: float, size: int) -> set[int]:
 
 def _profiles(values: FloatArray, period: int) -> tuple[FloatArray, FloatArray]:
     """(mean deviation at each of `period` places, shape (k, period); by how much it is worth its parameters, (k,))."""
-    known = np.isfinite(values)
-    count = np.count_nonzero(known, axis=1)
-    deviation = np.where(known, values - _moving_mean(values, known, period), 0.0)
+    finite = np.isfinite(values)
+    # Near the ends there is no whole period around a value.
+    place, half = np.arange(values.shape[1]), period // 2
+    known = finite & (place >= half) & (place < place.size - half)
+    count = np.maximum(np.count_nonzero(known, axis=1), 1)
+    deviation = np.where(known, values - _moving_mean(values, finite, period), 0.0)
     bound = _bounds(deviation, known, count)[:, None]
     deviation = np.clip(deviation, -bound, bound)
     profile = _by_place(deviation, period) / np.maximum(_by_place(known.astype(np.float64), period), 1.0)

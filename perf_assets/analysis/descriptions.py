@@ -202,15 +202,18 @@ class _Costs:
     step: FloatArray
     step_on_line: FloatArray
     two_lines: FloatArray
+    shorter: IndexArray
+    """Values on the shorter side of the cut."""
 
     @classmethod
     def of(cls, noise: Noise, present: PresentFit, s: _Stretches) -> _Costs:
         stretches, row = noise.stretches(s.column, s.start, s.end), s.cut - s.start
-        costs = [
+        level, line, bent, step, on_line, two_lines = (
             noise.deviance(stretches, noise.fitted(stretches, fit), present)
             for fit in (levels(), lines(), bent_line, levels(row), step_on_line(row), lines(row))
-        ]
-        return cls(*costs)
+        )
+        shorter = np.minimum(row, stretches.sums.block.sizes - row)
+        return cls(level, line, bent, step, on_line, two_lines, shorter)
 
     @property
     def cut(self) -> FloatArray:
@@ -225,8 +228,9 @@ class _Costs:
 
     @property
     def drifting(self) -> BoolArray:
-        """Is the step one on a drift?"""
-        return np.asarray((self.cut < self.step + segmentation.STEP) & (self.cut < self.smooth))
+        """Is the step one on a drift? A few values do not tell a drift from the end of a level."""
+        better = (self.cut < self.step + segmentation.STEP) & (self.cut < self.smooth)
+        return np.asarray(better & (self.shorter >= _FEW))
 
     @property
     def bending(self) -> BoolArray:

@@ -128,7 +128,9 @@ def judge_trends(fits: pd.DataFrame, series: pd.DataFrame, averages: pd.DataFram
 
 def _level_starts(ids: pd.Series, ts: TimeArray, owner: IntArray, changes: pd.DataFrame) -> IntArray:
     """Buckets of each series that come before the stretch to be judged."""
-    last: TimeArray = changes.groupby("series_id")["changed_at"].max().reindex(ids).to_numpy(dtype="datetime64[us]")
+    # A table without rows may have columns without a type.
+    latest = pd.to_datetime(changes["changed_at"]).groupby(changes["series_id"]).max()
+    last: TimeArray = latest.reindex(ids).to_numpy(dtype="datetime64[us]")
     with_change = ~np.isnat(last)
     earlier = np.bincount(owner[ts < last[owner]], minlength=len(ids))
     sizes = np.bincount(owner, minlength=len(ids))

@@ -271,3 +271,19 @@ def test_a_step_that_a_drift_hides_is_judged_by_itself() -> None:
     assert row["p_value"] < 1e-6
     drift_alone = describe(20 + white(400, 6) + np.linspace(0, -6, 400), [200]).iloc[0]
     assert drift_alone["kind"] == "drift"
+
+
+@limits(max_examples=30, deadline=None)
+@given(st.lists(st.integers(-5, 5), min_size=2, max_size=20), st.integers(-100, 100))
+def test_what_repeats_exactly_has_no_step(cycle: list[int], level: int) -> None:
+    assert detect(level + np.resize(np.array(cycle, dtype=float), 200)).size == 0
+
+
+def test_a_short_level_that_has_just_gone_back_is_no_steep_drift() -> None:
+    sizes = []
+    for seed in range(30):
+        values = 100 + 5 * white(72, seed)
+        values[60:68] += 20
+        sizes += describe(values, detect(values))["size"].abs().tolist()
+    assert len(sizes) >= 20
+    assert np.mean(np.array(sizes) > 27) <= 0.05

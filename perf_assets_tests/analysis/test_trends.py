@@ -170,6 +170,8 @@ def test_an_exact_line_is_certain() -> None:
 def test_no_series_give_an_empty_table() -> None:
     nothing = daily_buckets(white(0, 1))
     series = pd.DataFrame({"series_id": [1], "direction": ["neutral"], "as_of": [MONDAY]})
+    untyped = pd.DataFrame(columns=["series_id", "changed_at"])
+    assert len(fit_trends(daily_buckets(white(40, 1)), untyped)) == 1
     found = judge_trends(fit_trends(nothing, NO_CHANGES), series, NO_AVERAGES)
     assert list(found.columns) == list(TREND_COLUMNS)
     assert found.empty
