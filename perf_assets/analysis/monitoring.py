@@ -1,4 +1,4 @@
-"""Change points in values that come one at a time: the false alarms of all looks together are bounded.
+"""Change points in values that come one at a time: the false alarms of 200 looks together are bounded.
 
 `change_points.detect` looks once, at everything, and may see it differently tomorrow. A `Monitor` looks at every new
 value, so its bar is higher; what it has confirmed stays.

@@ -15,7 +15,7 @@ from perf_assets.analysis.statistics import MAD_TO_SD, FloatArray
 DAY = 86_400.0
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _WEEK = 7
-_FEWEST_CYCLES = 4
+_FEWEST_CYCLES, _FEWEST_AGREEING = 4, 2
 _FEWEST_SLOTS = 3
 _FEWEST_IN_A_CYCLE = 3
 _FEWEST_IN_A_SLOT = 3
@@ -48,7 +48,7 @@ def deseasonalise(timestamps: TimeArray, values: FloatArray) -> FloatArray:
 
     `timestamps` ascend. The profile of an hour (of a weekday) is the median deviation from the day's (week's) own
     median, so that neither a step nor an outlier enters it. A profile is taken out only if it explains a tenth of the
-    variance left, outliers drawn in.
+    variance left, outliers drawn in; of weekdays two or three weeks are enough if they agree.
     """
     return deseasonalise_many(timestamps, values, offsets_of([values.size]))
 
@@ -75,7 +75,9 @@ def _without_day_and_week(timestamps: TimeArray, values: FloatArray, owner: Inde
     week = (day + 3) // 7
     points = _Points(moment / _DAY_US, values, owner, day, (moment - _DAY_US * day) // _HOUR_US)
     points = replace(points, values=_without_profiles(points, 24), cycle=week, slot=day + 3 - 7 * week)
-    return _without_profiles(points, 7)
+    few = ~_enough_cycles(points)
+    values = _without_profiles(points, _WEEK)
+    return _without_first_weeks(replace(points, values=values), few) if few.any() else values
 
 
 # Profiles of many series at once
@@ -141,6 +143,50 @@ def _without_profiles(points: _Points, slots: int) -> FloatArray:
     if not clear.any():
         return points.values
     return _without(points, np.flatnonzero(enough)[clear], found.table[clear])
+
+
+def _without_first_weeks(points: _Points, chosen: BoolArray) -> FloatArray:
+    """Values, shape (n,), of the chosen series, shape (k,), without what two or three weeks have in common.
+
+    Too few to tell a pattern by its strength alone: the weekdays of each week must be such as those of the others are.
+    Weeks are counted from the first value, so that they are whole.
+    """
+    edges = runs(points.owner)
+    present, sizes = points.owner[edges[:-1]], np.diff(edges)
+    first, whole = np.zeros(chosen.size), np.zeros(chosen.size, dtype=np.int64)
+    first[present] = points.time[edges[:-1]]
+    span = (points.time[edges[1:] - 1] - first[present]) * sizes / np.maximum(sizes - 1, 1)
+    whole[present] = (span / _WEEK + 1e-6).astype(np.int64)
+    cycle = ((points.time - first[points.owner]) // _WEEK).astype(np.int64)
+    chosen = chosen & (whole >= _FEWEST_AGREEING) & (whole < _FEWEST_CYCLES)
+    used = np.flatnonzero(chosen[points.owner] & (cycle < whole[points.owner]))
+    if not used.size:
+        return points.values
+    part = replace(points, cycle=cycle).at(used).of_series(chosen)
+    found = _profiles(part, _WEEK)
+    clear = found.usable & (found.rest <= (1.0 - _LEAST_STRENGTH) * found.total) & _weeks_agree(part)
+    return _without(points, np.flatnonzero(chosen)[clear], found.table[clear]) if clear.any() else points.values
+
+
+def _weeks_agree(points: _Points) -> BoolArray:
+    """Whether the other weeks tell three quarters of how the days of each week differ, shape (k,).
+
+    By the values as they are, not by their distances from the level of the week: two steps up, one in each week, make
+    weeks alike but for their level.
+    """
+    count = int(points.owner[-1]) + 1
+    day = (points.owner * _FEWEST_CYCLES + points.cycle) * _WEEK + points.slot
+    sizes = np.bincount(day, minlength=count * _FEWEST_CYCLES * _WEEK)
+    order = np.argsort(day, kind="stable")
+    usual = medians(points.values[order], offsets_of(sizes)).reshape(count, _FEWEST_CYCLES, _WEEK)
+    weeks = np.count_nonzero(~np.isnan(usual), axis=1, keepdims=True)
+    known = ~np.isnan(usual) & (weeks > 1)
+    usual = np.where(known, usual, 0.0)
+    mean = usual.sum(axis=(1, 2), keepdims=True) / np.maximum(known.sum(axis=(1, 2), keepdims=True), 1)
+    usual = np.where(known, usual - mean, 0.0)
+    others = (usual.sum(axis=1, keepdims=True) - usual) / np.maximum(weeks - 1, 1)
+    left = np.where(known, usual - others, 0.0)
+    return np.asarray((left**2).sum(axis=(1, 2)) <= (usual**2).sum(axis=(1, 2)) / 4.0)
 
 
 def _without(points: _Points, series: IndexArray, table: FloatArray) -> FloatArray:

@@ -8,7 +8,13 @@ from hypothesis import settings as limits
 from hypothesis import strategies as st
 
 from perf_assets.analysis.ragged import offsets_of
-from perf_assets.analysis.seasonality import PATTERN_COLUMNS, deseasonalise, deseasonalise_many, seasonal_patterns
+from perf_assets.analysis.seasonality import (
+    PATTERN_COLUMNS,
+    day_of_week,
+    deseasonalise,
+    deseasonalise_many,
+    seasonal_patterns,
+)
 from perf_assets_tests.analysis.signals import MONDAY, autoregressive, hourly, white
 
 
@@ -151,3 +157,30 @@ def test_a_few_outliers_do_not_hide_a_daily_cycle() -> None:
     left = deseasonalise(hourly(960), values)
     assert np.corrcoef(values - left, wave)[0, 1] > 0.95
     assert patterns(values, 3_600).loc["daily", "strength"] == pytest.approx(1 / 3, abs=0.1)
+
+
+@pytest.mark.parametrize(("days", "first"), [(14, 0), (14, 3), (20, 0), (24, 5)])
+def test_weekends_are_known_from_the_second_week_on(days: int, first: int) -> None:
+    hours = hourly((days + first) * 24)[first * 24 :]
+    weekend = 15.0 * (day_of_week(hours) >= 5)
+    left = deseasonalise(hours, 100 + weekend + 5 * white(hours.size, 7))
+    assert abs(left[weekend > 0].mean() - left[weekend == 0].mean()) < 2.0
+
+
+@pytest.mark.parametrize("days", [10, 14, 20])
+def test_a_step_is_no_weekend(days: int) -> None:
+    for place in (0.4, 0.5, 0.7):
+        values = 100 + 5 * white(days * 24, 8)
+        values[int(place * values.size) :] += 15.0
+        left = deseasonalise(hourly(values.size), values)
+        assert abs(left[-24:].mean() - left[:24].mean()) > 10.0
+
+
+@pytest.mark.parametrize("correlation", [0.0, 0.6])
+def test_weekdays_that_differ_by_chance_are_left_alone(correlation: float) -> None:
+    taken_out = 0
+    for seed in range(60):
+        values = autoregressive(14 * 24, correlation, seed)
+        by_day = (values - deseasonalise(hourly(values.size), values)).reshape(14, 24).mean(axis=1)
+        taken_out += bool(np.ptp(by_day) > 1e-9)
+    assert taken_out <= 6
