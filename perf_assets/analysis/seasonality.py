@@ -16,6 +16,8 @@ DAY = 86_400.0
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _WEEK = 7
 _FEWEST_CYCLES, _FEWEST_AGREEING = 4, 2
+_AGREEING = 0.4
+"""Share of how days differ that other weeks may leave untold where these are few."""
 _FEWEST_SLOTS = 3
 _FEWEST_IN_A_CYCLE = 3
 _FEWEST_IN_A_SLOT = 3
@@ -169,7 +171,7 @@ def _without_first_weeks(points: _Points, chosen: BoolArray) -> FloatArray:
 
 
 def _weeks_agree(points: _Points) -> BoolArray:
-    """Whether the other weeks tell three quarters of how the days of each week differ, shape (k,).
+    """Whether the other weeks tell more than half of how the days of each week differ, shape (k,).
 
     By the values as they are, not by their distances from the level of the week: two steps up, one in each week, make
     weeks alike but for their level.
@@ -186,7 +188,7 @@ def _weeks_agree(points: _Points) -> BoolArray:
     usual = np.where(known, usual - mean, 0.0)
     others = (usual.sum(axis=1, keepdims=True) - usual) / np.maximum(weeks - 1, 1)
     left = np.where(known, usual - others, 0.0)
-    return np.asarray((left**2).sum(axis=(1, 2)) <= (usual**2).sum(axis=(1, 2)) / 4.0)
+    return np.asarray((left**2).sum(axis=(1, 2)) <= _AGREEING * (usual**2).sum(axis=(1, 2)))
 
 
 def _without(points: _Points, series: IndexArray, table: FloatArray) -> FloatArray:
