@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 MOST_REGRESSIONS, MOST_IMPROVEMENTS, MOST_BREACHES, MOST_ACTIONS, MOST_NODES, MOST_INCIDENTS = 8, 4, 4, 5, 3, 3
+MOST_REASONS = 2
 _COLOURS = {"worse": "red", "better": "green", "regression": "red", "improvement": "green"}
 
 
@@ -39,8 +40,8 @@ def print_report(con: DuckDBPyConnection, console: Console) -> None:
             "[bold]There are no results yet.[/] `make run` analyses the bundled sample, "
             "`make run INPUT=<file or folder>` results of your own."
         )
-        return
-    for line in _lines(report):
+    # Where nothing could be read, why is all there is to tell.
+    for line in _quality(report) if report.empty else _lines(report):
         text = line.lstrip(" ")
         console.print(Padding(Text.from_markup(text), (0, 0, 0, len(line) - len(text)), expand=False))
 
@@ -138,9 +139,11 @@ def _quality(report: Report) -> Iterator[str]:
     told = ", ".join(part for part in parts if part)
     if told:
         yield f"\n[bold]Data quality[/]: {told}"
-    yield from _incidents(report)
-    for row in rows_of(report.quarantined.head(2)):
+    for row in rows_of(report.quarantined.head(MOST_REASONS)):
         yield f"  [yellow]{escape(str(row.reason))}[/] {row.rows:,} times, for example: {escape(str(row.example))}"
+    if len(report.quarantined) > MOST_REASONS:
+        yield f"  [dim]and {len(report.quarantined) - MOST_REASONS:,} more reasons: table quarantined_results[/]"
+    yield from _incidents(report)
 
 
 def _incidents(report: Report) -> Iterator[str]:
