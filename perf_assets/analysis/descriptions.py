@@ -11,6 +11,7 @@ from scipy import special
 
 from perf_assets.analysis import segmentation
 from perf_assets.analysis.fits import Sums, bent_line, levels, lines, step_on_line
+from perf_assets.analysis.long_run import long_run_excess
 from perf_assets.analysis.noise import (
     Noise,
     PresentFit,
@@ -69,6 +70,7 @@ def describe_levels(series: Sequence[FloatArray], cuts: Sequence[IndexArray]) ->
     column = np.repeat(np.arange(len(series)), [c.size for c in cuts])
     cut = np.concatenate([np.asarray(c, dtype=np.intp) for c in cuts])
     residuals = segmentation.level_residuals(block, block.values, column, cut)
+    excess = long_run_excess(residuals, block.sizes)
     least = np.maximum(rounding_variance(raw, block.values), 1e-300)
     start, end = segmentation.neighbours(column, cut, block.sizes)
     parts = []
@@ -77,7 +79,8 @@ def describe_levels(series: Sequence[FloatArray], cuts: Sequence[IndexArray]) ->
         if mine.size:
             present = PresentFit.of(residuals[:, columns], np.arange(columns.size))
             stretches = _Stretches(np.searchsorted(columns, column[mine]), start[mine], cut[mine], end[mine])
-            tables = _described(raw.values[:, columns], block.values[:, columns], noise, present, stretches)
+            values = raw.values[:, columns], block.values[:, columns]
+            tables = _described(*values, noise, present, excess[columns], stretches)
             parts += [table.assign(series=columns[table["series"].to_numpy()]) for table in tables]
     if not parts:
         return pd.DataFrame(columns=list(COLUMNS))
@@ -96,7 +99,12 @@ class _Stretches:
 
 
 def _described(
-    raw: FloatArray, clean: FloatArray, noise: Noise, present: PresentFit, all_of_them: _Stretches
+    raw: FloatArray,
+    clean: FloatArray,
+    noise: Noise,
+    present: PresentFit,
+    excess: FloatArray,
+    all_of_them: _Stretches,
 ) -> Iterator[pd.DataFrame]:
     for chosen in in_blocks(all_of_them.end - all_of_them.start):
         s = _Stretches(*(getattr(all_of_them, name)[chosen] for name in ("column", "start", "cut", "end")))
@@ -122,6 +130,7 @@ def _described(
         as_came = cut_out(raw, s.column, s.start, s.end)
         numbers = evidence_of_numbers(as_came, row, (before + after) / 2.0) * (1.0 - r) / (1.0 + r)
         evidence = np.where(few, np.minimum(evidence, numbers), evidence)
+        evidence = evidence / np.where(fits.drifting, _excess_beside_drift(sums, row, fits), excess[s.column])
         evidence -= 2.0 * np.log(places * np.maximum(size_of_series / _USUAL_SIZE, 1.0))
         yield pd.DataFrame(
             {
@@ -161,6 +170,13 @@ def _noise_beside(
     products = np.select(chosen, [present.products[-1, column], on_line.products(sums), two_lines.products(sums)])
     r = autocorrelation_from(squares, products)
     return squares / np.maximum(count - 1.0, 1.0), np.clip(r + (1.0 + 3.0 * r) / count, 0.0, 0.95)
+
+
+def _excess_beside_drift(sums: Sums, row: IndexArray, fits: _Costs) -> FloatArray:
+    """Of what a step and the drift with it leave around the cut, shape (k,)."""
+    block = sums.block
+    on_line, two_lines = (fit(sums).residuals(block, block.values) for fit in (step_on_line(row), lines(row)))
+    return long_run_excess(np.where(fits.bending, two_lines, on_line), block.sizes)
 
 
 def _levels_beside(sums: Sums, row: IndexArray, fits: _Costs) -> tuple[FloatArray, FloatArray, FloatArray]:

@@ -291,9 +291,9 @@ def test_a_test_that_began_to_fail_on_all_nodes_is_one_finding() -> None:
 
 def test_a_change_from_nothing_that_was_mended_says_when() -> None:
     fleet = Fleet()
-    fleet.values[5] = np.concatenate((np.zeros(30), 0.1 + 0.02 * white(25, 7), np.zeros(25)))
+    fleet.values[5] = np.concatenate((np.zeros(20), 0.1 + 0.02 * white(45, 7), np.zeros(15)))
     table = fleet.find().table
-    assert table.loc[table["kind"] == "regression", "recovered_at"].tolist() == [TS[55]]
+    assert table.loc[table["kind"] == "regression", "recovered_at"].tolist() == [TS[65]]
 
 
 def test_a_context_that_is_no_object_explains_nothing() -> None:
