@@ -83,12 +83,12 @@ def _measure_replay(seed: int, size: int, data: Path | None) -> Tables:
 
 SECTIONS = (
     Section(
-        "change-points", 1001, 2_000, _measure_change_points,
+        "change-points", 1101, 2_000, _measure_change_points,
         lambda tables: change_points.checks(tables["results"]),
         lambda tables, seed: change_points.chapter(tables["results"], seed),
     ),
     Section(
-        "sequential", 2001, 2_000, _measure_sequential,
+        "sequential", 2101, 2_000, _measure_sequential,
         lambda tables: sequential.checks(tables["results"]),
         lambda tables, seed: sequential.chapter(tables["results"], seed),
     ),
@@ -98,24 +98,24 @@ SECTIONS = (
         lambda tables, seed: labelled.chapter(tables["turing"], tables["cases"]),
     ),
     Section(
-        "trends", 3001, 1_000, _measure_trends,
+        "trends", 3101, 1_000, _measure_trends,
         lambda tables: trends.checks(tables["results"]),
         lambda tables, seed: trends.chapter(tables["results"], seed),
     ),
     Section(
-        "anomalies", 4001, 2_000, _measure_anomalies,
+        "anomalies", 4101, 2_000, _measure_anomalies,
         lambda tables: anomalies.checks(tables["clean"], tables["numenta"]),
         lambda tables, seed: anomalies.chapter(tables["clean"], tables["numenta"], seed),
     ),
     Section(
-        "joint-episodes", 5001, 200, _measure_joint_episodes,
+        "joint-episodes", 5401, 200, _measure_joint_episodes,
         lambda tables: joint_episodes.checks(tables["results"]),
         lambda tables, seed: joint_episodes.chapter(tables["results"], seed),
     ),
     Section(
-        "fleets", 101, 10, _measure_fleets,
+        "fleets", 111, 10, _measure_fleets,
         lambda tables: planted_events.checks(tables["fleets"], tables["events"], tables["unplanted"]),
         lambda tables, seed: planted_events.chapter(tables["fleets"], tables["events"], tables["unplanted"]),
     ),
-    Section("replay", 6001, 2, _measure_replay, replay.checks, replay.chapter),
+    Section("replay", 6011, 4, _measure_replay, replay.checks, replay.chapter),
 )  # fmt: skip
