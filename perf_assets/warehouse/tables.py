@@ -390,7 +390,7 @@ REGRESSIONS = _table(
     node_type VARCHAR its type of node
     before DOUBLE old level, in the unit
     after DOUBLE new level, in the unit
-    change DOUBLE relative change, median over the members
+    change DOUBLE relative change, median over the members, null from a level of 0
     change_low DOUBLE lower end of the 95 % interval
     change_high DOUBLE upper end of it
     p_value DOUBLE smallest of the members
@@ -420,7 +420,7 @@ REGRESSION_MEMBERS = _table(
     changed_at TIMESTAMP time of the first measurement of its new level
     before DOUBLE old level, in the unit
     after DOUBLE new level, in the unit
-    change DOUBLE relative change
+    change DOUBLE relative change, null from a level of 0
     """,
 )
 
