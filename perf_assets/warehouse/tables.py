@@ -295,8 +295,8 @@ CHANGE_POINTS = _table(
     changed_at_high TIMESTAMP end of it
     previous_run_id BIGINT last run of the old level
     previous_at TIMESTAMP its time
-    before DOUBLE old level, in the unit
-    after DOUBLE new level, in the unit
+    before DOUBLE old level, in the unit; of a step on a drift, where the drift comes to it
+    after DOUBLE new level, in the unit; of a step on a drift, where the drift goes on
     size DOUBLE difference, in the unit
     size_low DOUBLE lower end of its 95 % interval
     size_high DOUBLE upper end of it
