@@ -122,7 +122,7 @@ def _described(
         size = after - before
         degrees = np.maximum((count_before + count_after) * (1.0 - r) / (1.0 + r) - 2.0, 1.0)
         margin = special.stdtrit(degrees, 0.975) * np.sqrt(variance / values_worth)
-        evidence = fits.evidence
+        evidence = fits.evidence / np.where(fits.drifting, _excess_beside_drift(sums, row, fits), excess[s.column])
         places = _places_of_level(s, noise.sizes)
         # A few values of a heavy tail side by side look like a level, however far off they are.
         few = (places > 1) | (np.minimum(count_before, count_after) < _FEW)
@@ -130,7 +130,6 @@ def _described(
         as_came = cut_out(raw, s.column, s.start, s.end)
         numbers = evidence_of_numbers(as_came, row, (before + after) / 2.0) * (1.0 - r) / (1.0 + r)
         evidence = np.where(few, np.minimum(evidence, numbers), evidence)
-        evidence = evidence / np.where(fits.drifting, _excess_beside_drift(sums, row, fits), excess[s.column])
         evidence -= 2.0 * np.log(places * np.maximum(size_of_series / _USUAL_SIZE, 1.0))
         yield pd.DataFrame(
             {
