@@ -14,7 +14,7 @@ import pandas as pd
 Tables = dict[str, pd.DataFrame]
 """Tables of a section, by name; one without columns stands for data that were absent."""
 FOLDER = Path("var/evaluation")
-_MEASURED = Path("perf_assets")
+_MEASURED, _MEASURING = Path("perf_assets"), Path("evaluation")
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,14 @@ def current_origin(data: Path | None, size: int) -> Origin:
 def _commit() -> str:
     if shutil.which("git") is None:
         return "unknown"
-    command = ["git", "describe", "--always", "--dirty=, changed", "--exclude=*"]
-    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip() or "unknown"
+    commit = _git("rev-parse", "--short", "HEAD")
+    # The document that is written in the end is no part of what is measured.
+    changed = _git("status", "--porcelain", "--", str(_MEASURED), str(_MEASURING))
+    return f"{commit}, changed" if commit and changed else commit or "unknown"
+
+
+def _git(*command: str) -> str:
+    return subprocess.run(["git", *command], capture_output=True, text=True, check=False).stdout.strip()
 
 
 def keep(measured: Measured, folder: Path = FOLDER) -> None:
