@@ -90,8 +90,8 @@ def findings_chapter(run: FindingsRun) -> list[str]:
         f"{SERIES:,} series of {POINTS} hourly points, of the ten kinds of noise that docs/accuracy.md describes, half "
         f"of them with a 2-sigma step (seed {SEED}); CPU seconds of one core, imports excluded. Apache Otava "
         f"{run.otava_version} finds change points only; it was given the first {OTAVA_SERIES}, which have "
-        f"the kinds and steps in the same shares, and its {run.otava_seconds:.2f} s are scaled to {SERIES:,}; of {TURNS} "
-        "turns of it and of `detect_many` the middle one counts.",
+        f"the kinds and steps in the same shares, and its {run.otava_seconds:.2f} s are scaled to {SERIES:,}; of "
+        f"{TURNS} turns of it and of `detect_many` the middle one counts.",
         "",
         "| | CPU s | Otava takes, times as long | target |",
         "|---|---|---|---|",

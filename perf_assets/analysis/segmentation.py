@@ -145,18 +145,20 @@ def _borne_out(
         start, end = neighbours(column, cut, sizes)
         single = np.flatnonzero(active[column])
         present = PresentFit.of(residuals, np.unique(column[single]))
-        surplus, place = _judged(noise, present, column[single], start[single], end[single], None, rivals)
+        surplus, place, rival = _judged(noise, present, column[single], start[single], end[single], None, rivals)
         pair = single[:-1][(column[single[:-1]] == column[single[1:]])]
-        pair_surplus, _ = _judged(
+        pair_surplus, _, pair_rival = _judged(
             noise, present, column[pair], start[pair], end[pair + 1], np.stack((cut[pair], cut[pair + 1])), rivals
         )
-        weakest = single[_lowest(column[single], surplus)]
-        weakest_pair = pair[_lowest(column[pair], pair_surplus)]
+        lowest_single, lowest_of_pairs = _lowest(column[single], surplus), _lowest(column[pair], pair_surplus)
+        weakest, weakest_pair = single[lowest_single], pair[lowest_of_pairs]
         lowest, lowest_pair = np.full(sizes.size, np.inf), np.full(sizes.size, np.inf)
         np.minimum.at(lowest, column[single], surplus)
         np.minimum.at(lowest_pair, column[pair], pair_surplus)
-        pair_goes = weakest_pair[(lowest_pair < np.minimum(lowest, 0.0))[column[weakest_pair]]]
-        goes = weakest[((lowest < 0.0) & (lowest <= lowest_pair))[column[weakest]]]
+        pair_falls = (lowest_pair < np.minimum(lowest, 0.0))[column[weakest_pair]]
+        falls = ((lowest < 0.0) & (lowest <= lowest_pair))[column[weakest]]
+        pair_goes, goes = weakest_pair[pair_falls], weakest[falls]
+        pair_rival, rival = pair_rival[lowest_of_pairs[pair_falls]], rival[lowest_single[falls]]
         stands = active & (np.minimum(lowest, lowest_pair) >= 0.0)
 
         can_move = stands[column[single]] & (place != cut[single]) & (moves[column[single]] < _MOST_MOVES)
@@ -164,9 +166,9 @@ def _borne_out(
         moved = moved[np.unique(column[single[moved]], return_index=True)[1]]
         goes_to, moved = place[moved], single[moved]
 
-        _replace(residuals, noise, present, column[goes], start[goes], end[goes], rivals)
-        _replace(residuals, noise, present, column[pair_goes], start[pair_goes], end[pair_goes + 1], rivals)
-        _replace(residuals, noise, present, column[moved], start[moved], end[moved], rivals, goes_to)
+        _replace(residuals, noise, column[goes], start[goes], end[goes], rivals, rival)
+        _replace(residuals, noise, column[pair_goes], start[pair_goes], end[pair_goes + 1], rivals, pair_rival)
+        _replace_by_cut(residuals, noise, present, column[moved], start[moved], end[moved], goes_to)
         cut = cut.copy()
         cut[moved] = goes_to
         moves[column[moved]] += 1
@@ -201,9 +203,12 @@ def _judged(
     end: IndexArray,
     cuts: IndexArray | None,
     rivals: Sequence[Rival],
-) -> tuple[FloatArray, IndexArray]:
-    """(surplus of likelihood over penalty, best index) of one cut in each stretch, or surplus of the two given ones."""
+) -> tuple[FloatArray, IndexArray, IndexArray]:
+    """(surplus of likelihood over penalty, best index, likeliest rival) of one cut in each stretch, or of the two given
+    ones, without index.
+    """
     surplus, place = np.zeros(column.size), np.zeros(column.size, dtype=np.intp)
+    rival = np.zeros_like(place)
     for chosen in in_blocks(end - start):
         stretches = noise.stretches(column[chosen], start[chosen], end[chosen])
         sizes = stretches.sums.block.sizes
@@ -216,7 +221,8 @@ def _judged(
             costs = _costs(noise, present, stretches, _cut_twice(*(cuts[:, chosen] - stretches.start)))
         without = _costs(noise, present, stretches, rivals)
         surplus[chosen] = without.min(axis=0) - costs.min(axis=0) - search
-    return surplus, place
+        rival[chosen] = without.argmin(axis=0)
+    return surplus, place, rival
 
 
 def _cut_once(step: IndexArray, on_line: IndexArray) -> Sequence[Rival]:
@@ -245,26 +251,44 @@ def _best_cuts(noise: Noise, present: PresentFit, stretches: Stretches) -> tuple
 def _replace(
     residuals: FloatArray,
     noise: Noise,
+    column: IndexArray,
+    start: IndexArray,
+    end: IndexArray,
+    fits: Sequence[Rival],
+    which: IndexArray,
+) -> None:
+    """Write what fit number `which`, shape (k,), leaves of each stretch into `residuals`."""
+    for chosen in in_blocks(end - start):
+        stretches = noise.stretches(column[chosen], start[chosen], end[chosen])
+        _write(residuals, noise, stretches, fits, which[chosen])
+
+
+def _replace_by_cut(
+    residuals: FloatArray,
+    noise: Noise,
     present: PresentFit,
     column: IndexArray,
     start: IndexArray,
     end: IndexArray,
-    rivals: Sequence[Rival],
-    cut: IndexArray | None = None,
+    cut: IndexArray,
 ) -> None:
-    """Write the residuals of stretches fitted anew, without cut or with one at `cut`, into `residuals`."""
+    """The same for the likeliest fit with a cut at `cut`, shape (k,)."""
     for chosen in in_blocks(end - start):
         stretches = noise.stretches(column[chosen], start[chosen], end[chosen])
-        block = stretches.sums.block
-        fits = rivals if cut is None else _cut_once(cut[chosen] - stretches.start, cut[chosen] - stretches.start)
-        cheapest = _costs(noise, present, stretches, fits).argmin(axis=0)
-        kept = np.zeros(block.values.shape)
-        for position, (fit, _) in enumerate(fits):
-            if (cheapest == position).any():
-                left = noise.residuals(stretches, noise.fitted(stretches, fit))
-                kept = np.where(cheapest == position, left, kept)
-        where = np.nonzero(block.inside)
-        residuals[(stretches.start + block.rows)[where], stretches.column[where[1]]] = kept[where]
+        row = cut[chosen] - stretches.start
+        fits = _cut_once(row, row)
+        _write(residuals, noise, stretches, fits, _costs(noise, present, stretches, fits).argmin(axis=0))
+
+
+def _write(residuals: FloatArray, noise: Noise, stretches: Stretches, fits: Sequence[Rival], which: IndexArray) -> None:
+    block = stretches.sums.block
+    kept = np.zeros(block.values.shape)
+    for position, (fit, _) in enumerate(fits):
+        if (which == position).any():
+            left = noise.residuals(stretches, noise.fitted(stretches, fit))
+            kept = np.where(which == position, left, kept)
+    where = np.nonzero(block.inside)
+    residuals[(stretches.start + block.rows)[where], stretches.column[where[1]]] = kept[where]
 
 
 def level_residuals(block: Block, values: FloatArray, column: IndexArray, cut: IndexArray) -> FloatArray:
