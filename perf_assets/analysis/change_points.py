@@ -24,7 +24,7 @@ from perf_assets.analysis.descriptions import COLUMNS, describe_levels
 from perf_assets.analysis.segmentation import LEVEL_OR_DRIFT, Rival, segment
 from perf_assets.analysis.statistics import FloatArray
 from perf_assets.analysis.steps import SHORTEST
-from perf_assets.analysis.stretches import IndexArray, in_blocks, normalised, pack
+from perf_assets.analysis.stretches import IndexArray, in_blocks, normalised, pack, ranges
 
 _ROUNDING = 1e-12
 """Share of a series' range that rounding may leave of an exact cycle."""
@@ -157,22 +157,16 @@ def _prepared(
         batch = candidates[together]
         shares, scale, centre = normalised([series[i] for i in batch])
         level = pack(without_cycles(shares), np.nan).values
-        counts = np.count_nonzero(np.isfinite(level), axis=0)
+        finite, before = np.isfinite(level), pack(shares, np.nan).values
+        counts = np.count_nonzero(finite, axis=0)
         # What exact repetition leaves when it is taken out is rounding, and no values to look for a level in.
-        varied = _range(level) > _ROUNDING * _range(pack(shares, np.nan).values)
+        varied = ranges(level, finite) > _ROUNDING * ranges(before, finite)
         kept = np.flatnonzero((counts >= fewest) & varied)
         if kept.size:
-            series_of, places = np.nonzero(np.isfinite(level.T[kept]))
+            series_of, places = np.nonzero(finite.T[kept])
             edges = np.cumsum(counts[kept])[:-1]
             values_of = np.split(level.T[kept][series_of, places], edges)
             yield _Batch(batch[kept], values_of, np.split(places, edges), scale[kept], centre[kept])
-
-
-def _range(level: FloatArray) -> FloatArray:
-    """Of the finite values of each column, -inf where there are none."""
-    finite = np.isfinite(level)
-    highest = np.where(finite, level, -np.inf).max(axis=0)
-    return np.asarray(highest - np.where(finite, level, np.inf).min(axis=0))
 
 
 def _checked(values: npt.ArrayLike, offsets: npt.ArrayLike) -> list[FloatArray]:

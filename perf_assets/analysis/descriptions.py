@@ -10,7 +10,7 @@ import pandas as pd
 from scipy import special
 
 from perf_assets.analysis import segmentation
-from perf_assets.analysis.fits import Sums, bent_line, levels, lines, step_on_line
+from perf_assets.analysis.fits import Lines, Sums, bent_line, levels, lines, step_on_line
 from perf_assets.analysis.long_run import long_run_excess
 from perf_assets.analysis.noise import (
     Noise,
@@ -111,18 +111,19 @@ def _described(
         block = cut_out(clean, s.column, s.start, s.end)
         row = s.cut - s.start
         sums = Sums(block)
-        rest = levels(row)(sums).residuals(block, block.values)
+        ways = _Ways.of(sums, row)
+        rest = ways.plain.residuals(block, block.values)
         size_of_series = noise.sizes[s.column].astype(np.float64)
         fits = _Costs.of(noise, present, s)
-        variance_of_one, r = _noise_beside(sums, row, fits, present, s.column, size_of_series)
+        variance_of_one, r = _noise_beside(sums, ways, fits, present, s.column, size_of_series)
         variance = variance_of_one * (1.0 + r) / (1.0 - r)
         count_before, count_after = row, block.sizes - row
         low, high = _places(sums, row, r, variance_of_one * (1.0 - r**2), fits.drifting)
-        before, after, values_worth = _levels_beside(sums, row, fits)
+        before, after, values_worth = _levels_beside(row, ways, fits)
         size = after - before
         degrees = np.maximum((count_before + count_after) * (1.0 - r) / (1.0 + r) - 2.0, 1.0)
         margin = special.stdtrit(degrees, 0.975) * np.sqrt(variance / values_worth)
-        evidence = fits.evidence / np.where(fits.drifting, _excess_beside_drift(sums, row, fits), excess[s.column])
+        evidence = fits.evidence / np.where(fits.drifting, _excess_beside_drift(sums, ways, fits), excess[s.column])
         places = _places_of_level(s, noise.sizes)
         # A few values of a heavy tail side by side look like a level, however far off they are.
         few = (places > 1) | (np.minimum(count_before, count_after) < _FEW)
@@ -157,42 +158,53 @@ def bar_of_all_looks(sizes: IndexArray | FloatArray) -> FloatArray:
     return np.asarray(ALL_LOOKS * (1.0 + _SHORT_HISTORY / sizes))
 
 
+@dataclass(frozen=True)
+class _Ways:
+    """What changes at the cut: levels, a line raised by a step, or one line for another."""
+
+    plain: Lines
+    on_line: Lines
+    two_lines: Lines
+
+    @classmethod
+    def of(cls, sums: Sums, row: IndexArray) -> _Ways:
+        return cls(levels(row)(sums), step_on_line(row)(sums), lines(row)(sums))
+
+
 def _noise_beside(
-    sums: Sums, row: IndexArray, fits: _Costs, present: PresentFit, column: IndexArray, size: FloatArray
+    sums: Sums, ways: _Ways, fits: _Costs, present: PresentFit, column: IndexArray, size: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """(variance of one value, its autocorrelation), each of shape (k,): in the whole series, of what the levels leave;
     beside a step on a drift, of what both leave there.
     """
-    on_line, two_lines = step_on_line(row)(sums), lines(row)(sums)
-    chosen, count = [~fits.drifting, ~fits.bending, fits.bending], np.where(fits.drifting, sums.block.sizes, size)
-    squares = np.select(chosen, [present.squares[-1, column], on_line.squares(sums), two_lines.squares(sums)])
-    products = np.select(chosen, [present.products[-1, column], on_line.products(sums), two_lines.products(sums)])
+    on_line, two_lines, count = ways.on_line, ways.two_lines, np.where(fits.drifting, sums.block.sizes, size)
+    squares = fits.chosen(present.squares[-1, column], on_line.squares(sums), two_lines.squares(sums))
+    products = fits.chosen(present.products[-1, column], on_line.products(sums), two_lines.products(sums))
     r = autocorrelation_from(squares, products)
     return squares / np.maximum(count - 1.0, 1.0), np.clip(r + (1.0 + 3.0 * r) / count, 0.0, 0.95)
 
 
-def _excess_beside_drift(sums: Sums, row: IndexArray, fits: _Costs) -> FloatArray:
+def _excess_beside_drift(sums: Sums, ways: _Ways, fits: _Costs) -> FloatArray:
     """Of what a step and the drift with it leave around the cut, shape (k,)."""
     block = sums.block
-    on_line, two_lines = (fit(sums).residuals(block, block.values) for fit in (step_on_line(row), lines(row)))
+    on_line, two_lines = (way.residuals(block, block.values) for way in (ways.on_line, ways.two_lines))
     return long_run_excess(np.where(fits.bending, two_lines, on_line), block.sizes)
 
 
-def _levels_beside(sums: Sums, row: IndexArray, fits: _Costs) -> tuple[FloatArray, FloatArray, FloatArray]:
+def _levels_beside(row: IndexArray, ways: _Ways, fits: _Costs) -> tuple[FloatArray, FloatArray, FloatArray]:
     """(level before, level after, independent values that would tell their difference as well), each of shape (k,).
 
     The means on both sides; of a step on a drift where the drift comes to the cut, and where it goes on.
     """
-    first, size = row.astype(np.float64), sums.block.sizes.astype(np.float64)
+    first, size = row.astype(np.float64), ways.plain.edges[-1].astype(np.float64)
     last = size - first
-    ways = [levels(row)(sums), step_on_line(row)(sums), lines(row)(sums)]
-    before, after = ([way.origin[side] + way.slope[side] * (first - 0.5) for way in ways] for side in (0, 1))
+    every = (ways.plain, ways.on_line, ways.two_lines)
+    before, after = ([way.origin[side] + way.slope[side] * (first - 0.5) for way in every] for side in (0, 1))
     plain = first * last / size
     # A line goes along with a step in part; where each side has a line of its own, its end tells little.
     beside_line = plain * (1.0 - 3.0 * first * last / np.maximum(size**2 - 1.0, 1.0))
-    worth = [plain, np.maximum(beside_line, 1e-3), plain / 4.0]
-    chosen = [~fits.drifting, ~fits.bending, fits.bending]
-    return np.select(chosen, before), np.select(chosen, after), np.select(chosen, worth)
+    worth = fits.chosen(plain, np.maximum(beside_line, 1e-3), plain / 4.0)
+    return fits.chosen(*before), fits.chosen(*after), worth
 
 
 def _places(
@@ -251,6 +263,10 @@ class _Costs:
     def bending(self) -> BoolArray:
         """Has the drift another slope after the step?"""
         return self.two_lines + segmentation.TWO_LINES < self.step_on_line + segmentation.STEP_ON_LINE
+
+    def chosen(self, plain: FloatArray, on_line: FloatArray, two_lines: FloatArray) -> FloatArray:
+        """Of each stretch what belongs to its way, each of shape (k,)."""
+        return np.where(self.drifting, np.where(self.bending, two_lines, on_line), plain)
 
     @property
     def evidence(self) -> FloatArray:

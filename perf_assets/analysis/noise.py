@@ -20,6 +20,7 @@ from perf_assets.analysis.stretches import (
     by_columns,
     cut_out,
     quantiles,
+    ranges,
     sorted_down,
     totals,
 )
@@ -363,13 +364,8 @@ def rounding_variance(block: Block, clean: FloatArray) -> FloatArray:
 
     By their range, as a glitch of a million times their size says nothing of it; what it does to the digits counts.
     """
-    digits = _DIGITS * _range(block, block.values)
-    return np.asarray(np.maximum(LEAST_NOISE * _range(block, clean), digits) ** 2)
-
-
-def _range(block: Block, values: FloatArray) -> FloatArray:
-    highest = np.where(block.inside, values, -np.inf).max(axis=0)
-    return np.asarray(highest - np.where(block.inside, values, np.inf).min(axis=0))
+    digits = _DIGITS * ranges(block.values, block.inside)
+    return np.asarray(np.maximum(LEAST_NOISE * ranges(clean, block.inside), digits) ** 2)
 
 
 def autocorrelation_of(residuals: FloatArray) -> FloatArray:

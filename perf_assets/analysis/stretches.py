@@ -113,6 +113,12 @@ def in_blocks(sizes: IndexArray, cells: int = _CELLS, spread: float = 1.3) -> It
         begin = end
 
 
+def ranges(values: FloatArray, inside: BoolArray) -> FloatArray:
+    """Highest less lowest of each column, shape (k,), -inf where nothing is `inside`."""
+    highest = np.where(inside, values, -np.inf).max(axis=0)
+    return np.asarray(highest - np.where(inside, values, np.inf).min(axis=0))
+
+
 def sorted_down(values: FloatArray, inside: BoolArray) -> FloatArray:
     """Each column ascending, what lies outside last (as infinity)."""
     return np.sort(np.where(inside, values, np.inf), axis=0)
