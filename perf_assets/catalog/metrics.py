@@ -24,7 +24,9 @@ class CatalogError(UserError, ValueError):
 
 @dataclass(frozen=True)
 class Metric:
-    """One kind of measured value. `unit` is UCUM; `limit` is in that unit; `target` belongs to direction `target`."""
+    """One kind of measured value. `unit` is UCUM; `limit`, `lowest` and `highest` are in that unit; `target` belongs to
+    direction `target`. Values below `lowest` or above `highest` cannot be.
+    """
 
     name: str
     unit: str
@@ -35,6 +37,8 @@ class Metric:
     otel: str | None = None
     limit: float | None = None
     target: float | None = None
+    lowest: float | None = None
+    highest: float | None = None
 
     @property
     def known(self) -> bool:
@@ -104,7 +108,7 @@ def _metric(file: Path, name: str, table: object) -> Metric:
     unit = canonical_unit(table["unit"]).unit
     if unit != table["unit"]:
         raise CatalogError(f"{where}: unit is {table['unit']!r}; use {unit!r}, to which all values are converted")
-    for field in ("limit", "target"):
+    for field in ("limit", "target", "lowest", "highest"):
         if field in table and not _is_number(table[field]):
             raise CatalogError(f"{where}: {field} is {table[field]!r}; give a finite number in {unit!r}")
     if table["direction"] == "target" and "target" not in table:

@@ -1,4 +1,4 @@
-"""Long tables, one measurement a row, with the columns of `performance_metrics`: CSV, JSON Lines and Parquet.
+"""Long tables, one measurement a row, with the columns of `performance_metrics`: CSV, JSON Lines, Parquet and Arrow.
 
 Columns: `timestamp`, `metric_name` and `metric_value` are needed; `test_name, test_type, node_id, node_type,
 test_run_id, ci_job_id, context_data` are used where they are there, as are `project, branch, unit, commit_id, attempt,
@@ -11,13 +11,17 @@ time, test, node and job with an ordinal among equal metrics. Rows with an unusa
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 import pyarrow as pa
 
-from perf_assets.catalog import Catalog, Direction, canonical_unit
+from perf_assets.catalog import Direction
+from perf_assets.formats.head import Head
 from perf_assets.formats.measurement import (
     MEASUREMENTS,
     Chunk,
@@ -26,12 +30,21 @@ from perf_assets.formats.measurement import (
     Input,
     Reason,
     Rejection,
+    Scan,
     fragment_of,
 )
-from perf_assets.formats.text_tables import TextTable, read_csv, read_json_lines
+from perf_assets.formats.text_tables import (
+    MOST_COLUMNS,
+    BrokenLine,
+    Row,
+    check_width,
+    read_csv,
+    read_header,
+    read_json_lines,
+)
 
 if TYPE_CHECKING:
-    import duckdb
+    from duckdb import DuckDBPyConnection
 
 NEEDED = ("timestamp", "metric_name", "metric_value")
 _OPTIONAL = (
@@ -50,61 +63,294 @@ _OPTIONAL = (
     "benchmark_version",
     "direction",
 )
+_KNOWN = (*NEEDED, *_OPTIONAL)
 _FROM_CONTEXT = ("project", "branch", "unit", "commit_id", "attempt", "benchmark_version", "direction")
+_OF_ROWS = (*NEEDED, "test_name", "test_type", "node_id", "node_type", "test_run_id", "unit", "attempt")
+"""What tells rows and series apart; everything else describes a run."""
 _IGNORED = ("id",)
-_ROWS_IN_A_CHUNK = 1_000_000
+_SHOWN = ("timestamp", "metric_name", "metric_value", "attempt", "test_name", "node_id")
+"""What of a rejected row is told."""
+_ROWS_IN_A_CHUNK = 100_000
+_FIRST_LINES = 10_000
+_MOST_KINDS = 1_000
+"""Of JSON objects by their keys: files whose lines differ more are read by Python."""
 
 
-def _is_parquet(head: bytes, name: str) -> bool:
-    return head[:4] == b"PAR1"
+@dataclass(frozen=True)
+class _Column:
+    """A column of a file: its name there, its type, and what it is called in `raw_rows` or its like."""
+
+    name: str
+    type: str
+    source: str
+    converted: str = ""
+    """Where its time or number stands, if that was read when the file was copied: `source` has only what is none."""
+
+    @property
+    def sql(self) -> str:
+        """Its content as text."""
+        if self.converted:
+            return f"coalesce({self.source}, {self.converted} :: VARCHAR)"
+        if self.type == "VARCHAR":
+            return self.source
+        nested = self.type.startswith(("STRUCT", "MAP", "UNION")) or self.type.endswith("]")
+        return f"{'to_json' if nested else ''}({self.source}) :: VARCHAR"
 
 
-def _first_line_of(head: bytes) -> bytes:
-    return head.removeprefix(b"\xef\xbb\xbf").lstrip(b" \t\r\n").replace(b"\r", b"\n").split(b"\n", 1)[0]
+def _is_parquet(head: Head) -> bool:
+    return head.content[:4] == b"PAR1"
 
 
-def _is_json_lines(head: bytes, name: str) -> bool:
-    first = _first_line_of(head)
-    return first[:1] == b"{" and (b'"metric_name"' in first or b'"metric_value"' in first)
+def _is_arrow(head: Head) -> bool:
+    return head.content[:6] == b"ARROW1"
 
 
-def _is_csv(head: bytes, name: str) -> bool:
-    first = _first_line_of(head)
-    return first[:1] not in (b"{", b"[") and (b"metric_name" in first or b"metric_value" in first)
+def _is_json_lines(head: Head) -> bool:
+    first = head.first_line
+    return first[:1] == "{" and ('"metric_name"' in first or '"metric_value"' in first)
 
 
-def _read_parquet(source: Input) -> Iterator[Chunk]:
+def _is_csv(head: Head) -> bool:
+    first = head.first_line
+    return first[:1] not in ("{", "[") and ("metric_name" in first or "metric_value" in first)
+
+
+def _reader(scan: Callable[[DuckDBPyConnection, Input, Path], Scan]) -> Callable[[Input], Iterator[Chunk]]:
+    """The same file in chunks, for those who want rows and have no database."""
+
+    def read(source: Input) -> Iterator[Chunk]:
+        import duckdb
+
+        with tempfile.TemporaryDirectory() as scratch, duckdb.connect() as con:
+            scanned = scan(con, source, Path(scratch))
+            yield Chunk(MEASUREMENTS.empty_table(), (*scanned.broken, *scanned.rejections()))
+            rows = con.sql(_IN_ORDER.format(columns=", ".join(MEASUREMENTS.names), accepted=scanned.accepted))
+            for batch in rows.to_arrow_reader(_ROWS_IN_A_CHUNK):
+                yield Chunk(pa.Table.from_batches([batch]).cast(MEASUREMENTS))
+
+    return read
+
+
+def _scan_parquet(con: DuckDBPyConnection, source: Input, scratch: Path) -> Scan:
     import duckdb
 
-    with duckdb.connect() as con:
-        con.execute("SET TimeZone = 'UTC'")
+    _prepare(con, source)
+    file = _READ_PARQUET.format(file=_literal(str(source.path)))
+    try:
+        described = con.execute(_DESCRIBE.format(rows=file)).fetchall()
+        columns = [_Column(name, type_, _quoted(name)) for name, type_, *_ in described if name != "file_row_number"]
+        _check_columns(source, columns)
+        # Whether all of it can be read; the footer tells only what ought to be there.
+        needed = ", ".join(column.source for column in columns if column.name not in _IGNORED)
+        con.execute(_READ_ALL.format(columns=needed, rows=file))
+    except duckdb.Error as error:
+        reason = str(error).splitlines()[0]
+        raise FormatError(
+            "unreadable", f"{source.name}: not a whole Parquet file ({reason}); write or fetch it again"
+        ) from error
+    return _scan(con, source, _Rows(file, "file_row_number", 1, "row"), columns)
+
+
+def _scan_arrow(con: DuckDBPyConnection, source: Input, scratch: Path) -> Scan:
+    import duckdb
+
+    _prepare(con, source)
+    try:
+        with pa.memory_map(str(source.path)) as file, pa.ipc.open_file(file) as reader:
+            names = reader.schema.names
+            columns = [_Column(name, "", f"c{place}") for place, name in enumerate(names)]
+            _check_columns(source, columns)
+            empty = reader.schema.empty_table()
+            for number, batch in enumerate([empty, *range(reader.num_record_batches)]):
+                table = batch if number == 0 else pa.Table.from_batches([reader.get_batch(batch)])
+                con.register("piece", table.rename_columns([column.source for column in columns]))
+                con.execute("INSERT INTO raw_rows FROM piece" if number else "CREATE TEMP TABLE raw_rows AS FROM piece")
+                con.unregister("piece")
+    except (pa.ArrowException, duckdb.Error) as error:
+        reason = str(error).splitlines()[0]
+        raise FormatError(
+            "unreadable", f"{source.name}: not a whole Arrow file ({reason}); write or fetch it again"
+        ) from error
+    described = con.execute(_DESCRIBE.format(rows="raw_rows")).fetchall()
+    columns = [_Column(c.name, type_, c.source) for c, (_, type_, *_) in zip(columns, described, strict=True)]
+    return _scan(con, source, _Rows("raw_rows", "rowid", 1, "row"), columns)
+
+
+def _scan_csv(con: DuckDBPyConnection, source: Input, scratch: Path) -> Scan:
+    import duckdb
+
+    _prepare(con, source)
+    header = read_header(source.path, source.name)
+    columns = [_Column(name, "VARCHAR", f"c{place}") for place, name in enumerate(header.names)]
+    _check_columns(source, columns)
+    kept = [column for column in columns if column.name not in _IGNORED]
+
+    def table(time_type: str) -> str:
+        types = {column.source: time_type if column.name == "timestamp" else "VARCHAR" for column in columns}
+        return _CSV_TABLE.format(
+            file=_literal(str(source.path)),
+            columns=", ".join(f"{name}: '{type_}'" for name, type_ in types.items()),
+            delimiter=_literal(header.delimiter),
+            skip=header.line - 1,
+        )
+
+    try:
+        rows = _copy(con, source, scratch / _COPY, table, kept)
+        if _has_a_line_each(source.path, rows + header.line):
+            return _scan(con, source, _copied(scratch, header.line + 1), _with_converted(kept))
+    except duckdb.Error:
+        # Something in it is no CSV: the slower reader tells what and where, and reads the rest.
+        pass
+    broken = _fill(con, len(columns), read_csv(source.path, header))
+    return _scan(con, source, _Rows("raw_rows", "row", 0, "line"), columns, _rejections(source, broken))
+
+
+def _scan_json_lines(con: DuckDBPyConnection, source: Input, scratch: Path) -> Scan:
+    import duckdb
+
+    _prepare(con, source)
+    try:
+        columns = _json_columns(con, source)
+
+        def table(time_type: str) -> str:
+            types = {c.name: time_type if c.name == "timestamp" else c.type for c in columns}
+            return _JSON_TABLE.format(
+                file=_literal(str(source.path)),
+                columns=", ".join(f"{_literal(name)}: '{type_}'" for name, type_ in types.items()),
+                named=", ".join(f"{_quoted(column.name)} AS {column.source}" for column in columns),
+            )
+
+        if columns and _has_a_line_each(source.path, _copy(con, source, scratch / _COPY, table, columns)):
+            return _scan(con, source, _copied(scratch, 1), _with_converted(columns))
+    except duckdb.Error:
+        # Something in it is no JSON object; as above.
+        pass
+    columns = [_Column(name, "VARCHAR", f"c{place}") for place, name in enumerate(_KNOWN)]
+    others = _Column("", "VARCHAR", f"c{len(_KNOWN)}")
+    broken = _fill(con, len(columns) + 1, read_json_lines(source.path, _KNOWN))
+    counts = (
+        con.execute(_COUNT_VALUES.format(columns=", ".join(f"count({c.source})" for c in columns))).fetchone() or ()
+    )
+    found = [column for column, count in zip(columns, counts, strict=True) if count or column.name in NEEDED]
+    return _scan(con, source, _Rows("raw_rows", "row", 0, "line"), [*found, others], _rejections(source, broken))
+
+
+def _json_columns(con: DuckDBPyConnection, source: Input) -> list[_Column]:
+    """The columns of a file of like objects; none where its lines are no objects or differ too much."""
+    objects = _OBJECTS.format(file=_literal(str(source.path)))
+    # Most files have in all their lines the keys of the first ones, which hashes tell without lists.
+    first = _kinds_of(con, _FIRST_OBJECTS.format(objects=objects, lines=_FIRST_LINES))
+    found = {number for (number,) in con.execute(_KINDS.format(objects=objects, most=_MOST_KINDS + 1)).fetchall()}
+    if len(found) > _MOST_KINDS:
+        return []
+    kinds = first if found <= first.keys() else _kinds_of(con, objects)
+    names = sorted({name for kind in kinds.values() for name in kind or ()})
+    if None in kinds.values():
+        return []
+    # To DuckDB upper and lower case are one.
+    alike = len({name.lower() for name in names}) < len(names)
+    if not set(NEEDED) <= set(names) or alike or len(names) > MOST_COLUMNS:
+        return []
+    # What has no meaning here keeps its type.
+    return [
+        _Column(name, "VARCHAR" if name in _KNOWN else "JSON", f"c{place}")
+        for place, name in enumerate(names)
+        if name not in _IGNORED
+    ]
+
+
+def _kinds_of(con: DuckDBPyConnection, objects: str) -> dict[int, list[str] | None]:
+    """The keys of JSON objects by their hash; None for what is no object."""
+    return dict(con.execute(_ALL_KINDS.format(objects=objects)).fetchall())
+
+
+def _copy(
+    con: DuckDBPyConnection, source: Input, target: Path, table: Callable[[str], str], columns: Sequence[_Column]
+) -> int:
+    """Copy a table of text to Parquet; the number of its rows. `table` gives its SQL with the type of its times.
+
+    DuckDB reads times in passing where all are ISO 8601; others are text and are read one by one.
+    """
+    import duckdb
+
+    values = next(column for column in columns if column.name == "metric_value")
+    times = next(column for column in columns if column.name == "timestamp")
+    others = ", ".join(column.source for column in columns if column not in (values, times))
+    rest = f", {others}" if others else ""
+    # Its readers take times without a zone for UTC, whatever zone is set.
+    quick = [("TIMESTAMPTZ", _AS_UTC)] if str(source.zone) == "UTC" else []
+    for time_type, read in (*quick, ("VARCHAR", _PARSED_TIME)):
+        copy = _COPY_TO.format(
+            table=table(time_type), rest=rest, value=values.source, time=times.source, target=_literal(str(target)),
+            read_value=_value(values), read_time=read.format(text=times.source),
+        )  # fmt: skip
         try:
-            described = con.execute(_DESCRIBE_PARQUET, [str(source.path)]).fetchall()
-            names = [name for name, *_ in described]
-            _check_columns(source, names)
-            types = [type_ for _, type_, *_ in described]
-            con.execute(_SELECT_PARQUET.format(columns=_as_text_columns(names, types)), [str(source.path)])
-        except duckdb.Error as error:
-            reason = str(error).splitlines()[0]
-            raise FormatError(
-                "unreadable", f"{source.name}: not a whole Parquet file ({reason}); write or fetch it again"
-            ) from error
-        yield from _measurements(con, source, names, "row", [])
+            [(rows,)] = con.execute(copy).fetchall()
+        except duckdb.Error:
+            if time_type == "VARCHAR":
+                raise
+        else:
+            return int(rows)
+    raise AssertionError("the last type either gives rows or raises")
 
 
-def _read_csv(source: Input) -> Iterator[Chunk]:
-    yield from _read_text(source, read_csv(source.path.read_bytes(), source.name))
+def _with_converted(columns: Sequence[_Column]) -> list[_Column]:
+    return [
+        replace(column, converted=f"{column.source}_read") if column.name in ("timestamp", "metric_value") else column
+        for column in columns
+    ]
 
 
-def _read_json_lines(source: Input) -> Iterator[Chunk]:
-    yield from _read_text(source, read_json_lines(source.path.read_bytes()))
+def _copied(scratch: Path, first: int) -> _Rows:
+    """Rows that were copied to Parquet, a line each, beginning at line `first`."""
+    return _Rows(_READ_PARQUET.format(file=_literal(str(scratch / _COPY))), "file_row_number", first, "line")
 
 
-def _read_text(source: Input, text: TextTable) -> Iterator[Chunk]:
-    import duckdb
+def _has_a_line_each(file: Path, expected: int) -> bool:
+    """Whether a file has this many lines, so that the numbers of its rows tell their lines."""
+    lines, last = 0, b"\n"
+    with file.open("rb") as source:
+        while piece := source.read(1 << 22):
+            if b"\r" in piece and piece.count(b"\r") != piece.count(b"\r\n") and not piece.endswith(b"\r"):
+                return False
+            lines, last = lines + piece.count(b"\n"), piece[-1:]
+    return lines + (last != b"\n") == expected
 
-    _check_columns(source, text.names)
-    rejections = [
+
+def _fill(con: DuckDBPyConnection, width: int, rows: Iterable[Row | BrokenLine]) -> list[BrokenLine]:
+    """Write rows to `raw_rows`, a piece at a time; the lines that are no row are given back."""
+    schema = pa.schema(
+        [("row", pa.int64()), ("line", pa.int64()), *((f"c{place}", pa.string()) for place in range(width))]
+    )
+    con.execute("DROP TABLE IF EXISTS raw_rows")
+    con.register("piece", schema.empty_table())
+    con.execute("CREATE TEMP TABLE raw_rows AS FROM piece")
+    broken: list[BrokenLine] = []
+    written = 0
+    good = _good(iter(rows), broken)
+    while piece := list(islice(good, _ROWS_IN_A_CHUNK)):
+        numbers = range(written, written + len(piece))
+        fields = zip(*(row.fields for row in piece), strict=True)
+        columns = [numbers, [row.line for row in piece], *fields]
+        con.register(
+            "piece", pa.table([pa.array(c, t) for c, t in zip(columns, schema.types, strict=True)], schema=schema)
+        )
+        con.execute("INSERT INTO raw_rows FROM piece")
+        written += len(piece)
+    con.unregister("piece")
+    return broken
+
+
+def _good(rows: Iterator[Row | BrokenLine], broken: list[BrokenLine]) -> Iterator[Row]:
+    for row in rows:
+        if isinstance(row, Row):
+            yield row
+        else:
+            broken.append(row)
+
+
+def _rejections(source: Input, broken: Iterable[BrokenLine]) -> list[Rejection]:
+    return [
         Rejection(
             f"line {line.line}",
             "",
@@ -112,73 +358,161 @@ def _read_text(source: Input, text: TextTable) -> Iterator[Chunk]:
             f"{source.name}, line {line.line}: {line.problem}; correct the line and send the file again",
             line.fragment,
         )
-        for line in text.broken
+        for line in broken
     ]
-    with duckdb.connect() as con:
-        con.execute("SET TimeZone = 'UTC'")
-        con.register("raw", pa.table([text.lines, *text.columns], names=["row", *_identifiers(text.names)]))
-        yield from _measurements(con, source, text.names, "line", rejections)
 
 
-def _check_columns(source: Input, names: Sequence[str]) -> None:
+def _prepare(con: DuckDBPyConnection, source: Input) -> None:
+    """Times without a zone are in that of the source; nothing is left of a scan before."""
+    con.execute(f"SET TimeZone = {_literal(str(source.zone))}")
+    for name in ("raw_rows", "repeated_rows"):
+        con.execute(f"DROP TABLE IF EXISTS {name}")
+
+
+def _check_columns(source: Input, columns: Sequence[_Column]) -> None:
+    check_width(source.name, len(columns))
+    names = [column.name for column in columns]
     for name in NEEDED:
         if name not in names:
             raise FormatError(
                 "missing_identity",
                 f"{source.name}: no column {name!r}; a long table needs {', '.join(NEEDED)}, this one has "
-                f"{', '.join(names)[:300]}",
+                f"{', '.join(names)[:300]}; name them so and send it again",
             )
 
 
-def _identifiers(names: Sequence[str]) -> list[str]:
-    """What columns are called in SQL, where upper and lower case are one: those with a meaning as they are."""
-    return [name if name in (*NEEDED, *_OPTIONAL) else f"extra_{position}" for position, name in enumerate(names)]
+@dataclass(frozen=True)
+class _Rows:
+    """Where raw rows are: their number among all, and that of the line or row in the file, `first` more."""
+
+    source: str
+    number: str
+    first: int
+    place: str
+
+    def selected(self, columns: Sequence[_Column]) -> str:
+        line = "line" if self.number == "row" else f"{self.number} + {self.first}"
+        named = ", ".join(
+            f"{column.source} AS c{place}" + (f", {column.converted} AS c{place}_read" if column.converted else "")
+            for place, column in enumerate(columns)
+        )
+        return _ROWS.format(number=self.number, line=line, columns=named, source=self.source)
 
 
-def _as_text_columns(names: Sequence[str], types: Sequence[str]) -> str:
-    return ", ".join(
-        f"{'to_json' if _is_nested(type_) else ''}({_quoted(name)})::VARCHAR AS {identifier}"
-        for name, type_, identifier in zip(names, types, _identifiers(names), strict=True)
-    )
+def _scan(
+    con: DuckDBPyConnection, source: Input, rows: _Rows, columns: Sequence[_Column], broken: Sequence[Rejection] = ()
+) -> Scan:
+    kept = [column for column in columns if column.name not in _IGNORED]
+    selected = rows.selected(kept)
+    named = {
+        column.name: replace(column, source=f"c{place}", converted=f"c{place}_read" if column.converted else "")
+        for place, column in enumerate(kept)
+    }
+    expressions = _expressions(named, str(source.zone), _told_by_context(con, named, selected))
+    run_key = _run_key(con, named.keys(), _TYPED.format(rows=selected, **expressions))
+
+    def typed(some: str) -> str:
+        return _AS_MEASUREMENTS.format(
+            typed=_TYPED.format(rows=some, **expressions),
+            place=_literal(f"{rows.place} "),
+            directions=", ".join(_literal(direction) for direction in get_args(Direction)),
+            run_key=run_key,
+        )
+
+    def rejections() -> Iterator[Rejection]:
+        # Unlike a relation's, the rows of a connection's last query can be taken a piece at a time.
+        found = con.execute(_REJECTED.format(typed=_TYPED.format(rows=selected, **expressions)))
+        while some := found.fetchmany(10_000):
+            for line, problem, fragment in some:
+                field, (reason, remedy) = _PROBLEMS[problem]
+                where = f"{rows.place} {line}"
+                message = f"{source.name}, {where}, {field}: {remedy}"
+                yield Rejection(where, field, reason, message, fragment_of(fragment))
+
+    return Scan(selected, f"{typed(selected)} {_ACCEPTED}", typed, tuple(broken), rejections)
 
 
-def _is_nested(type_: str) -> bool:
-    return type_.startswith(("STRUCT", "MAP", "UNION")) or type_.endswith("]")
+def _told_by_context(con: DuckDBPyConnection, columns: Mapping[str, _Column], rows: str) -> list[str]:
+    """What the context may say instead of a column: most say little, and reading JSON costs more than all else."""
+    if "context_data" not in columns:
+        return []
+    text = columns["context_data"].sql
+    mentioned: list[str] = []
+    asked = list(_FROM_CONTEXT)
+    while asked:
+        # Each look ends at the first name it finds, and only the last one reads everything.
+        found = con.execute(_MENTIONED.format(text=text, names="|".join(asked), rows=rows)).fetchone()
+        if found is None:
+            break
+        mentioned.append(found[0])
+        asked.remove(found[0])
+    return mentioned
 
 
-def _measurements(
-    con: duckdb.DuckDBPyConnection, source: Input, names: Sequence[str], place: str, rejections: list[Rejection]
-) -> Iterator[Chunk]:
-    """Validate table `raw` (all text, and `row`) and turn it into chunks; what is unusable becomes rejections."""
-    con.execute(_TYPED.format(**_column_expressions(names)))
-    con.register("units", _units(con, source.catalog))
-    for row, problem, fragment in con.execute(_REJECTED).fetchall():
-        field, (reason, remedy) = _PROBLEMS[problem]
-        where = f"{place} {row}"
-        message = f"{source.name}, {where}, {field}: {remedy}"
-        rejections.append(Rejection(where, field, reason, message, fragment_of(fragment)))
-    yield Chunk(MEASUREMENTS.empty_table(), tuple(rejections))
-    accepted = con.sql(_ACCEPTED, params={"place": f"{place} ", "directions": list(get_args(Direction))})
-    for batch in accepted.to_arrow_reader(_ROWS_IN_A_CHUNK):
-        yield Chunk(pa.Table.from_batches([batch]).cast(MEASUREMENTS))
+def _expressions(columns: Mapping[str, _Column], zone: str, told: Sequence[str]) -> dict[str, str]:
+    """SQL of what a long table tells, over raw rows; the context may tell `told`."""
+    text = {name: columns[name].sql if name in columns else "NULL :: VARCHAR" for name in _KNOWN}
+    fields = dict(text)
+    for name in told:
+        inner = f"nullif(trim(TRY(json_extract_string({text['context_data']}, '$.{name}'))), '')"
+        fields[name] = f"coalesce(nullif(trim({text[name]}), ''), {inner})" if name in columns else inner
+    context = text["context_data"]
+    return fields | {
+        "is_object": f"starts_with(ltrim({context}), '{{')" if "context_data" in columns else "false",
+        "has_time": _is_given(columns["timestamp"]),
+        "has_value": _is_given(columns["metric_value"]),
+        # All that describes a run lies in these, as written: reading the context for each row is what costs.
+        "info_key": f"hash({', '.join(['0', *(c.source for name, c in columns.items() if name not in _OF_ROWS)])})",
+        "shown": f"concat_ws(', ', {', '.join(text[name] for name in _SHOWN)})",
+        "ts": _time(columns["timestamp"], zone),
+        "value": _value(columns["metric_value"]),
+        "others": _others(columns),
+    }
 
 
-def _column_expressions(names: Sequence[str]) -> dict[str, str]:
-    columns = {}
-    for name in (*NEEDED, *_OPTIONAL):
-        own = f"nullif(trim({name}), '')" if name in names else "NULL"
-        if name in _FROM_CONTEXT and "context_data" in names:
-            own = f"coalesce({own}, nullif(trim(json_extract_string(described, '$.{name}')), ''))"
-        columns[name] = f"({own})::VARCHAR"
-    columns["described"] = (
-        "CASE WHEN json_valid(context_data) THEN context_data END" if "context_data" in names else "NULL"
-    )
-    extra = [pair for pair in zip(names, _identifiers(names), strict=True) if pair[1].startswith("extra_")]
-    pairs = ", ".join(
-        f"{_literal(name)}, nullif({identifier}, '')" for name, identifier in extra if name not in _IGNORED
-    )
-    columns["extra"] = f"json_object({pairs})" if pairs else "NULL"
-    return columns
+def _is_given(column: _Column) -> str:
+    blank = f" AND trim({column.source}) <> ''" if column.type == "VARCHAR" else ""
+    return f"({column.source} IS NOT NULL{blank})"
+
+
+def _time(column: _Column, zone: str) -> str:
+    if column.converted:
+        return column.converted
+    if column.type == "TIMESTAMP WITH TIME ZONE":
+        return f"{column.source} AT TIME ZONE 'UTC'"
+    if column.type.startswith("TIMESTAMP") or column.type == "DATE":
+        naive = f"{column.source} :: TIMESTAMP"
+        return naive if zone == "UTC" else f"({naive}) AT TIME ZONE {_literal(zone)} AT TIME ZONE 'UTC'"
+    return _PARSED_TIME.format(text=column.sql)
+
+
+def _value(column: _Column) -> str:
+    if column.converted:
+        return column.converted
+    if column.type in _NUMBER_TYPES or column.type.startswith("DECIMAL"):
+        return f"{column.source} :: DOUBLE"
+    return f"TRY_CAST({column.sql} AS DOUBLE)"
+
+
+def _others(columns: Mapping[str, _Column]) -> str:
+    """A JSON object of the columns that have no meaning here."""
+    if "" in columns:
+        return columns[""].source
+    others = [column for name, column in columns.items() if name not in _KNOWN]
+    # JSON keeps its types; of text, blank is nothing.
+    values = [column.source if column.type == "JSON" else f"nullif({column.sql}, '')" for column in others]
+    pairs = ", ".join(f"{_literal(column.name)}, {value}" for column, value in zip(others, values, strict=True))
+    return f"json_object({pairs})" if pairs else "NULL :: VARCHAR"
+
+
+def _run_key(con: DuckDBPyConnection, names: Set[str], typed: str) -> str:
+    """SQL of a row's run: its own, or a hash of its place with a number among equals; most have no equals."""
+    if "test_run_id" in names:
+        [(without,)] = con.execute(_WITHOUT_RUN.format(typed=typed)).fetchall()
+        if not without:
+            return "test_run_id"
+    con.execute(_REPEATED.format(typed=typed, place=_PLACE))
+    return _OWN_OR_DERIVED.format(place=_PLACE)
 
 
 def _quoted(name: str) -> str:
@@ -189,61 +523,76 @@ def _literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _units(con: duckdb.DuckDBPyConnection, catalog: Catalog) -> pa.Table:
-    written = con.execute("SELECT DISTINCT metric_name, unit FROM typed WHERE metric_name IS NOT NULL").fetchall()
-    raw = [unit if unit is not None else catalog[metric].unit for metric, unit in written]
-    canonical = [canonical_unit(unit) for unit in raw]
-    return pa.table(
-        {
-            "metric_name": pa.array([metric for metric, _ in written], pa.string()),
-            "written": pa.array([unit for _, unit in written], pa.string()),
-            "raw_unit": pa.array(raw, pa.string()),
-            "canonical": pa.array([unit.unit for unit in canonical], pa.string()),
-            "factor": pa.array([unit.factor for unit in canonical], pa.float64()),
-        }
-    )
+_NUMBER_TYPES = {
+    "DOUBLE", "FLOAT", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT",
+    "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT",
+}  # fmt: skip
 
+_DESCRIBE = "DESCRIBE SELECT * FROM {rows}"
+_READ_ALL = "SELECT bit_xor(hash({columns})) FROM {rows}"
+_READ_PARQUET = "read_parquet({file}, binary_as_string => true, file_row_number => true)"
+_COPY = "rows.parquet"
+"""Text is copied once: every later look at it reads only the columns it needs, and equal values once."""
+_CSV_TABLE = """read_csv({file}, columns = {{{columns}}}, auto_detect = false, delim = {delimiter}, quote = '"',
+    escape = '"', header = true, skip = {skip}, strict_mode = true)"""
+_JSON_TABLE = """(SELECT {named} FROM read_json({file}, columns = {{{columns}}}, format = 'newline_delimited',
+    maximum_object_size = 16777216))"""
+_OBJECTS = "read_ndjson_objects({file}, maximum_object_size = 16777216)"
+_KINDS = "SELECT DISTINCT hash(json_keys(json)) FROM {objects} LIMIT {most}"
+_ALL_KINDS = """
+SELECT hash(json_keys(json)) AS kind, any_value(CASE WHEN json_type(json) = 'OBJECT' THEN json_keys(json) END)
+FROM {objects} GROUP BY kind
+"""
+_FIRST_OBJECTS = "(SELECT json FROM {objects} LIMIT {lines})"
+# Of times and numbers the text is kept only where it is none.
+_COPY_TO = """
+COPY (
+  SELECT {read_time} AS {time}_read, CASE WHEN {time}_read IS NULL THEN {time} :: VARCHAR END AS {time},
+    {read_value} AS {value}_read, CASE WHEN {value}_read IS NULL THEN {value} END AS {value}{rest}
+  FROM {table})
+TO {target} (FORMAT parquet, COMPRESSION uncompressed)
+"""
+_COUNT_VALUES = "SELECT {columns} FROM raw_rows"
+_MENTIONED = """
+SELECT regexp_extract({text}, '"({names})"', 1) FROM {rows} WHERE regexp_matches({text}, '"({names})"') LIMIT 1
+"""
+_ROWS = "(SELECT {number} AS row, {line} AS line, {columns} FROM {source})"
+_IN_ORDER = "SELECT {columns} FROM ({accepted}) ORDER BY row"
 
-_DESCRIBE_PARQUET = "DESCRIBE SELECT * FROM read_parquet(?, binary_as_string => true)"
-_SELECT_PARQUET = """CREATE TEMP TABLE raw AS
-SELECT row_number() OVER () AS row, {columns} FROM read_parquet(?, binary_as_string => true)"""
+_AS_UTC = "{text} AT TIME ZONE 'UTC'"
+_PARSED_TIME = """coalesce(TRY_CAST(trim({text}) AS TIMESTAMPTZ) AT TIME ZONE 'UTC',
+    CASE WHEN regexp_full_match(trim({text}), '-?[0-9]+([.][0-9]*)?') THEN TRY(make_timestamp(TRY_CAST(round(
+      TRY_CAST({text} AS DOUBLE) * CASE WHEN abs(TRY_CAST({text} AS DOUBLE)) >= 1e11 THEN 1000 ELSE 1000000 END)
+      AS BIGINT))) END)"""
 
 _TYPED = """
-CREATE TEMP TABLE typed AS
-WITH opened AS (
-  SELECT *, {described} AS described FROM raw
-), named AS (
-  SELECT row, {timestamp} AS time_text, {metric_name} AS metric_name, {metric_value} AS value_text,
-    {test_name} AS test_name, {test_type} AS test_type, {node_id} AS node_id, {node_type} AS node_type,
-    {test_run_id} AS test_run_id, {ci_job_id} AS ci_job_id, {context_data} AS context_data, described,
+WITH named AS (
+  SELECT row, line, {ts} AS ts, {value} AS value, {has_time} AS has_time, {has_value} AS has_value,
+    {shown} AS shown, {info_key} AS info_key,
+    {metric_name} AS metric_name, {test_name} AS test_name, {test_type} AS test_type, {node_id} AS node_id,
+    {node_type} AS node_type, {test_run_id} AS test_run_id, {ci_job_id} AS ci_job_id, {context_data} AS context_data,
     {project} AS project, {branch} AS branch, {unit} AS unit, {commit_id} AS commit_id, {attempt} AS attempt_text,
-    {benchmark_version} AS benchmark_version, {direction} AS direction, {extra} AS extra
-  FROM opened
+    {benchmark_version} AS benchmark_version, {direction} AS direction, {others} AS others, {is_object} AS is_object
+  FROM {rows}
 ), parsed AS (
-  SELECT *, TRY_CAST(value_text AS DOUBLE) AS value,
-    CASE WHEN attempt_text IS NULL THEN 1 ELSE TRY_CAST(attempt_text AS INTEGER) END AS attempt,
-    CASE WHEN regexp_full_match(time_text, '-?[0-9]+([.][0-9]*)?')
-      THEN TRY(make_timestamp(TRY_CAST(round(TRY_CAST(time_text AS DOUBLE)
-        * CASE WHEN abs(TRY_CAST(time_text AS DOUBLE)) >= 1e11 THEN 1000 ELSE 1000000 END) AS BIGINT)))
-      ELSE TRY_CAST(time_text AS TIMESTAMPTZ) AT TIME ZONE 'UTC' END AS ts,
-    CASE WHEN json_type(described) = 'OBJECT' THEN context_data
-      WHEN context_data IS NOT NULL THEN json_object('context_data', context_data) END AS own_context
+  SELECT *, CASE WHEN attempt_text IS NULL THEN 1 ELSE TRY_CAST(attempt_text AS INTEGER) END AS attempt,
+    CASE WHEN is_object OR context_data IS NULL THEN context_data
+      WHEN trim(context_data) <> '' THEN json_object('context_data', context_data) END AS own_context
   FROM named
 )
-SELECT * EXCLUDE (own_context, described, extra),
-  CASE WHEN extra IS NULL THEN own_context
-    ELSE nullif(json_merge_patch(coalesce(own_context, '{{}}'), extra), '{{}}') END::VARCHAR AS context,
-  CASE WHEN metric_name IS NULL THEN 'no metric'
-    WHEN value_text IS NULL THEN 'no value' WHEN value IS NULL THEN 'bad value'
+SELECT *,
+  CASE WHEN metric_name IS NULL OR trim(metric_name) = '' THEN 'no metric'
+    WHEN value IS NULL THEN CASE WHEN has_value THEN 'bad value' ELSE 'no value' END
     WHEN NOT isfinite(value) THEN 'infinite value'
-    WHEN time_text IS NULL THEN 'no time' WHEN ts IS NULL OR NOT isfinite(ts) THEN 'bad time'
-    WHEN attempt IS NULL OR attempt < 1 THEN 'bad attempt' END AS problem
+    WHEN ts IS NULL THEN CASE WHEN has_time THEN 'bad time' ELSE 'no time' END
+    WHEN NOT isfinite(ts) THEN 'bad time'
+    WHEN attempt IS NULL OR attempt < 1 THEN 'bad attempt'
+    WHEN is_object AND NOT json_valid(context_data) THEN 'bad context' END AS problem
 FROM parsed
 """
 
 _REJECTED = """
-SELECT row, problem, concat_ws(', ', time_text, metric_name, value_text, attempt_text, test_name, node_id)
-FROM typed WHERE problem IS NOT NULL ORDER BY row
+SELECT line, problem, shown FROM ({typed}) WHERE problem IS NOT NULL ORDER BY line
 """
 
 _NOT_ISO = "write ISO 8601 such as 2026-09-10T06:00:00Z, or epoch seconds"
@@ -258,33 +607,50 @@ _PROBLEMS: dict[str, tuple[str, tuple[Reason, str]]] = {
     "no time": ("timestamp", ("missing_time", f"no time; {_NOT_ISO}")),
     "bad time": ("timestamp", ("bad_time", f"not a time; {_NOT_ISO}")),
     "bad attempt": ("attempt", ("wrong_type", "not a whole number from 1; count attempts from 1, or leave it out")),
+    "bad context": (
+        "context_data",
+        ("wrong_type", "not a whole JSON object; correct it, since it may say which branch and unit this is"),
+    ),
 }
 
 # Without a run id, rows of one time, place and job are one run; a metric that it has twice makes it two.
-_ACCEPTED = """
-WITH good AS (
-  SELECT *, concat_ws(chr(31), ts, coalesce(test_name, chr(30)), coalesce(test_type, chr(30)),
-    coalesce(benchmark_version, chr(30)), coalesce(node_id, chr(30)), coalesce(node_type, chr(30)),
-    coalesce(branch, chr(30)), coalesce(commit_id, chr(30)), coalesce(ci_job_id, chr(30))) AS place
-  FROM typed WHERE problem IS NULL
-), keyed AS (
-  SELECT *, test_run_id AS run_key FROM good WHERE test_run_id IS NOT NULL
-  UNION ALL
-  SELECT *, md5(place) || '#' || row_number() OVER (PARTITION BY place, project, attempt, metric_name, unit
-    ORDER BY value) FROM good WHERE test_run_id IS NULL
+_PLACE = """concat_ws(chr(31), ts, coalesce(trim(test_name), chr(30)), coalesce(trim(test_type), chr(30)),
+    coalesce(benchmark_version, chr(30)), coalesce(trim(node_id), chr(30)), coalesce(trim(node_type), chr(30)),
+    coalesce(branch, chr(30)), coalesce(commit_id, chr(30)), coalesce(ci_job_id, chr(30)))"""
+_WITHOUT_RUN = "SELECT count(*) FROM ({typed}) WHERE test_run_id IS NULL OR trim(test_run_id) = ''"
+_REPEATED = """
+CREATE TEMP TABLE repeated_rows AS
+WITH places AS (
+  SELECT row, value, hash({place}, project, attempt, metric_name, unit) AS place FROM ({typed})
+  WHERE problem IS NULL AND (test_run_id IS NULL OR trim(test_run_id) = '')
 )
-SELECT $place || row AS location, ts, 'result' AS time_source, coalesce(project, 'default') AS project,
-  k.metric_name AS metric, u.canonical AS unit, value * u.factor AS value, value AS raw_value, u.raw_unit, run_key,
-  attempt, test_name, test_type, benchmark_version, node_id, node_type, branch, commit_id, ci_job_id,
-  NULL::VARCHAR AS run_url, CASE WHEN list_contains($directions::VARCHAR[], direction) THEN direction END AS direction,
-  NULL::DOUBLE AS spread, NULL::DOUBLE[] AS replicates, NULL::VARCHAR AS tags, context
-FROM keyed k JOIN units u ON u.metric_name = k.metric_name AND u.written IS NOT DISTINCT FROM k.unit
+SELECT row, row_number() OVER (PARTITION BY place ORDER BY value, row) AS ordinal
+FROM places SEMI JOIN (SELECT place FROM places GROUP BY place HAVING count(*) > 1) USING (place)
+QUALIFY ordinal > 1
+"""
+_OWN_OR_DERIVED = """CASE WHEN trim(test_run_id) <> '' THEN test_run_id
+  ELSE md5({place}) || '#' || coalesce((SELECT r.ordinal FROM repeated_rows r WHERE r.row = t.row), 1) END"""
+
+_AS_MEASUREMENTS = """
+SELECT row, info_key, {place} || line AS location, metric_name AS metric, value AS raw_value, unit AS raw_unit, ts,
+  'result' AS time_source, project, {run_key} AS run_key, attempt, test_name, test_type, benchmark_version, node_id,
+  node_type, branch, commit_id, ci_job_id, NULL :: VARCHAR AS run_url,
+  CASE WHEN direction IN ({directions}) THEN direction END AS direction, NULL :: DOUBLE AS raw_spread,
+  NULL :: DOUBLE[] AS raw_replicates, NULL :: VARCHAR AS tags,
+  CASE WHEN others IS NULL THEN own_context
+    ELSE nullif(json_merge_patch(coalesce(own_context, '{{}}'), others), '{{}}') END :: VARCHAR AS context
+FROM ({typed}) t
+"""
+_ACCEPTED = """
+WHERE metric_name IS NOT NULL AND trim(metric_name) <> '' AND isfinite(value) AND isfinite(t.ts) AND t.attempt >= 1
+  AND NOT coalesce(is_object AND NOT json_valid(context_data), false)
 """
 
 
-PARQUET = Format("long-table-parquet", _is_parquet, _read_parquet)
-JSON_LINES = Format("long-table-jsonl", _is_json_lines, _read_json_lines)
-CSV = Format("long-table-csv", _is_csv, _read_csv)
+PARQUET = Format("long-table-parquet", _is_parquet, _reader(_scan_parquet), scan=_scan_parquet)
+ARROW = Format("long-table-arrow", _is_arrow, _reader(_scan_arrow), scan=_scan_arrow)
+JSON_LINES = Format("long-table-jsonl", _is_json_lines, _reader(_scan_json_lines), scan=_scan_json_lines)
+CSV = Format("long-table-csv", _is_csv, _reader(_scan_csv), scan=_scan_csv)
 
 
 def write_parquet(table: pa.Table, file: Path) -> None:

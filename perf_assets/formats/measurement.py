@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, fields
-from datetime import UTC, datetime
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, tzinfo
+from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import pyarrow as pa
 
-from perf_assets.catalog import Catalog, Direction
+from perf_assets.catalog import Catalog, Direction, canonical_unit
+from perf_assets.formats.head import Head
 
-TimeSource = Literal["result", "commit", "receipt"]
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+TimeSource = Literal["result", "commit", "run", "receipt"]
 
 Reason = Literal[
     "unknown_format",
     "unreadable",
     "truncated",
+    "unsafe",
     "wrong_type",
     "missing_identity",
     "missing_value",
@@ -29,9 +37,13 @@ Reason = Literal[
     "impossible_value",
     "unit_conflict",
     "time_out_of_range",
+    "too_many_new_series",
     "duplicate_with_different_value",
 ]
 """Why a row went to quarantine."""
+
+Outcome = Literal["failed", "errored", "skipped", "idle"]
+"""What became of a result that was read and is no performance value: it is counted, and is not in quarantine."""
 
 
 class FormatError(ValueError):
@@ -47,21 +59,22 @@ class FormatError(ValueError):
 class Measurement:
     """One value of one metric in one run, as a format read it. Identity is worked out where it is stored.
 
-    `location` is the place inside the file. `ts` is naive UTC. `value` is in `unit` (canonical); `raw_value` and
-    `raw_unit` are as written. `run_key` and `attempt` identify the run within `project`. `tags` and `context` are
-    JSON objects as text: tags may become identity, context explains.
+    `location` is the place inside the file. `raw_value`, `raw_spread` (standard deviation, or the half width that the
+    format reports) and `raw_replicates` (single repetitions) are in `raw_unit`, as written; they are converted later.
+    `ts` is naive UTC, from the clock that `time_source` names. `run_key` and `attempt` identify the run within
+    `project`. None is what the file does not say: what came with the file fills it, then a default (project `default`,
+    the file itself as run, the time of receipt). `tags` and `context` are JSON objects as text: tags may become
+    identity, context explains.
     """
 
     location: str
-    ts: datetime
-    time_source: TimeSource
-    project: str
     metric: str
-    unit: str
-    value: float
     raw_value: float
     raw_unit: str
-    run_key: str
+    ts: datetime | None = None
+    time_source: TimeSource = "result"
+    project: str | None = None
+    run_key: str | None = None
     attempt: int = 1
     test_name: str | None = None
     test_type: str | None = None
@@ -73,8 +86,8 @@ class Measurement:
     ci_job_id: str | None = None
     run_url: str | None = None
     direction: Direction | None = None
-    spread: float | None = None
-    replicates: tuple[float, ...] | None = None
+    raw_spread: float | None = None
+    raw_replicates: tuple[float, ...] | None = None
     tags: str | None = None
     context: str | None = None
 
@@ -82,14 +95,12 @@ class Measurement:
 MEASUREMENTS = pa.schema(
     [
         ("location", pa.string()),
+        ("metric", pa.string()),
+        ("raw_value", pa.float64()),
+        ("raw_unit", pa.string()),
         ("ts", pa.timestamp("us")),
         ("time_source", pa.string()),
         ("project", pa.string()),
-        ("metric", pa.string()),
-        ("unit", pa.string()),
-        ("value", pa.float64()),
-        ("raw_value", pa.float64()),
-        ("raw_unit", pa.string()),
         ("run_key", pa.string()),
         ("attempt", pa.int32()),
         ("test_name", pa.string()),
@@ -102,13 +113,13 @@ MEASUREMENTS = pa.schema(
         ("ci_job_id", pa.string()),
         ("run_url", pa.string()),
         ("direction", pa.string()),
-        ("spread", pa.float64()),
-        ("replicates", pa.list_(pa.float64())),
+        ("raw_spread", pa.float64()),
+        ("raw_replicates", pa.list_(pa.float64())),
         ("tags", pa.string()),
         ("context", pa.string()),
     ]
 )
-"""The columns of Measurement, as an Arrow table."""
+"""The columns of a chunk: those of Measurement. A null `raw_unit` is that of the metric in the catalogue."""
 
 
 @dataclass(frozen=True)
@@ -122,38 +133,112 @@ class Rejection:
     fragment: str
 
 
+class Omission(NamedTuple):
+    """A result that is whole and measured no performance, such as a failed test."""
+
+    outcome: Outcome
+
+
+Result = Measurement | Rejection | Omission
+
+
 @dataclass(frozen=True)
 class Chunk:
-    """A part of a file, read: an Arrow table of schema MEASUREMENTS, and what was rejected beside it."""
+    """A part of a file, read: an Arrow table of schema MEASUREMENTS, what was rejected beside it, and how many results
+    are no performance values, by outcome.
+    """
 
     measurements: pa.Table
     rejections: tuple[Rejection, ...] = ()
+    omitted: Mapping[Outcome, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Input:
-    """A file to read. `received_at` (naive UTC) is the time of measurements that carry none."""
+    """A file to read. `received_at` (naive UTC) is the time of measurements that carry none, `zone` that of times that
+    name none. `companions` are the files that describe this one, under the names its format gives them.
+    """
 
     path: Path
     name: str
     received_at: datetime
     catalog: Catalog
+    zone: tzinfo = UTC
+    companions: Mapping[str, Path] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Scan:
+    """A file that is a table already, as SQL of one DuckDB connection: nothing of it passes through Python.
+
+    `rows` is what stands behind FROM and gives the raw rows, each with its number in the column `row`. `accepted` is a
+    SELECT of `row`, the columns of MEASUREMENTS and `info_key`, a hash of what describes their runs, of all rows but
+    those of which nothing can be made, which `rejections` reads. `typed` is the same of some raw rows that were
+    accepted. `broken` are places in the file that are no row at all.
+    """
+
+    rows: str
+    accepted: str
+    typed: Callable[[str], str]
+    broken: tuple[Rejection, ...]
+    rejections: Callable[[], Iterator[Rejection]]
 
 
 @dataclass(frozen=True)
 class Format:
-    """A result format. `recognises(head, name)` sees the first 64 KiB and the file's name."""
+    """A result format. `recognises` sees the beginning of a file, `read` gives all of it.
+
+    `companions` are paths of files that describe one of this format, relative to its folder, by the name under which
+    `read` finds them. `is_part` tells the files of a folder that only describe others and hold no results of their own.
+    `scan` is a faster way to read the same, which may keep files in the folder it is given.
+    """
 
     name: str
-    recognises: Callable[[bytes, str], bool]
+    recognises: Callable[[Head], bool]
     read: Callable[[Input], Iterator[Chunk]]
+    companions: Mapping[str, str] = field(default_factory=dict)
+    is_part: Callable[[Path], bool] = lambda _: False
+    scan: Callable[[DuckDBPyConnection, Input, Path], Scan] | None = None
 
 
-def as_chunk(measurements: Iterable[Measurement], rejections: Iterable[Rejection] = ()) -> Chunk:
-    """A Chunk from single measurements, for formats that are read object by object."""
-    rows = list(measurements)
-    columns = {field.name: [getattr(row, field.name) for row in rows] for field in fields(Measurement)}
-    return Chunk(pa.table({name: columns[name] for name in MEASUREMENTS.names}, schema=MEASUREMENTS), tuple(rejections))
+_ROWS_IN_A_CHUNK = 20_000
+_TEXT_IN_A_CHUNK = 1 << 25
+"""Characters: what describes a run is written with each of its rows."""
+
+
+def chunked(results: Iterable[Result]) -> Iterator[Chunk]:
+    """Chunks of single results, for formats that are read object by object; at least one."""
+    measurements: list[Measurement] = []
+    rejections: list[Rejection] = []
+    omitted: Counter[Outcome] = Counter()
+    text = 0
+    for result in results:
+        text += _length_of(result)
+        if isinstance(result, Measurement):
+            measurements.append(result)
+        elif isinstance(result, Rejection):
+            rejections.append(result)
+        else:
+            omitted[result.outcome] += 1
+        if len(measurements) + len(rejections) >= _ROWS_IN_A_CHUNK or text >= _TEXT_IN_A_CHUNK:
+            yield Chunk(as_table(measurements), tuple(rejections), dict(omitted))
+            measurements, rejections, omitted, text = [], [], Counter(), 0
+    yield Chunk(as_table(measurements), tuple(rejections), dict(omitted))
+
+
+def _length_of(result: Result) -> int:
+    if isinstance(result, Measurement):
+        return len(result.location) + len(result.tags or "") + len(result.context or "")
+    return len(result.location) + len(result.message) if isinstance(result, Rejection) else 0
+
+
+def as_table(measurements: Sequence[Measurement]) -> pa.Table:
+    """An Arrow table of schema MEASUREMENTS."""
+    columns = {name: [getattr(row, name) for row in measurements] for name in MEASUREMENTS.names}
+    for column in MEASUREMENTS:
+        if column.type == pa.string():
+            columns[column.name] = [text if text is None else storable(text) for text in columns[column.name]]
+    return pa.table(columns, schema=MEASUREMENTS)
 
 
 class Problem(NamedTuple):
@@ -165,37 +250,109 @@ class Problem(NamedTuple):
 
 def rejection(location: str, field: str, problem: Problem, value: object) -> Rejection:
     """A Rejection for the object at `location`, with a sentence that names place, field and remedy."""
-    place = f"{location}.{field}" if field else location
+    place = f"{location}.{field}" if field and location else location or field
     message = f"{place}: {problem.expectation}; correct it and send it again"
-    return Rejection(storable(location), field, problem.reason, storable(message), fragment_of(value))
+    return Rejection(storable(location), storable(field), problem.reason, storable(message), fragment_of(value))
+
+
+_LONGEST_FRAGMENT = 500
 
 
 def fragment_of(value: object) -> str:
     """The first 500 characters of what was rejected."""
-    return storable((value if isinstance(value, str) else repr(value))[:500])
+    if isinstance(value, str):
+        return storable(value[:_LONGEST_FRAGMENT])
+    # A large object can be rejected for each of its members, so no more of it is written than is kept.
+    fragment = ""
+    for piece in _written(value):
+        fragment += piece
+        if len(fragment) >= _LONGEST_FRAGMENT:
+            break
+    return storable(fragment[:_LONGEST_FRAGMENT])
+
+
+def _written(value: object) -> Iterator[str]:
+    """`repr(value)` in pieces."""
+    if isinstance(value, dict):
+        yield "{"
+        for number, (key, member) in enumerate(value.items()):
+            yield f"{', ' if number else ''}{key!r}: "
+            yield from _written(member)
+        yield "}"
+    elif isinstance(value, list):
+        yield "["
+        for number, element in enumerate(value):
+            yield ", " if number else ""
+            yield from _written(element)
+        yield "]"
+    else:
+        yield repr(value[:_LONGEST_FRAGMENT] if isinstance(value, str) else value)
 
 
 def storable(text: str) -> str:
     """`text` with a replacement character for what UTF-8 cannot hold."""
-    return text.encode(errors="replace").decode()
+    return text if text.isascii() else text.encode(errors="replace").decode()
+
+
+LONGEST_NAME = 1_000
 
 
 def read_text(value: object) -> str | None:
     """`value` if it is text that UTF-8 can hold and is not blank, else None."""
     if not isinstance(value, str) or not value.strip():
         return None
-    return value if storable(value) == value else None
+    return value if value.isascii() or storable(value) == value else None
+
+
+def read_name(value: object) -> str | Problem:
+    """A name that identifies something: text of at most LONGEST_NAME characters of any script."""
+    name = read_text(value)
+    if name is None:
+        return Problem("missing_identity", "expected a name as text in UTF-8")
+    if len(name) > LONGEST_NAME:
+        return Problem("missing_identity", f"a name has at most {LONGEST_NAME:,} characters, this one {len(name):,}")
+    return name.strip()
 
 
 def read_number(value: object) -> float | Problem:
     """`value` as a finite number; text and truth values are none."""
+    if value is None:
+        return Problem("missing_value", "no value")
     if isinstance(value, bool) or not isinstance(value, int | float):
         return Problem("wrong_type", "expected a number")
+    return _finite(value)
+
+
+def read_number_text(value: str | None) -> float | Problem:
+    """A number written as text, with a point for decimals; blank text is a missing value."""
+    if value is None or not value.strip():
+        return Problem("missing_value", "no value")
+    try:
+        return _finite(float(value))
+    except ValueError:
+        return Problem("wrong_type", "expected a number")
+
+
+def _finite(value: float) -> float | Problem:
     try:
         number = float(value)
     except OverflowError:
         number = math.inf
     return number if math.isfinite(number) else Problem("not_finite", "expected a finite number")
+
+
+def numbers_in(value: object) -> tuple[float, ...] | None:
+    """A list of finite numbers, of at least two; None for anything else."""
+    if not isinstance(value, list) or len(value) < 2:
+        return None
+    numbers = [read_number(element) for element in value]
+    return tuple(n for n in numbers if isinstance(n, float)) if all(isinstance(n, float) for n in numbers) else None
+
+
+def number_or_none(value: object) -> float | None:
+    """`value` where it is a finite number; for what is kept beside the value, such as its spread."""
+    number = read_number(value)
+    return None if isinstance(number, Problem) else number
 
 
 def read_attempt(value: object) -> int | Problem:
@@ -207,7 +364,12 @@ def read_attempt(value: object) -> int | Problem:
     return value
 
 
-def as_json(members: dict[str, object]) -> str:
+def as_object(value: object) -> dict[str, Any]:
+    """`value` if it is a JSON object, else an empty one; for descriptions that may be left out."""
+    return value if isinstance(value, dict) else {}
+
+
+def as_json(members: Mapping[str, object]) -> str:
     """`members` as a JSON object; NaN and infinities, which JSON lacks, become text."""
     try:
         text = json.dumps(members, sort_keys=True, allow_nan=False, ensure_ascii=False)
@@ -217,20 +379,61 @@ def as_json(members: dict[str, object]) -> str:
     return storable(text)
 
 
-def parse_time(value: object) -> datetime | None:
-    """Naive UTC time from ISO 8601 text (naive is UTC), or from epoch seconds or milliseconds; None if it is neither.
+def described(members: Mapping[str, object]) -> str | None:
+    """The members that have a value, as a JSON object; None without any."""
+    told = {name: value for name, value in members.items() if value not in (None, "", [], {})}
+    return as_json(told) if told else None
 
-    Numbers of at least 1e11 are milliseconds (as seconds they would lie after the year 5000).
+
+def with_parameters(name: str, parameters: Mapping[str, object]) -> str:
+    """The name of one case of a benchmark: `sort[n=10,kind=quick]`, in the order the file has."""
+    if not parameters:
+        return name
+    return f"{name}[{','.join(f'{key}={value}' for key, value in parameters.items())}]"
+
+
+def digest_of(*parts: object) -> str:
+    """A run key for a format without one: a hash of what makes the run."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:24]
+
+
+_METRIC_OF_UNIT = {
+    "s": "benchmark_time",
+    "1/s": "benchmark_throughput",
+    "By": "benchmark_memory",
+    "By/s": "benchmark_data_rate",
+}
+
+
+def benchmark_metric(raw_unit: str) -> str:
+    """The metric of a benchmark that names only a unit: time, throughput, memory, data rate or value."""
+    return _METRIC_OF_UNIT.get(canonical_unit(raw_unit).unit, "benchmark_value")
+
+
+def parse_time(value: object, zone: tzinfo = UTC) -> datetime | None:
+    """Naive UTC time from ISO 8601 or RFC 2822 text (in `zone` where it names none), or from epoch seconds,
+    milliseconds, microseconds or nanoseconds; None if it is neither.
+
+    Numbers of at least 1e11 are milliseconds (as seconds they would lie after the year 5000), from 1e14 on
+    microseconds, from 1e17 on nanoseconds.
     """
     try:
         if isinstance(value, bool):
             return None
         if isinstance(value, int | float):
-            seconds = value / 1000 if abs(value) >= 1e11 else value
-            return datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None)
+            size = abs(value)
+            unit = 1 if size < 1e11 else 1e3 if size < 1e14 else 1e6 if size < 1e17 else 1e9
+            return datetime.fromtimestamp(value / unit, UTC).replace(tzinfo=None)
         if isinstance(value, str):
-            parsed = datetime.fromisoformat(value.strip())
-            return parsed.astimezone(UTC).replace(tzinfo=None) if parsed.tzinfo else parsed
+            parsed = _parse_text(value.strip())
+            return (parsed if parsed.tzinfo else parsed.replace(tzinfo=zone)).astimezone(UTC).replace(tzinfo=None)
     except (ValueError, OverflowError, OSError):
         return None
     return None
+
+
+def _parse_text(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return parsedate_to_datetime(text)

@@ -1,36 +1,69 @@
-"""Which format a file has, told from its content."""
+"""Which format a file has, told from its content.
+
+Formats are found through the entry points of the group `perf_assets.formats`, each the Format itself: a package of
+one's own that declares one is asked as well, before those of the product, so that it may know a file better.
+"""
 
 from __future__ import annotations
 
-from perf_assets.formats import github_action_benchmark, long_table, scenario_runs
+from functools import cache
+from importlib.metadata import entry_points
+from pathlib import Path
+
+from perf_assets.formats.head import HEAD_BYTES, Head
 from perf_assets.formats.measurement import Format, FormatError, Input
 
-HEAD_BYTES = 1 << 16
+GROUP = "perf_assets.formats"
+_OWN = "perf_assets.formats."
 
-FORMATS: tuple[Format, ...] = (
-    github_action_benchmark.FORMAT,
-    scenario_runs.FORMAT,
-    long_table.PARQUET,
-    long_table.JSON_LINES,
-    long_table.CSV,
-)
+
+class FormatPluginError(ValueError):
+    """An entry point that gives no Format; the message names it."""
+
+
+@cache
+def formats() -> tuple[Format, ...]:
+    """All formats, in the order in which they are asked. Raises FormatPluginError."""
+    found = sorted(entry_points(group=GROUP), key=lambda point: (point.value.startswith(_OWN), point.name))
+    return tuple(_loaded(point.name, point.value, point.load) for point in found)
+
+
+def _loaded(name: str, value: str, load: object) -> Format:
+    assert callable(load)
+    try:
+        loaded = load()
+    except (ImportError, AttributeError) as error:
+        raise FormatPluginError(
+            f"entry point {name} = {value} of group {GROUP} cannot be loaded ({error}); repair or uninstall its package"
+        ) from error
+    if not isinstance(loaded, Format):
+        raise FormatPluginError(
+            f"entry point {name} = {value} of group {GROUP} is no Format but {type(loaded).__name__}; "
+            "see docs/formats.md"
+        )
+    return loaded
+
+
+def head_of(file: Path, name: str) -> Head:
+    with file.open("rb") as source:
+        return Head(source.read(HEAD_BYTES), name)
 
 
 def recognise(source: Input) -> Format:
     """The format of `source`; FormatError (reason `unknown_format`) if none of them knows it."""
-    with source.path.open("rb") as file:
-        head = file.read(HEAD_BYTES)
-    if not head.strip(b"\xef\xbb\xbf \t\r\n"):
+    head = head_of(source.path, source.name)
+    if not head.text:
         raise FormatError("unknown_format", f"{source.name}: the file is empty; send it again")
-    for candidate in FORMATS:
-        if candidate.recognises(head, source.name):
+    for candidate in formats():
+        if candidate.recognises(head):
             return candidate
-    known = ", ".join(candidate.name for candidate in FORMATS)
     raise FormatError(
-        "unknown_format", f"{source.name}: the content is of no known format (known: {known}); see docs/results.md"
+        "unknown_format",
+        f"{source.name}: the content is of none of the {len(formats())} known formats; docs/formats.md says how each "
+        "is told, and how to add one",
     )
 
 
 def format_named(name: str) -> Format:
     """The format called `name`; KeyError if there is none."""
-    return {candidate.name: candidate for candidate in FORMATS}[name]
+    return {candidate.name: candidate for candidate in formats()}[name]

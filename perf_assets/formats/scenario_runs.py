@@ -9,28 +9,26 @@ so that the same answer read twice is the same runs. All other fields are kept a
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime
 from typing import NamedTuple
 
-from perf_assets.formats.json_stream import damage_rejection, read_characters, read_json
+from perf_assets.formats.head import Head
+from perf_assets.formats.json_records import Record, read_documents
 from perf_assets.formats.measurement import (
     Chunk,
     Format,
-    FormatError,
     Input,
     Measurement,
     Problem,
     Rejection,
-    TimeSource,
-    as_chunk,
     as_json,
+    chunked,
+    digest_of,
     parse_time,
     read_attempt,
+    read_name,
     read_number,
     read_text,
     rejection,
@@ -43,145 +41,95 @@ class _Field(NamedTuple):
     name: str
     metric: str
     unit: str
-    raw_unit: str
-    factor: float
     zero_is_missing: bool
 
 
 _FIELDS = (
-    _Field("overmindDurationMs", "scenario_duration", "s", "ms", 1e-3, True),
-    _Field("blastRadiusNodes", "blast_radius_nodes", "{node}", "{node}", 1.0, True),
-    _Field("blastRadiusEdges", "blast_radius_edges", "{edge}", "{edge}", 1.0, True),
-    _Field("observations", "observations", "{observation}", "{observation}", 1.0, False),
-    _Field("riskCount", "risk_count", "{risk}", "{risk}", 1.0, False),
+    _Field("overmindDurationMs", "scenario_duration", "ms", True),
+    _Field("blastRadiusNodes", "blast_radius_nodes", "{node}", True),
+    _Field("blastRadiusEdges", "blast_radius_edges", "{edge}", True),
+    _Field("observations", "observations", "{observation}", False),
+    _Field("riskCount", "risk_count", "{risk}", False),
 )
 _TIME_FIELDS = ("timestamp", "startedAt", "started_at", "createdAt", "created_at", "completedAt", "time", "date")
 _ATTEMPT_FIELDS = ("attempt", "runAttempt", "run_attempt")
+_NO_RUNS = re.compile(r'\[\s*\]\s*$|\{\s*"results"\s*:\s*\[\s*\]')
 
 
-_NO_RUNS = re.compile(rb'\[\s*\]|\{\s*"results"\s*:\s*\[\s*\]')
-
-
-class _Run(NamedTuple):
-    """What the measurements of one run have in common."""
-
-    place: str
-    ts: datetime
-    time_source: TimeSource
-    run_key: str
-    attempt: int
-    scenario: str
-    url: str | None
-    context: str
-
-
-def _recognises(head: bytes, name: str) -> bool:
-    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
-    if text[:1] not in (b"[", b"{"):
-        return False
-    named = b'"scenario"' in head and any(f'"{field.name}"'.encode() in head for field in _FIELDS)
-    return named or _NO_RUNS.match(text) is not None
+def _recognises(head: Head) -> bool:
+    if any(head.has(f"{place}scenario") for place in ("results[].", "[].")):
+        return any(head.has(place + field.name) for place in ("results[].", "[].") for field in _FIELDS)
+    return _NO_RUNS.match(head.text) is not None
 
 
 def _read(source: Input) -> Iterator[Chunk]:
-    text = read_characters(source.path).rstrip()
+    return chunked(_results(source))
+
+
+def _results(source: Input) -> Iterator[Measurement | Rejection]:
     seen: Counter[str] = Counter()
-    position, page = 0, 0
-    while position < len(text):
-        answer, position, damage = read_json(text, position)
-        runs = answer.get("results") if isinstance(answer, dict) else answer
-        place = ".".join([f"page[{page}]"] * (page > 0) + ["results"] * isinstance(answer, dict))
-        if isinstance(runs, list):
-            if damage is not None and damage.path.startswith(
-                f"{'results' * isinstance(answer, dict)}[{len(runs) - 1}]"
-            ):
-                runs.pop()  # Half a run would be another run.
-            yield _runs(source, place, runs, seen)
-        elif damage is None:
-            expected = 'expected a list of runs or {"results": [...]}'
-            if page == 0:
-                raise FormatError("wrong_type", f"{source.name}, {place or 'whole file'}: {expected}", place)
-            yield as_chunk([], [rejection(f"page[{page}]", "", Problem("wrong_type", expected), answer)])
-        if damage is not None:
-            yield as_chunk([], [damage_rejection(source.name, text, f"page[{page}]." if page else "", damage)])
-            return
-        page += 1
-
-
-def _runs(source: Input, place: str, runs: list[object], seen: Counter[str]) -> Chunk:
-    measurements: list[Measurement] = []
-    rejections: list[Rejection] = []
-    for index, fields in enumerate(runs):
-        where = f"{place}[{index}]"
-        if not isinstance(fields, dict):
-            rejections.append(rejection(where, "", Problem("wrong_type", "expected an object"), fields))
-            continue
-        run = _run(source, where, fields, seen)
-        if isinstance(run, Rejection):
-            rejections.append(run)
-            continue
-        for result in _results(run, fields):
-            if isinstance(result, Measurement):
-                measurements.append(result)
+    for document in read_documents(source.path, source.name, "[]", "results[]"):
+        for record in document.records:
+            if isinstance(record, Rejection):
+                yield record
             else:
-                rejections.append(result)
-    return as_chunk(measurements, rejections)
+                yield from _run(source, record, seen)
 
 
-def _run(source: Input, where: str, fields: dict[str, object], seen: Counter[str]) -> _Run | Rejection:
-    scenario = read_text(fields.get("scenario"))
-    if scenario is None:
-        problem = Problem("missing_identity", "a run needs its scenario's name in UTF-8")
-        return rejection(where, "scenario", problem, fields)
+def _run(source: Input, record: Record, seen: Counter[str]) -> Iterator[Measurement | Rejection]:
+    fields = record.value
+    if not isinstance(fields, dict):
+        yield rejection(record.path, "", Problem("wrong_type", "expected an object"), fields)
+        return
+    scenario = read_name(fields.get("scenario"))
+    if isinstance(scenario, Problem):
+        yield rejection(record.path, "scenario", scenario, fields)
+        return
     own_time = next((fields[name] for name in _TIME_FIELDS if fields.get(name) not in (None, "", 0)), None)
-    ts = source.received_at if own_time is None else parse_time(own_time)
-    if ts is None:
-        return rejection(where, "timestamp", Problem("bad_time", "expected ISO 8601 or epoch time"), fields)
+    ts = None if own_time is None else parse_time(own_time, source.zone)
+    if own_time is not None and ts is None:
+        yield rejection(record.path, "timestamp", Problem("bad_time", "expected ISO 8601 or epoch time"), fields)
+        return
     attempt_field = next((name for name in _ATTEMPT_FIELDS if fields.get(name) is not None), _ATTEMPT_FIELDS[0])
     attempt = read_attempt(fields.get(attempt_field))
     if isinstance(attempt, Problem):
-        return rejection(where, attempt_field, attempt, fields)
+        yield rejection(record.path, attempt_field, attempt, fields)
+        return
     measured = {field.name for field in _FIELDS}
-    return _Run(
-        place=where,
-        ts=ts,
-        time_source="receipt" if own_time is None else "result",
-        run_key=_run_key(fields, seen),
-        attempt=attempt,
-        scenario=scenario,
-        url=read_text(fields.get("workflowRunUrl")),
-        context=as_json({key: value for key, value in fields.items() if key not in measured}),
-    )
-
-
-def _results(run: _Run, fields: dict[str, object]) -> Iterator[Measurement | Rejection]:
+    context = as_json({key: value for key, value in fields.items() if key not in measured})
+    run_key = _run_key(fields, seen)
     for field in _FIELDS:
-        value = fields.get(field.name)
-        if value is None:
-            continue
-        number = read_number(value)
-        if not isinstance(number, Problem) and number < 0:
-            number = Problem("impossible_value", "a count or duration cannot be negative")
+        number = _value(fields, field)
         if isinstance(number, Problem):
-            yield rejection(run.place, field.name, number, fields)
-        elif number != 0 or not field.zero_is_missing:
+            yield rejection(record.path, field.name, number, fields)
+        elif number is not None:
             yield Measurement(
-                location=f"{run.place}.{field.name}",
-                ts=run.ts,
-                time_source=run.time_source,
-                project=PROJECT,
+                location=f"{record.path}.{field.name}",
                 metric=field.metric,
-                unit=field.unit,
-                value=number * field.factor,
                 raw_value=number,
-                raw_unit=field.raw_unit,
-                run_key=run.run_key,
-                attempt=run.attempt,
-                test_name=run.scenario,
+                raw_unit=field.unit,
+                ts=ts,
+                project=PROJECT,
+                run_key=run_key,
+                attempt=attempt,
+                test_name=scenario,
                 test_type="scenario",
-                run_url=run.url,
-                context=run.context,
+                run_url=read_text(fields.get("workflowRunUrl")),
+                context=context,
             )
+
+
+def _value(fields: dict[str, object], field: _Field) -> float | Problem | None:
+    """The number in a field; None where nothing was measured."""
+    value = fields.get(field.name)
+    if value is None:
+        return None
+    number = read_number(value)
+    if isinstance(number, Problem):
+        return number
+    if number < 0:
+        return Problem("impossible_value", "a count or duration cannot be negative")
+    return None if number == 0 and field.zero_is_missing else number
 
 
 def _run_key(fields: dict[str, object], seen: Counter[str]) -> str:
@@ -189,7 +137,7 @@ def _run_key(fields: dict[str, object], seen: Counter[str]) -> str:
     run_id = read_text(str(own)) if isinstance(own, str | int) and not isinstance(own, bool) else None
     if run_id is not None:
         return run_id
-    digest = hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:24]
+    digest = digest_of(fields)
     seen[digest] += 1
     return f"{digest}#{seen[digest]}"
 

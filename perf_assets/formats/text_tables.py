@@ -1,4 +1,4 @@
-"""CSV and JSON Lines as columns of text, each row with the line it begins on, and the lines that are no row.
+"""CSV and JSON Lines row by row, each with the line it begins on, and the lines that are no row.
 
 Belongs here: where a row begins and ends. Does not belong here: what its fields mean.
 """
@@ -6,16 +6,22 @@ Belongs here: where a row begins and ends. Does not belong here: what its fields
 from __future__ import annotations
 
 import csv
-import io
 import json
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
 
-import pyarrow as pa
-
+from perf_assets.formats.json_records import read_json
 from perf_assets.formats.measurement import FormatError, Reason, as_json, fragment_of, storable
+from perf_assets.formats.text import read_lines
 
+MOST_COLUMNS = 1_000
+"""What a query over a table costs grows with the square of their number."""
 _DELIMITERS = ",;\t|"
+_LINES_IN_A_RECORD = 200
+"""More are a quotation mark that is never closed."""
 
 
 @dataclass(frozen=True)
@@ -29,107 +35,131 @@ class BrokenLine:
 
 
 @dataclass(frozen=True)
-class TextTable:
-    """`columns` are of type string, `lines` (int64) says where each row begins; names are unique."""
+class Header:
+    """The header of a CSV table: unique names, the sign between fields, the line it stands on."""
 
     names: tuple[str, ...]
-    columns: tuple[pa.Array, ...]
-    lines: pa.Array
-    broken: tuple[BrokenLine, ...]
+    delimiter: str
+    line: int
 
 
-def read_csv(content: bytes, name: str) -> TextTable:
-    """A table with a header, its fields between commas, semicolons, tabs or bars, whichever the header has most of.
+class Row(NamedTuple):
+    """A row of a table: the line it begins on, and its fields."""
 
-    Raises FormatError where the header cannot be read.
+    line: int
+    fields: Sequence[str | None]
+
+
+def read_header(file: Path, name: str) -> Header:
+    """The first line that is not blank; between its fields stands the comma, semicolon, tab or bar that it has most of.
+
+    Raises FormatError where it cannot be read.
     """
-    lines = _lines(content)
-    start = next((number for number, line in enumerate(lines) if line.strip()), len(lines))
-    delimiter = max(_DELIMITERS, key="".join(lines[start : start + 1]).count)
+    number, line = next(((number, line) for number, line in read_lines(file) if line.strip()), (1, ""))
+    delimiter = max(_DELIMITERS, key=line.count)
     try:
-        header = next(csv.reader(lines[start : start + 1], delimiter=delimiter, strict=True), [])
+        header = next(csv.reader([line], delimiter=delimiter, strict=True), [])
     except csv.Error as error:
-        raise FormatError("unreadable", f"{name}, line {start + 1}: no header of a CSV table ({error})") from error
-    rows: list[list[str]] = []
-    row_lines: list[int] = []
-    broken: list[BrokenLine] = []
-    for number, found in _records(lines, start + 1, delimiter, len(header)):
-        if isinstance(found, list):
-            rows.append(found)
-            row_lines.append(number + 1)
-        else:
-            broken.append(BrokenLine(number + 1, *found, fragment_of(lines[number].rstrip("\r\n"))))
-    columns = zip(*rows, strict=True) if rows else ((),) * len(header)
-    return TextTable(
-        _unique(header),
-        tuple(pa.array(column, pa.string()) for column in columns),
-        pa.array(row_lines, pa.int64()),
-        tuple(broken),
-    )
+        raise FormatError("unreadable", f"{name}, line {number}: no header of a CSV table ({error})") from error
+    check_width(name, len(header))
+    return Header(_unique(header), delimiter, number)
 
 
-def read_json_lines(content: bytes) -> TextTable:
-    """One object a line; its keys are the columns, values that are no text become JSON."""
-    objects: list[dict[str, object]] = []
-    row_lines: list[int] = []
-    broken: list[BrokenLine] = []
-    for number, line in enumerate(_lines(content), 1):
-        if not line.strip():
-            continue
-        found = _object(line)
-        if isinstance(found, dict):
-            objects.append(found)
-            row_lines.append(number)
-        else:
-            broken.append(BrokenLine(number, *found, fragment_of(line.rstrip("\r\n"))))
-    names = sorted({key for found in objects for key in found})
-    return TextTable(
-        tuple(names),
-        tuple(pa.array([_as_text(found.get(key)) for found in objects], pa.string()) for key in names),
-        pa.array(row_lines, pa.int64()),
-        tuple(broken),
-    )
+def check_width(name: str, columns: int) -> None:
+    """Raises FormatError for a table of more than MOST_COLUMNS."""
+    if columns > MOST_COLUMNS:
+        raise FormatError(
+            "unreadable", f"{name}: {columns:,} columns, of which a table has at most {MOST_COLUMNS:,}; leave some out"
+        )
 
 
-def _lines(content: bytes) -> list[str]:
-    text = content.decode("utf-8", errors="surrogateescape").removeprefix("\ufeff")
-    return list(io.StringIO(text, newline=""))
-
-
-def _records(
-    lines: Sequence[str], start: int, delimiter: str, width: int
-) -> Iterator[tuple[int, list[str] | tuple[Reason, str]]]:
-    """0-based line and fields of each record, or what is wrong with the line; blank lines are left out.
+def read_csv(file: Path, header: Header) -> Iterator[Row | BrokenLine]:
+    """The rows below the header; blank lines are left out.
 
     After a damaged record reading goes on with the line behind its first one: a quotation mark that is never closed
     would otherwise take the good lines behind it along.
     """
-    while start < len(lines):
-        first = start
-        reader = csv.reader((lines[number] for number in range(first, len(lines))), delimiter=delimiter, strict=True)
+    lines = _Lines(file, header.line)
+    width = len(header.names)
+    while True:
+        reader = csv.reader(lines, delimiter=header.delimiter, strict=True)
         try:
             for fields in reader:
-                end = first + reader.line_num
-                if len(fields) != width and any(field.strip() for field in fields):
-                    yield start, ("wrong_type", f"{len(fields)} columns where the header has {width}")
-                    if end - start > 1:
+                begins, record = lines.taken()
+                if len(fields) == width:
+                    yield _storable_row(begins, fields, record)
+                elif any(field.strip() for field in fields):
+                    problem = f"{len(fields)} columns where the header has {width}"
+                    yield BrokenLine(begins, "wrong_type", problem, fragment_of(record[0]))
+                    if len(record) > 1:
+                        lines.give_back(begins, record)
                         break
-                elif len(fields) == width and not _is_storable("".join(fields)):
-                    yield start, ("unreadable", "not UTF-8 text")
-                elif len(fields) == width:
-                    yield start, fields
-                start = end
             else:
                 return
         except csv.Error as error:
-            yield start, ("unreadable", f"no CSV ({error})")
-        start += 1
+            begins, record = lines.taken()
+            yield BrokenLine(begins, "unreadable", f"no CSV ({error})", fragment_of(record[0]))
+            lines.give_back(begins, record)
+
+
+def _storable_row(line: int, fields: list[str], record: Sequence[str]) -> Row | BrokenLine:
+    text = "".join(fields)
+    if text.isascii() or storable(text) == text:
+        return Row(line, fields)
+    return BrokenLine(line, "unreadable", "not UTF-8 text", fragment_of(record[0]))
+
+
+class _Lines:
+    """Lines of a file as csv.reader wants them: those of a record are kept, so that they can be read again."""
+
+    def __init__(self, file: Path, after: int) -> None:
+        self._source = ((number, line) for number, line in read_lines(file) if number > after)
+        self._waiting: deque[tuple[int, str]] = deque()
+        self._record: list[str] = []
+        self._begins = 0
+
+    def __iter__(self) -> _Lines:
+        return self
+
+    def __next__(self) -> str:
+        if len(self._record) >= _LINES_IN_A_RECORD:
+            raise StopIteration
+        number, line = self._waiting.popleft() if self._waiting else next(self._source)
+        if not self._record:
+            self._begins = number
+        self._record.append(line)
+        return line + "\n"
+
+    def taken(self) -> tuple[int, list[str]]:
+        """Number of the first line of the record just read, and its lines."""
+        record, self._record = self._record, []
+        return self._begins, record
+
+    def give_back(self, begins: int, record: Sequence[str]) -> None:
+        """Read the lines of a record again, all but the first."""
+        self._waiting.extendleft(reversed([(begins + place, line) for place, line in enumerate(record)][1:]))
+
+
+def read_json_lines(file: Path, names: Sequence[str]) -> Iterator[Row | BrokenLine]:
+    """One object a line: its members `names` as text (values that are no text become JSON), all others as one JSON
+    object behind them.
+    """
+    known = set(names)
+    for number, line in read_lines(file):
+        if not line.strip():
+            continue
+        found = _object(line)
+        if isinstance(found, dict):
+            others = {key: value for key, value in found.items() if key not in known}
+            yield Row(number, [*(_as_text(found.get(name)) for name in names), as_json(others) if others else None])
+        else:
+            yield BrokenLine(number, *found, fragment_of(line))
 
 
 def _object(line: str) -> dict[str, object] | tuple[Reason, str]:
     try:
-        found = json.loads(line)
-    except (ValueError, RecursionError):
+        found = read_json(line)
+    except ValueError:
         return "unreadable", "not a JSON object, and JSON Lines has one a line"
     if not isinstance(found, dict):
         return "wrong_type", "not a JSON object, and JSON Lines has one a line"

@@ -36,7 +36,7 @@ def parquet(**columns: Any) -> bytes:
 def test_a_row_becomes_a_measurement() -> None:
     (row,) = read((HEADER + GOOD).encode()).rows
     assert (row["location"], row["ts"].isoformat(), row["time_source"]) == ("line 2", "2026-09-10T06:00:00", "result")
-    assert (row["project"], row["metric"], row["unit"], row["value"]) == ("default", "test_execution_time", "s", 4.5)
+    assert (row["project"], row["metric"], row["unit"], row["value"]) == (None, "test_execution_time", "s", 4.5)
     assert (row["test_name"], row["node_id"], row["run_key"], row["attempt"]) == ("login", "n1", "r1", 1)
     assert row["context"] is None
 
@@ -214,6 +214,17 @@ def test_a_missing_column_is_named(missing: str) -> None:
     assert caught.value.reason == "missing_identity"
 
 
+def test_more_columns_than_a_table_has_are_refused_and_as_keys_are_context() -> None:
+    names = [f"c{number}" for number in range(5_000)]
+    with pytest.raises(FormatError, match=f"{NAME}: 5,006 columns") as caught:
+        read((HEADER.strip() + "," + ",".join(names) + "\n").encode())
+    assert caught.value.reason == "unreadable"
+    with pytest.raises(FormatError, match=f"{NAME}: 5,003 columns"):
+        read(parquet(**{name: [1] for name in names}))
+    (row,) = read(json_line(**dict.fromkeys(names, 1)).encode()).rows
+    assert json.loads(row["context"]) == dict.fromkeys(names, 1)
+
+
 def test_a_csv_cut_anywhere_keeps_the_lines_before_the_cut() -> None:
     content = (HEADER + GOOD + ALSO_GOOD).encode()
     whole = read(content).rows
@@ -225,10 +236,11 @@ def test_a_csv_cut_anywhere_keeps_the_lines_before_the_cut() -> None:
 
 
 def test_a_field_longer_than_can_be_is_rejected() -> None:
-    reading = read((HEADER + GOOD.replace("login", "x" * 200_000) + ALSO_GOOD).encode())
+    # The quotation marks around a field leave the reading to Python's csv, whose fields have a limit.
+    reading = read((HEADER + GOOD.replace("login", f'"a\n{"x" * 200_000}"') + ALSO_GOOD).encode())
     assert len(reading.rows) == 1
-    assert reading.problems == [("line 2", "", "unreadable")]
-    assert len(reading.rejections[0].fragment) == 500
+    assert reading.problems == [("line 2", "", "unreadable"), ("line 3", "", "unreadable")]
+    assert len(reading.rejections[1].fragment) == 500
 
 
 # JSON Lines

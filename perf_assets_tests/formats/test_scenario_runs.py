@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from perf_assets.formats import format_named
 from perf_assets.formats.measurement import FormatError
-from perf_assets_tests.formats.reading import NAME, RECEIVED_AT, assert_helpful, read
+from perf_assets_tests.formats.reading import NAME, assert_helpful, read
 
 
 def run(scenario: Any = "combined_all", **fields: Any) -> dict[str, Any]:
@@ -87,20 +88,20 @@ def test_several_pages_may_follow_one_another() -> None:
     assert len({row["run_key"] for row in reading.rows}) == 3
     assert [row["location"] for row in reading.rows[::5]] == [
         "results[0].overmindDurationMs",
-        "page[1][0].overmindDurationMs",
-        "page[2].results[0].overmindDurationMs",
+        "document 2, [0].overmindDurationMs",
+        "document 3, results[0].overmindDurationMs",
     ]
 
 
 def test_a_page_that_is_no_list_is_rejected_alone() -> None:
     reading = read(answer(run()) + b'{"error": "x"}' + answer(run(runId="x")))
     assert len(reading.rows) == 10
-    assert reading.problems == [("page[1]", "", "wrong_type")]
+    assert reading.problems == [("document 2", "results", "wrong_type")]
 
 
 def test_the_time_is_that_of_receipt_unless_the_run_carries_one() -> None:
     (row, *_) = read(answer(run())).rows
-    assert (row["ts"], row["time_source"]) == (RECEIVED_AT, "receipt")
+    assert row["ts"] is None
     (row, *_) = read(answer(run(startedAt="2026-09-01T08:00:00+02:00"))).rows
     assert (row["ts"].isoformat(), row["time_source"]) == ("2026-09-01T06:00:00", "result")
     (row, *_) = read(answer(run(timestamp=1_788_242_400_000))).rows
@@ -179,5 +180,7 @@ def test_an_answer_cut_anywhere_gives_a_part_of_its_runs_and_says_so() -> None:
 
 
 def test_an_answer_that_is_no_list_says_what_was_expected() -> None:
-    with pytest.raises(FormatError, match=f"{NAME}.*expected a list of runs"):
-        read(json.dumps({"results": {"scenario": "x", "riskCount": 1}}).encode())
+    content = json.dumps({"results": {"scenario": "x", "riskCount": 1}}).encode()
+    [rejection] = read(content, format_named("scenario-runs")).rejections
+    assert (rejection.location, rejection.reason) == ("results", "wrong_type")
+    assert "expected a list" in rejection.message
