@@ -133,14 +133,16 @@ def fill_warehouse(series: int, home: Path) -> tuple[float, list[tuple[str, floa
     from perf_assets.landing import Landing
     from perf_assets.settings import Settings
     from perf_assets.warehouse import Warehouse
-    from perf_assets.warehouse.loading import load_file
+    from perf_assets.warehouse.loading import load_files
     from perf_assets.warehouse.series import build_series
+    from perf_assets.warehouse.staging import Rules
 
     started = time.process_time()
     settings, content = Settings(home=home), _parquet(fleet(series))
     landed = Landing(settings.landing).land(content, name="fleet.parquet", received_at=_RECEIVED, origin="file")
     warehouse = Warehouse(settings.database, settings.snapshots)
-    load_file(warehouse, landed, load_catalog(), settings.identity)
+    rules = Rules(load_catalog(), settings.identity, settings.quality)
+    list(load_files(warehouse, [landed], rules, settings.scratch))
     with warehouse.transaction() as con:
         build_series(con, load_catalog())
     return time.process_time() - started, []

@@ -8,7 +8,7 @@ from duckdb import DuckDBPyConnection
 from perf_assets.warehouse.tables import TABLES, Column, Table
 
 # Receipt is when, not what: a rebuilt warehouse keeps it, another machine has its own.
-_RECEIPT_COLUMNS = {"received_at", "received_day"}
+_RECEIPT_COLUMNS = {"received_at", "received_day", "receipts", "first_seen", "times_seen"}
 
 
 _CHECKSUM = "SELECT count(*), coalesce(sum(md5_number_lower(concat_ws(chr(31), {fields})) :: HUGEINT), 0) FROM {table}"

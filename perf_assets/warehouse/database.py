@@ -57,14 +57,28 @@ class Warehouse:
     def transaction(self) -> Iterator[DuckDBPyConnection]:
         """A connection inside one transaction: committed at the end, rolled back when an exception leaves it."""
         with self._connection() as con:
-            con.begin()
-            try:
+            with _transaction(con):
                 yield con
-            except BaseException:
-                con.rollback()
-                raise
-            con.commit()
             self.written = True
+
+    @contextmanager
+    def attached(self, con: DuckDBPyConnection) -> Iterator[DuckDBPyConnection]:
+        """`con`, another database's, inside one transaction of the warehouse: its tables are those that a bare name
+        means, and the temporary tables of `con` are there beside them. Large tables so need not leave the process.
+        """
+        with self._locked():
+            with self._opened() as own:
+                create_tables(own)
+            con.execute(f"ATTACH '{str(self.database).replace(chr(39), chr(39) * 2)}' AS warehouse")
+            home = con.execute("SELECT current_database()").fetchone() or ("memory",)
+            con.execute("USE warehouse")
+            try:
+                with _transaction(con):
+                    yield con
+                self.written = True
+            finally:
+                con.execute(f"USE {home[0]}")
+                con.execute("DETACH warehouse")
 
     @contextmanager
     def reading(self) -> Iterator[DuckDBPyConnection]:
@@ -121,6 +135,17 @@ class Warehouse:
                 f"{self.database} has been locked by another process for {LOCK_TIMEOUT_SECONDS:.0f} s; "
                 "wait for that run to end, or end it"
             ) from error
+
+
+@contextmanager
+def _transaction(con: DuckDBPyConnection) -> Iterator[None]:
+    con.begin()
+    try:
+        yield
+    except BaseException:
+        con.rollback()
+        raise
+    con.commit()
 
 
 def create_tables(con: DuckDBPyConnection) -> None:

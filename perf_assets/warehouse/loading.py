@@ -1,358 +1,401 @@
-"""From landed files to facts: identity, duplicates, quarantine, one transaction a file.
+"""From landed files to facts: many files in one transaction, duplicates, quarantine.
 
-Ids are hashes, so any machine and any order gives the same ones. Of two values for one measurement one stays, whatever
-the order of arrival, and the other goes to quarantine: a time of its own goes before the time of receipt, the earlier
-receipt before the later, then the smaller content hash. All that needs no warehouse is worked out before the
-transaction, in memory.
+Of several reports of one measurement one stays, whatever the order of arrival and however they are spread over files,
+and a different value goes to quarantine: a time of its own goes before the time of receipt, the earlier receipt before
+the later, then a hash of the content decides.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
+import json
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
-import duckdb
 import pyarrow as pa
 
-from perf_assets.catalog import Catalog
-from perf_assets.formats.measurement import MEASUREMENTS, Chunk, Format, FormatError, Input, Rejection
+from perf_assets.formats.measurement import Format, FormatError, Input, Rejection
+from perf_assets.formats.opening import open_received
 from perf_assets.formats.recognition import recognise
 from perf_assets.landing import LandedFile
-from perf_assets.settings import IdentitySettings
 from perf_assets.warehouse.database import Warehouse
+from perf_assets.warehouse.staging import (
+    CONTENT_KEY,
+    MOST_TOLD,
+    RUN_FIELDS,
+    Part,
+    Rules,
+    Stage,
+    precedence,
+    stable_hash,
+)
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+ROWS_IN_A_GROUP = 200_000
+FILES_IN_A_GROUP = 2_000
+"""Files that are stored in one transaction: as many as come to one of these."""
+
 
 @dataclass(frozen=True)
 class Loaded:
-    """What became of one file."""
+    """What became of one file; `omitted` are results that are no performance values, by outcome."""
 
     file: LandedFile
     format: str | None
-    measurements: int
-    new_measurements: int
-    new_series: int
-    quarantined: int
+    measurements: int = 0
+    new_measurements: int = 0
+    series: int = 0
+    new_series: int = 0
+    quarantined: int = 0
+    omitted: tuple[tuple[str, int], ...] = ()
     skipped: bool = False
     """Its content had been loaded before."""
 
 
-@dataclass(frozen=True)
-class _Prepared:
-    """A file read: its measurements with their ids, one row a measurement, and its quarantine rows."""
-
-    format: str | None
-    measurements: pa.Table
-    quarantine: pa.Table
-
-
-def record_files(warehouse: Warehouse, files: Iterable[LandedFile], days: Iterable[str], catalog: Catalog) -> int:
+def record_files(warehouse: Warehouse, files: Sequence[LandedFile], days: Iterable[str]) -> int:
     """Bring `raw_results` up to date with landing for the given days of receipt; returns the number of files."""
-    rows = [
-        (
-            file.content_hash,
-            file.name,
-            file.received_at,
-            file.received_at.date(),
-            file.size,
-            file.origin,
-            file.simulated,
-            _format_name(file, catalog),
-        )
-        for file in files
-    ]
+    columns = {
+        "content_hash": [file.content_hash for file in files],
+        "name": [file.name for file in files],
+        "received_at": pa.array([file.received_at for file in files], pa.timestamp("us")),
+        "received_day": pa.array([file.received_at.date() for file in files], pa.date32()),
+        "bytes": pa.array([file.size for file in files], pa.int64()),
+        "origin": pa.array([file.origin for file in files], pa.string()),
+        "simulated": pa.array([file.simulated for file in files], pa.bool_()),
+        "receipts": pa.array([file.receipts for file in files], pa.int64()),
+    }
     with warehouse.transaction() as con:
         con.execute("DELETE FROM raw_results WHERE list_contains($days::DATE[], received_day)", {"days": list(days)})
-        if rows:
-            con.executemany("INSERT INTO raw_results VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
-    return len(rows)
+        if files:
+            con.register("recorded", pa.table(columns))
+            con.execute("INSERT INTO raw_results FROM recorded ORDER BY received_at, content_hash")
+            con.unregister("recorded")
+        con.execute(_COUNT_RECEIPTS)
+    return len(files)
 
 
-def load_file(warehouse: Warehouse, file: LandedFile, catalog: Catalog, identity: IdentitySettings) -> Loaded:
-    """Read one landed file and store what is new in it; a file that was loaded before is left alone."""
+def load_files(
+    warehouse: Warehouse,
+    files: Iterable[LandedFile],
+    rules: Rules,
+    scratch: Path,
+    tell: Callable[[LandedFile], None] = lambda _: None,
+) -> Iterator[Loaded]:
+    """Read landed files and store what is new in them; those that were loaded before are left alone.
+
+    `scratch` is a folder for what does not fit into memory. `tell` hears of each file once it is stored. What was
+    stored before an interruption stays; the rest is loaded by the next call.
+    """
     with warehouse.reading() as con:
-        loaded = _loaded_before(con, file)
-    if loaded is not None:
-        return loaded
-    prepared = _prepare(file, catalog, identity)
+        known = dict(con.execute("SELECT content_hash, format FROM batches").fetchall())
+    with ExitStack() as stack:
+        group = stack.enter_context(_Group(scratch, rules))
+
+        def finished() -> Iterator[Loaded]:
+            nonlocal group
+            for loaded in _stored(warehouse, group):
+                tell(loaded.file)
+                yield loaded
+            stack.close()
+            group = stack.enter_context(_Group(scratch, rules))
+
+        for file in files:
+            if file.content_hash in known:
+                tell(file)
+                yield Loaded(file, known[file.content_hash], skipped=True)
+                continue
+            known[file.content_hash] = None
+            if group.is_full or not group.takes(file):
+                yield from finished()
+            if not group.read(file):
+                if group.files:
+                    yield from finished()
+                group.read_alone(file)
+                yield from finished()
+        yield from finished()
+
+
+def forget_files(warehouse: Warehouse, hashes: Sequence[str]) -> int:
+    """Take files out of the books with their quarantine, so that the next loading reads them again; their measurements
+    stay. Returns how many there were.
+    """
     with warehouse.transaction() as con:
-        # Another process may have loaded the file while this one read it.
-        return _loaded_before(con, file) or _store(con, file, prepared)
+        values = {"hashes": list(hashes)}
+        con.execute("DELETE FROM quarantined_results WHERE list_contains($hashes :: VARCHAR[], content_hash)", values)
+        row = con.execute(
+            "DELETE FROM batches WHERE list_contains($hashes :: VARCHAR[], content_hash)", values
+        ).fetchone()
+    return int(row[0]) if row else 0
 
 
-def _loaded_before(con: DuckDBPyConnection, file: LandedFile) -> Loaded | None:
-    known = con.execute("SELECT format FROM batches WHERE content_hash = ?", [file.content_hash]).fetchone()
-    return None if known is None else Loaded(file, known[0], 0, 0, 0, 0, skipped=True)
+class _Group:
+    """Files read and not yet stored."""
 
+    def __init__(self, scratch: Path, rules: Rules) -> None:
+        scratch.mkdir(parents=True, exist_ok=True)
+        self._folder = Path(tempfile.mkdtemp(dir=scratch))
+        self._rules = rules
+        self.stage = Stage(self._folder / "spilled", rules)
+        self.files: list[LandedFile] = []
 
-def _format_name(file: LandedFile, catalog: Catalog) -> str | None:
-    try:
-        return recognise(Input(file.path, file.name, file.received_at, catalog)).name
-    except FormatError:
-        return None
+    def __enter__(self) -> _Group:
+        return self
 
+    def __exit__(self, *_: object) -> None:
+        self.stage.con.close()
+        shutil.rmtree(self._folder)
 
-def _read(source: Input) -> tuple[Format | None, list[Chunk]]:
-    found: Format | None = None
-    chunks: list[Chunk] = []
-    try:
-        found = recognise(source)
-        chunks.extend(found.read(source))
-    except FormatError as error:
-        rejection = Rejection(error.location, "", error.reason, str(error), "")
-        chunks.append(Chunk(MEASUREMENTS.empty_table(), (rejection,)))
-    return found, chunks
+    @property
+    def is_full(self) -> bool:
+        return self.stage.rows >= ROWS_IN_A_GROUP or len(self.files) >= FILES_IN_A_GROUP
 
-
-def _prepare(file: LandedFile, catalog: Catalog, identity: IdentitySettings) -> _Prepared:
-    found, chunks = _read(Input(file.path, file.name, file.received_at, catalog))
-    incoming = pa.concat_tables([MEASUREMENTS.empty_table(), *(chunk.measurements for chunk in chunks)])
-    values = _values(file) | {
-        "branches": list(identity.branches),
-        "tags": list(identity.tags),
-        "ephemeral": "|".join(f"({pattern})" for pattern in identity.ephemeral_nodes) or "^$",
-    }
-    with duckdb.connect() as con:
-        con.execute("SET TimeZone = 'UTC'")
-        con.register("incoming", incoming)
-        con.register("catalogue", _catalogue_table(catalog))
-        con.register("rejected", _rejection_table([row for chunk in chunks for row in chunk.rejections]))
-        for statement in (_CHECKED, _IDENTIFIED, _UNIQUE):
-            _execute(con, statement, values)
-        return _Prepared(
-            found.name if found else None,
-            con.sql("FROM uniques").to_arrow_table(),
-            con.sql(_QUARANTINE, params=_used(_QUARANTINE, values)).to_arrow_table(),
+    def takes(self, file: LandedFile) -> bool:
+        """Whether a file may stand beside those that are there: sample data alone, simulated data alone."""
+        return not self.files or (file.origin == "sample", file.simulated) == (
+            self.files[0].origin == "sample",
+            self.files[0].simulated,
         )
 
+    def read(self, file: LandedFile) -> bool:
+        """Take a file in; False for one that is a table already and is read faster alone."""
+        source = self._input(file)
+        unpacked = self._folder / "unpacked"
+        for opened in open_received(source, unpacked):
+            if opened.format is not None and opened.format.scan is not None and opened.source is source:
+                return False
+            part = self.stage.part(file, opened.source.name, opened.format.name if opened.format else None)
+            if opened.format is None:
+                self._refuse(part, opened.problem)
+            else:
+                self._read(part, opened.format, opened.source)
+        self.files.append(file)
+        if unpacked.exists():
+            shutil.rmtree(unpacked)
+        return True
 
-def _store(con: DuckDBPyConnection, file: LandedFile, prepared: _Prepared) -> Loaded:
-    con.register("uniques", prepared.measurements)
-    con.register("quarantine", prepared.quarantine)
-    values = _values(file) | {"format": prepared.format}
-    _execute(con, _KNOWN, values)
-    _execute(con, _CHANGED_RUNS, values)
-    quarantined = sum(_count(con, statement, values) for statement in (_INTO_QUARANTINE, _CONFLICTS_INTO_QUARANTINE))
-    for statement in (*_REPLACE, *_MERGE_INTO_RUNS, _MERGE_INTO_SERIES):
-        _execute(con, statement, values)
-    new_series = _count(con, _NEW_SERIES, values)
-    _execute(con, _NEW_RUNS, values)
-    _execute(con, _NEW_DETAILS, values)
-    stored = _count(con, _NEW_MEASUREMENTS, values)
-    replaced = con.execute("SELECT count(*) FROM known WHERE replaced").fetchone()
-    new = stored - (replaced[0] if replaced else 0)
-    total = prepared.measurements.num_rows
-    _execute(con, _BATCH, values | {"total": total, "new": new, "quarantined": quarantined})
-    for name in ("known", "changed_runs"):
-        con.execute(f"DROP TABLE {name}")
-    for name in ("uniques", "quarantine"):
-        con.unregister(name)
-    return Loaded(file, prepared.format, total, new, new_series, quarantined)
+    def read_alone(self, file: LandedFile) -> None:
+        """Take in a file that is a table already."""
+        source = self._input(file)
+        found = recognise(source)
+        part = self.stage.part(file, source.name, found.name)
+        self.files.append(file)
+        assert found.scan is not None
+        try:
+            self.stage.scan(part, found.scan(self.stage.con, source, self._folder))
+        except FormatError as error:
+            self._refuse(part, error)
+
+    def _read(self, part: Part, found: Format, source: Input) -> None:
+        try:
+            for chunk in found.read(source):
+                self.stage.add(part, chunk)
+        except FormatError as error:
+            self._refuse(part, error)
+
+    def _refuse(self, part: Part, error: FormatError | None) -> None:
+        assert error is not None
+        self.stage.reject(part, [Rejection(error.location, "", error.reason, str(error), "")])
+
+    def _input(self, file: LandedFile) -> Input:
+        zone = ZoneInfo(file.given.timezone or self._rules.quality.timezone)
+        return Input(file.path, file.name, file.received_at, self._rules.catalog, zone, file.companions)
 
 
-def _values(file: LandedFile) -> dict[str, object]:
-    return {
-        "content_hash": file.content_hash,
-        "received_at": file.received_at,
-        "received_day": file.day,
-        "name": file.name,
-        "sample": file.origin == "sample",
-        "simulated": file.simulated,
+def _stored(warehouse: Warehouse, group: _Group) -> list[Loaded]:
+    if not group.files:
+        return []
+    group.stage.identify()
+    with warehouse.attached(group.stage.con) as con:
+        return _store(con, group)
+
+
+def _store(con: DuckDBPyConnection, group: _Group) -> list[Loaded]:
+    """Store what is staged, in the caller's transaction."""
+    stage = group.stage
+    # Another process may have loaded a file while this one read it.
+    con.execute(_LOADED_MEANWHILE)
+    meanwhile = {name for (name,) in con.execute("SELECT DISTINCT content_hash FROM loaded_meanwhile").fetchall()}
+    if meanwhile:
+        for statement in _WITHOUT_LOADED_MEANWHILE:
+            con.execute(statement)
+        stage.forget_without_facts()
+        stage.describe_runs()
+    values = {
+        "sample": group.files[0].origin == "sample",
+        "simulated": group.files[0].simulated,
+        "most": MOST_TOLD,
+        "max_new_series": stage.rules.quality.max_new_series,
     }
+    con.execute(_PART_SERIES)
+    con.execute(_NEW_SERIES)
+    _guard_cardinality(con, stage, values)
+    _settle_with_stored(con, stage, values)
+    counts = {row[0]: row[1:] for row in con.execute(_COUNTS).fetchall()}
+    for statement in (_MERGE_INTO_SERIES, _INSERT_SERIES):
+        _execute(con, statement, values)
+    for statement in (*_MERGE_INTO_RUNS, _INSERT_RUNS):
+        con.execute(statement)
+    _store_details(con, stage)
+    con.execute(_INSERT_MEASUREMENTS if _count(con, "SELECT count(*) FROM stays") else _INSERT_ALL_MEASUREMENTS)
+    con.execute(_INSERT_QUARANTINE)
+    loaded = [_loaded(stage, file, counts, file.content_hash in meanwhile) for file in group.files]
+    _insert_batches(con, [one for one in loaded if not one.skipped], values)
+    return loaded
 
 
-def _execute(con: DuckDBPyConnection, statement: str, values: dict[str, object]) -> DuckDBPyConnection:
-    return con.execute(statement, _used(statement, values))
+def _guard_cardinality(con: DuckDBPyConnection, stage: Stage, values: dict[str, Any]) -> None:
+    """Keep the new series of a file out that begins too many."""
+    _execute(con, _TOO_MANY, values)
+    if _count(con, "SELECT count(*) FROM too_many"):
+        _execute(con, _TOO_MANY_INTO_QUARANTINE, values)
+        stage.rejected_rows(
+            "SELECT min(part), any_value(begun) FROM too_many JOIN parts USING (content_hash) GROUP BY content_hash"
+        )
+        for statement in _WITHOUT_TOO_MANY:
+            con.execute(statement)
+        stage.forget_without_facts()
+        stage.describe_runs()
 
 
-def _count(con: DuckDBPyConnection, statement: str, values: dict[str, object]) -> int:
-    """Rows that an INSERT wrote."""
-    row = _execute(con, statement, values).fetchone()
-    return row[0] if row else 0
+def _settle_with_stored(con: DuckDBPyConnection, stage: Stage, values: dict[str, Any]) -> None:
+    """Table `stays`: measurements that are stored already and stay. Those that give way are deleted."""
+    con.execute(_KNOWN_RUNS)
+    con.execute(_CHANGED_RUNS)
+    known = _count(con, "SELECT count(*) FROM known_runs")
+    con.execute(_MET if known else _NOTHING_MET)
+    if not _count(con, "SELECT count(*) FROM met WHERE differs"):
+        con.execute("CREATE TEMP TABLE stays AS SELECT series_id, run_id FROM met")
+        return
+    con.execute("CREATE TEMP TABLE differing AS SELECT row FROM met WHERE differs")
+    stage.candidates("differing", "incoming_reports")
+    for statement in (_STORED_REPORTS, _SETTLED, _CONFLICTS_INTO_QUARANTINE, _STAYS, *_REPLACE):
+        _execute(con, statement, values)
+    stage.rejected_rows("SELECT part, count(*) FROM settled WHERE conflicting GROUP BY part")
 
 
-def _used(statement: str, values: dict[str, object]) -> dict[str, object]:
-    named = set(re.findall(r"\$(\w+)", statement))
-    return {name: value for name, value in values.items() if name in named}
+def _store_details(con: DuckDBPyConnection, stage: Stage) -> None:
+    con.execute(_DETAILED_ROWS)
+    if _count(con, "SELECT count(*) FROM detailed_rows"):
+        stage.candidates("detailed_rows", "details")
+        con.execute(_INSERT_DETAILS)
 
 
-def _catalogue_table(catalog: Catalog) -> pa.Table:
-    metrics = list(catalog.metrics.values())
-    return pa.table(
-        {
-            "metric": pa.array([metric.name for metric in metrics], pa.string()),
-            "unit": pa.array([metric.unit for metric in metrics], pa.string()),
-        }
-    )
+def _loaded(stage: Stage, file: LandedFile, counts: dict[int, tuple[int, ...]], skipped: bool) -> Loaded:
+    parts = [part for part in stage.parts if part.file is file]
+    name = ", ".join(sorted({part.format for part in parts if part.format is not None})) or None
+    if skipped:
+        return Loaded(file, name, skipped=True)
+    nothing = (0, 0, 0, 0)
+    sums = [sum(numbers) for numbers in zip(*(counts.get(part.number, nothing) for part in parts), strict=True)]
+    omitted: Counter[str] = Counter()
+    for part in parts:
+        omitted.update(part.omitted)
+    measurements, new, series, new_series = sums
+    rejected = sum(part.rejected for part in parts)
+    return Loaded(file, name, measurements, new, series, new_series, rejected, tuple(sorted(omitted.items())))
 
 
-def _rejection_table(rejections: list[Rejection]) -> pa.Table:
-    columns = ("location", "field", "reason", "message", "fragment")
-    return pa.table({name: pa.array([getattr(row, name) for row in rejections], pa.string()) for name in columns})
+def _insert_batches(con: DuckDBPyConnection, loaded: Sequence[Loaded], values: dict[str, Any]) -> None:
+    if not loaded:
+        return
+    columns = {
+        "content_hash": [one.file.content_hash for one in loaded],
+        "received_day": pa.array([one.file.received_at.date() for one in loaded], pa.date32()),
+        "received_at": pa.array([one.file.received_at for one in loaded], pa.timestamp("us")),
+        "name": [one.file.name for one in loaded],
+        "format": pa.array([one.format for one in loaded], pa.string()),
+        "sample": [values["sample"]] * len(loaded),
+        "simulated": [values["simulated"]] * len(loaded),
+        "measurements": [one.measurements for one in loaded],
+        "new_measurements": [one.new_measurements for one in loaded],
+        "series": [one.series for one in loaded],
+        "new_series": [one.new_series for one in loaded],
+        "quarantined": [one.quarantined for one in loaded],
+        "omitted": pa.array([json.dumps(dict(one.omitted)) if one.omitted else None for one in loaded], pa.string()),
+    }
+    con.register("stored_batches", pa.table(columns))
+    con.execute(_INSERT_BATCHES)
+    con.unregister("stored_batches")
 
 
-_HASH = "(md5_number_lower({}) :: HUGEINT - 9223372036854775808) :: BIGINT"
-"""A stable 64-bit signed number; the unit separator keeps neighbouring fields apart."""
+def _count(con: DuckDBPyConnection, query: str) -> int:
+    [(number,)] = con.execute(query).fetchall()
+    return int(number)
 
 
-def _hash(*fields: str) -> str:
-    parts = ", ".join(f"coalesce({field} :: VARCHAR, chr(30))" for field in fields)
-    return _HASH.format(f"concat_ws(chr(31), {parts})")
+def _execute(con: DuckDBPyConnection, statement: str, values: dict[str, Any]) -> None:
+    con.execute(statement, {name: value for name, value in values.items() if f"${name}" in statement})
 
 
-# What is wrong with a measurement whatever its format.
-_CHECKED = """
-CREATE TEMP TABLE checked AS
-SELECT i.*, CASE
-    WHEN NOT isfinite(i.value) THEN 'not_finite'
-    WHEN i.value < 0 AND i.unit IN ('s', 'By') THEN 'impossible_value'
-    WHEN c.unit IS NOT NULL AND i.unit <> c.unit THEN 'unit_conflict'
-    WHEN i.ts > $received_at :: TIMESTAMP + INTERVAL 1 DAY OR i.ts < TIMESTAMP '1980-01-01' THEN 'time_out_of_range'
-  END AS reason,
-  c.unit AS catalogue_unit
-FROM incoming i LEFT JOIN catalogue c ON c.metric = i.metric
+_COUNT_RECEIPTS = """
+UPDATE quarantined_results q SET first_seen = r.received_at, times_seen = r.receipts FROM raw_results r
+WHERE r.content_hash = q.content_hash AND (q.first_seen, q.times_seen) IS DISTINCT FROM (r.received_at, r.receipts)
 """
 
-_SERIES_KEY = _hash(
-    "project",
-    "series_branch",
-    "metric",
-    "unit",
-    "test_name",
-    "test_type",
-    "benchmark_version",
-    "node_id",
-    "node_type",
-    "identity_tags",
-)
-_RUN_KEY = _hash("project", "run_key", "attempt")
-_BATCH_KEY = _hash("$content_hash")
-
-_IDENTIFIED = f"""
-CREATE TEMP TABLE identified AS
-WITH lasting AS (
-  SELECT * EXCLUDE (node_id, reason, catalogue_unit),
-    CASE WHEN regexp_matches(node_id, $ephemeral) THEN NULL ELSE node_id END AS node_id,
-    CASE WHEN regexp_matches(node_id, $ephemeral) THEN node_id END AS node_name,
-    branch IS NULL OR list_contains($branches :: VARCHAR[], branch) AS on_series_branch,
-    CASE WHEN tags IS NOT NULL THEN (
-      SELECT to_json(map_from_entries(list_filter(map_entries(tags :: JSON :: MAP(VARCHAR, VARCHAR)),
-        lambda entry: list_contains($tags :: VARCHAR[], entry.key)))) :: VARCHAR) END AS identity_tags
-  FROM checked WHERE reason IS NULL
-), placed AS (
-  SELECT *, CASE WHEN on_series_branch THEN branch ELSE list_extract($branches :: VARCHAR[], 1) END AS series_branch
-  FROM lasting
-)
-SELECT *, {_SERIES_KEY} AS series_id, {_RUN_KEY} AS run_id, {_BATCH_KEY} AS batch_id FROM placed
-"""  # noqa: S608 - expressions of this module
-
-# One row a measurement; of two values in one file the smaller is kept, the other is reported.
-_UNIQUE = """
-CREATE TEMP TABLE uniques AS
-WITH repeated AS (SELECT series_id, run_id FROM identified GROUP BY ALL HAVING count(*) > 1)
-FROM identified ANTI JOIN repeated USING (series_id, run_id)
-UNION ALL
-FROM (FROM identified SEMI JOIN repeated USING (series_id, run_id)
-  QUALIFY row_number() OVER (PARTITION BY series_id, run_id ORDER BY value, ts, location) = 1)
+_LOADED_MEANWHILE = """
+CREATE TEMP TABLE loaded_meanwhile AS SELECT part, content_hash FROM parts SEMI JOIN batches USING (content_hash)
 """
-
-# What the warehouse has already of these runs, and whether the file at hand goes before it.
-_KNOWN = """
-CREATE TEMP TABLE known AS
-WITH again AS (SELECT series_id, run_id, value, ts, time_source FROM uniques SEMI JOIN runs USING (run_id))
-SELECT m.series_id, m.run_id, m.value, b.content_hash, b.name, b.received_day, r.run_key,
-  CASE WHEN (d.time_source IS NOT DISTINCT FROM 'receipt') <> (a.time_source = 'receipt') THEN
-      a.time_source <> 'receipt'
-    WHEN a.time_source = 'receipt' AND a.ts <> m.ts THEN a.ts < m.ts
-    ELSE $content_hash < b.content_hash END AS replaced
-FROM again a JOIN measurements m USING (series_id, run_id) JOIN batches b USING (batch_id) JOIN runs r USING (run_id)
-LEFT JOIN measurement_details d USING (series_id, run_id)
-"""
-
-_REJECTED_ID = _hash("$content_hash", "location", "field", "reason")
-_CHECKED_ID = _hash("$content_hash", "location", "'value'", "reason")
-_REPEATED_ID = _hash("$content_hash", "i.location", "'value'", "'duplicate_with_different_value'")
-_CONFLICT_ID = _hash("loser", "series_id", "run_id", "'duplicate_with_different_value'")
-
-_QUARANTINE = f"""
-SELECT {_REJECTED_ID} AS quarantine_id, $content_hash :: VARCHAR AS content_hash, $name :: VARCHAR AS name,
-  $received_day :: DATE AS received_day, location, field, reason, message, fragment
-FROM (SELECT DISTINCT * FROM rejected)
-UNION ALL
-SELECT {_CHECKED_ID}, $content_hash, $name, $received_day, location,
-  CASE reason WHEN 'time_out_of_range' THEN 'timestamp' WHEN 'unit_conflict' THEN 'unit' ELSE 'value' END, reason,
-  concat($name, ', ', location, ': ', CASE reason
-    WHEN 'not_finite' THEN 'too large for a number in its canonical unit; correct value or unit'
-    WHEN 'impossible_value' THEN 'a duration or size cannot be negative; correct the value'
-    WHEN 'unit_conflict' THEN concat('the catalogue has this metric in ', catalogue_unit,
-      '; convert it or use another name')
-    WHEN 'time_out_of_range' THEN 'the time lies before 1980 or after the receipt; check clock and time zone' END),
-  concat_ws(', ', metric, raw_value, raw_unit, ts, test_name, node_id)
-FROM checked WHERE reason IS NOT NULL
-UNION ALL
-SELECT {_REPEATED_ID}, $content_hash, $name, $received_day, i.location, 'value', 'duplicate_with_different_value',
-  concat($name, ', ', i.location, ': the same measurement of the same run has another value at ', u.location,
-    '; give repetitions their own run or attempt'),
-  concat_ws(', ', i.metric, i.raw_value, i.raw_unit, i.ts, i.test_name, i.node_id)
-FROM identified i JOIN uniques u USING (series_id, run_id)
-WHERE i.value <> u.value
-"""  # noqa: S608 - expressions of this module
-
-_INTO_QUARANTINE = "INSERT INTO quarantined_results SELECT * FROM quarantine"
-
-# The place of a value that was stored before is known only if it has details.
-_CONFLICTS_INTO_QUARANTINE = f"""
-INSERT INTO quarantined_results
-WITH conflicts AS (
-  SELECT u.series_id, u.run_id, concat_ws(', ', u.metric, u.test_name, coalesce(u.node_id, u.node_name)) AS subject,
-    k.run_key, if(k.replaced, k.content_hash, $content_hash) AS loser, if(k.replaced, k.name, $name) AS loser_name,
-    if(k.replaced, k.received_day, $received_day) AS day, if(k.replaced, u.value, k.value) AS kept,
-    if(k.replaced, $name, k.name) AS winner_name, if(k.replaced, k.value, u.value) AS lost,
-    if(k.replaced, coalesce(d.location, 'run ' || k.run_key), u.location) AS location
-  FROM uniques u JOIN known k USING (series_id, run_id) LEFT JOIN measurement_details d USING (series_id, run_id)
-  WHERE k.value <> u.value
+_WITHOUT_LOADED_MEANWHILE = (
+    "DELETE FROM facts WHERE part IN (SELECT part FROM loaded_meanwhile)",
+    "DELETE FROM quarantine WHERE part IN (SELECT part FROM loaded_meanwhile)",
 )
-SELECT {_CONFLICT_ID}, loser, loser_name, day, location, 'value', 'duplicate_with_different_value',
-  concat(loser_name, ', ', location, ', value: run ', run_key, ' has the value ', lost, ' here and ', kept, ' in ',
-    winner_name, '; give repetitions their own attempt'),
-  concat_ws(', ', subject, lost)
-FROM conflicts
-"""  # noqa: S608 - expressions of this module
 
+_PART_SERIES = """
+CREATE TEMP TABLE part_series AS SELECT part, series_id, count(*) AS measurements FROM facts GROUP BY part, series_id
+"""
 _NEW_SERIES = """
-INSERT INTO series
-SELECT series_id, any_value(project), any_value(series_branch), any_value(metric), any_value(unit),
-  any_value(test_name), any_value(test_type), any_value(benchmark_version), any_value(node_id), any_value(node_type),
-  any_value(identity_tags), min(direction), $sample, $simulated
-FROM uniques ANTI JOIN series USING (series_id) GROUP BY series_id ORDER BY series_id
+CREATE TEMP TABLE new_series AS
+SELECT series_id, any_value(project) AS project, any_value(series_branch) AS series_branch, any_value(metric) AS metric,
+  any_value(unit) AS unit, any_value(test_name) AS test_name, any_value(test_type) AS test_type,
+  any_value(benchmark_version) AS benchmark_version, any_value(node_id) AS node_id, any_value(node_type) AS node_type,
+  any_value(identity_tags) AS identity_tags, min(direction) AS direction
+FROM series_dims SEMI JOIN part_series USING (series_id) ANTI JOIN series USING (series_id) GROUP BY series_id
 """
 
-_MERGE_INTO_SERIES = """
-UPDATE series s SET declared_direction = n.direction, sample = n.sample, simulated = n.simulated
-FROM (
-  SELECT s.series_id, least(any_value(s.declared_direction), min(u.direction)) AS direction,
-    any_value(s.sample) AND $sample AS sample, any_value(s.simulated) AND $simulated AS simulated
-  FROM series s JOIN uniques u USING (series_id) GROUP BY s.series_id) n
-WHERE n.series_id = s.series_id
-  AND (s.declared_direction, s.sample, s.simulated) IS DISTINCT FROM (n.direction, n.sample, n.simulated)
+_TOO_MANY = """
+CREATE TEMP TABLE too_many AS
+SELECT p.content_hash, count(DISTINCT n.series_id) AS begun, any_value(n.metric) AS metric,
+  any_value(n.test_name) AS test_name
+FROM part_series f JOIN new_series n USING (series_id) JOIN parts p USING (part)
+WHERE (SELECT count(*) FROM new_series) > $max_new_series
+GROUP BY p.content_hash HAVING begun > $max_new_series
 """
+_TOO_MANY_ID = stable_hash("content_hash", "'too_many_new_series'")
+_TOO_MANY_INTO_QUARANTINE = f"""
+INSERT INTO quarantine
+SELECT min(part), any_value({_TOO_MANY_ID}), 'whole file', 'series', 'too_many_new_series',
+  concat(any_value(name), ': begins ', any_value(begun), ' new series, more than ', $max_new_series, ' (such as ',
+    any_value(metric), ' ', any_value(test_name), '); the rows of known series are loaded. Take what changes with '
+    'every run out of the names, or raise max_new_series under [quality], and then replay'), ''
+FROM too_many JOIN parts USING (content_hash) GROUP BY content_hash
+"""  # noqa: S608 - expressions of this module
+_COUNT_TOO_MANY = """
+SELECT min(part), any_value(begun) FROM too_many JOIN parts USING (content_hash) GROUP BY content_hash
+"""
+_WITHOUT_TOO_MANY = (
+    """DELETE FROM facts WHERE part IN (SELECT part FROM parts SEMI JOIN too_many USING (content_hash))
+    AND series_id IN (SELECT series_id FROM new_series)""",
+    "DELETE FROM part_series WHERE (part, series_id) NOT IN (SELECT (part, series_id) FROM facts)",
+    "DELETE FROM new_series WHERE series_id NOT IN (SELECT series_id FROM part_series)",
+)
 
-# What a run's rows say differently is settled by the smallest, so that neither order nor split into files matters.
-_RUN_FIELDS = """min(branch) AS branch, bool_and(on_series_branch) AS on_series_branch, min(commit_id) AS commit_id,
-  min(ci_job_id) AS ci_job_id, min(run_url) AS run_url, min(context) AS context"""
-
+_KNOWN_RUNS = "CREATE TEMP TABLE known_runs AS SELECT run_id FROM run_infos SEMI JOIN runs USING (run_id)"
 _CHANGED_RUNS = f"""
 CREATE TEMP TABLE changed_runs AS
 WITH merged AS (
-  SELECT run_id, {_RUN_FIELDS} FROM (
-    SELECT run_id, branch, on_series_branch, commit_id, ci_job_id, run_url, context FROM uniques SEMI JOIN runs
+  SELECT run_id, {RUN_FIELDS} FROM (
+    SELECT run_id, branch, on_series_branch, commit_id, ci_job_id, run_url, context FROM run_infos SEMI JOIN known_runs
     USING (run_id)
     UNION ALL
-    SELECT run_id, branch, on_series_branch, commit_id, ci_job_id, run_url, context FROM runs SEMI JOIN uniques
+    SELECT run_id, branch, on_series_branch, commit_id, ci_job_id, run_url, context FROM runs SEMI JOIN known_runs
     USING (run_id))
   GROUP BY run_id
 )
@@ -360,6 +403,94 @@ SELECT m.*, r.context AS context_before FROM merged m JOIN runs r USING (run_id)
 WHERE (m.branch, m.on_series_branch, m.commit_id, m.ci_job_id, m.run_url, m.context) IS DISTINCT FROM
   (r.branch, r.on_series_branch, r.commit_id, r.ci_job_id, r.run_url, r.context)
 """  # noqa: S608 - expressions of this module
+
+# What is stored of the measurements at hand; most are reported again as they were, which the numbers alone tell.
+_MET = """
+CREATE TEMP TABLE met AS
+SELECT f.series_id, f.run_id, f.row, m.value <> f.value OR m.ts <> f.ts OR f.detailed OR i.differs
+    OR i.context IS DISTINCT FROM r.context OR d.series_id IS NOT NULL AS differs
+FROM facts f SEMI JOIN known_runs k ON k.run_id = f.run_id
+JOIN measurements m ON m.series_id = f.series_id AND m.run_id = f.run_id
+JOIN run_infos i ON i.run_id = f.run_id JOIN runs r ON r.run_id = f.run_id
+LEFT JOIN measurement_details d ON d.series_id = f.series_id AND d.run_id = f.run_id
+"""
+_NOTHING_MET = "CREATE TEMP TABLE met (series_id BIGINT, run_id BIGINT, row BIGINT, differs BOOLEAN)"
+_STORED_REPORTS = f"""
+CREATE TEMP TABLE stored_reports AS
+SELECT *, {CONTENT_KEY} AS content_key FROM (
+  SELECT m.series_id, m.run_id, m.ts, m.value, coalesce(d.raw_value, m.value) AS raw_value,
+    coalesce(d.raw_unit, s.unit) AS raw_unit, coalesce(d.time_source, 'result') AS time_source, d.spread, d.replicates,
+    d.node_name, coalesce(d.context, r.context) AS context, coalesce(d.time_source = 'receipt', false) AS by_receipt,
+    b.content_hash, b.name, b.received_day, b.received_at, d.location, r.run_key
+  FROM measurements m SEMI JOIN incoming_reports i ON i.series_id = m.series_id AND i.run_id = m.run_id
+  JOIN series s ON s.series_id = m.series_id JOIN runs r ON r.run_id = m.run_id
+  JOIN batches b ON b.batch_id = m.batch_id
+  LEFT JOIN measurement_details d ON d.series_id = m.series_id AND d.run_id = m.run_id)
+"""  # noqa: S608 - expressions of this module
+
+
+_SETTLED = f"""
+CREATE TEMP TABLE settled AS
+SELECT i.row, i.part, i.series_id, i.run_id, ({precedence("i")}) < ({precedence("s")}) AS replaced,
+  i.value <> s.value AS conflicting, i.value, s.value AS stored_value, i.location, s.location AS stored_location,
+  s.content_hash AS stored_hash, s.name AS stored_name, s.received_day AS stored_day, s.received_at AS stored_at,
+  s.run_key, concat_ws(', ', i.metric, i.test_name, i.node_id) AS subject
+FROM incoming_reports i JOIN stored_reports s USING (series_id, run_id)
+"""  # noqa: S608 - expressions of this module
+_CONFLICT_ID = stable_hash("loser", "series_id", "run_id", "'duplicate_with_different_value'")
+_CONFLICTS_INTO_QUARANTINE = f"""
+INSERT INTO quarantined_results
+WITH conflicts AS (
+  SELECT s.series_id, s.run_id, s.subject, s.run_key, if(s.replaced, s.stored_hash, p.content_hash) AS loser,
+    if(s.replaced, s.stored_name, p.name) AS loser_name, if(s.replaced, s.stored_day, p.received_day) AS day,
+    if(s.replaced, s.stored_at, p.received_at) AS first_seen, if(s.replaced, 1, p.receipts) AS times_seen,
+    if(s.replaced, s.value, s.stored_value) AS kept, if(s.replaced, p.name, s.stored_name) AS winner_name,
+    if(s.replaced, s.stored_value, s.value) AS lost,
+    if(s.replaced, coalesce(s.stored_location, 'run ' || s.run_key), s.location) AS location, s.row
+  FROM settled s JOIN parts p USING (part) WHERE s.conflicting
+  QUALIFY row_number() OVER (PARTITION BY s.part ORDER BY s.row) <= $most
+)
+SELECT {_CONFLICT_ID}, loser, loser_name, day, location, 'value', 'duplicate_with_different_value',
+  concat(loser_name, ', ', location, ', value: run ', run_key, ' has the value ', lost, ' here and ', kept, ' in ',
+    winner_name, '; give repetitions their own attempt'),
+  concat_ws(', ', subject, lost), first_seen, times_seen
+FROM conflicts
+"""  # noqa: S608 - expressions of this module
+_STAYS = """
+CREATE TEMP TABLE stays AS
+SELECT series_id, run_id FROM met ANTI JOIN (SELECT * FROM settled WHERE replaced) USING (series_id, run_id)
+"""
+_REPLACE = tuple(
+    f"""DELETE FROM {table} t USING settled s
+    WHERE s.replaced AND s.series_id = t.series_id AND s.run_id = t.run_id"""  # noqa: S608 - tables of this module
+    for table in ("measurements", "measurement_details")
+)
+
+# A series is new in the first file that has it.
+_COUNTS = """
+SELECT p.part, sum(f.measurements) :: BIGINT, (sum(f.measurements) - coalesce(any_value(k.known), 0)) :: BIGINT,
+  count(f.series_id), coalesce(any_value(n.begun), 0)
+FROM parts p JOIN part_series f USING (part)
+LEFT JOIN (
+  SELECT part, count(*) AS known FROM facts SEMI JOIN met USING (series_id, run_id) GROUP BY part) k USING (part)
+LEFT JOIN (
+  SELECT part, count(*) AS begun FROM (
+    SELECT series_id, min(part) AS part FROM part_series SEMI JOIN new_series USING (series_id) GROUP BY series_id)
+  GROUP BY part) n USING (part)
+GROUP BY p.part
+"""
+
+_MERGE_INTO_SERIES = """
+UPDATE series s SET declared_direction = n.direction, sample = n.sample, simulated = n.simulated
+FROM (
+  SELECT s.series_id, least(any_value(s.declared_direction), min(u.direction)) AS direction,
+    any_value(s.sample) AND $sample AS sample, any_value(s.simulated) AND $simulated AS simulated
+  FROM series s JOIN (SELECT * FROM series_dims SEMI JOIN part_series USING (series_id)) u USING (series_id)
+  GROUP BY s.series_id) n
+WHERE n.series_id = s.series_id
+  AND (s.declared_direction, s.sample, s.simulated) IS DISTINCT FROM (n.direction, n.sample, n.simulated)
+"""
+_INSERT_SERIES = "INSERT INTO series SELECT *, $sample, $simulated FROM new_series ORDER BY series_id"
 
 _MERGE_INTO_RUNS = (
     # Measurements that leant on the run's former context get it as their own.
@@ -374,41 +505,49 @@ _MERGE_INTO_RUNS = (
       ci_job_id = c.ci_job_id, run_url = c.run_url, context = c.context
     FROM changed_runs c WHERE c.run_id = r.run_id""",
 )
-
-_REPLACE = (
-    "DELETE FROM measurements t USING known k WHERE k.replaced AND k.series_id = t.series_id AND k.run_id = t.run_id",
-    """DELETE FROM measurement_details t USING known k
-    WHERE k.replaced AND k.series_id = t.series_id AND k.run_id = t.run_id""",
-)
-
-_NEW_RUNS = f"""
+_INSERT_RUNS = """
 INSERT INTO runs
 SELECT run_id, project, run_key, attempt, branch, on_series_branch, commit_id, ci_job_id, run_url, context
-FROM (SELECT run_id, any_value(project) AS project, any_value(run_key) AS run_key, any_value(attempt) AS attempt,
-    {_RUN_FIELDS} FROM uniques ANTI JOIN runs USING (run_id) GROUP BY run_id)
-ORDER BY run_id
-"""  # noqa: S608 - expressions of this module
+FROM run_infos ANTI JOIN known_runs USING (run_id)
+"""
 
-_NEW_DETAILS = """
+# Rows that say more than value and time, or another context than their run.
+_DETAILED_ROWS = """
+CREATE TEMP TABLE detailed_rows AS
+WITH divided AS (SELECT run_id FROM run_infos WHERE differs UNION SELECT run_id FROM known_runs)
+SELECT f.row FROM facts f ANTI JOIN stays s ON s.series_id = f.series_id AND s.run_id = f.run_id
+WHERE f.detailed OR f.run_id IN (SELECT run_id FROM divided)
+"""
+_INSERT_DETAILS = """
 INSERT INTO measurement_details
-SELECT u.series_id, u.run_id, u.batch_id, u.raw_value, u.raw_unit, u.time_source, u.spread, u.replicates, u.node_name,
-  CASE WHEN u.context <> r.context THEN u.context END, u.location
-FROM uniques u JOIN runs r USING (run_id)
-ANTI JOIN (SELECT * FROM known WHERE NOT replaced) k ON k.series_id = u.series_id AND k.run_id = u.run_id
-WHERE u.raw_unit <> u.unit OR u.time_source <> 'result' OR u.spread IS NOT NULL OR u.replicates IS NOT NULL
-  OR u.node_name IS NOT NULL OR u.context <> r.context
-ORDER BY u.series_id, u.run_id
+SELECT d.series_id, d.run_id, p.batch_id, d.raw_value, d.raw_unit, d.time_source, d.spread, d.replicates, d.node_name,
+  CASE WHEN d.context <> r.context THEN d.context END, d.location
+FROM details d JOIN runs r USING (run_id) JOIN parts p USING (part) JOIN series s USING (series_id)
+WHERE d.raw_unit <> s.unit OR d.time_source <> 'result' OR d.spread IS NOT NULL OR d.replicates IS NOT NULL
+  OR d.node_name IS NOT NULL OR d.context <> r.context
+ORDER BY d.series_id, d.run_id
 """
 
-_NEW_MEASUREMENTS = """
+_INSERT_ALL_MEASUREMENTS = """
 INSERT INTO measurements
-SELECT u.series_id, u.run_id, u.batch_id, u.ts, u.value FROM uniques u
-ANTI JOIN (SELECT * FROM known WHERE NOT replaced) k USING (series_id, run_id)
-ORDER BY u.series_id, u.ts, u.run_id
+SELECT f.series_id, f.run_id, p.batch_id, f.ts, f.value FROM facts f JOIN parts p USING (part)
+ORDER BY f.series_id, f.ts
 """
-
-_BATCH = f"""
+_INSERT_MEASUREMENTS = """
+INSERT INTO measurements
+SELECT f.series_id, f.run_id, p.batch_id, f.ts, f.value FROM facts f JOIN parts p USING (part)
+ANTI JOIN stays s ON s.series_id = f.series_id AND s.run_id = f.run_id
+ORDER BY f.series_id, f.ts
+"""
+_INSERT_QUARANTINE = """
+INSERT INTO quarantined_results
+SELECT q.quarantine_id, p.content_hash, p.name, p.received_day, q.location, q.field, q.reason, q.message, q.fragment,
+  p.received_at, p.receipts
+FROM quarantine q JOIN parts p USING (part)
+"""
+_INSERT_BATCHES = f"""
 INSERT INTO batches
-VALUES ({_BATCH_KEY}, $content_hash, $received_day, $received_at, $name, $format, $sample, $simulated, $total, $new,
-  $quarantined)
+SELECT {stable_hash("content_hash")}, content_hash, received_day, received_at, name, format, sample, simulated,
+  measurements, new_measurements, series, new_series, quarantined, omitted
+FROM stored_batches
 """  # noqa: S608 - an expression of this module

@@ -10,22 +10,25 @@ import pytest
 
 from perf_assets.advice.insights import INSIGHT_COLUMNS, change_title, key_insights
 from perf_assets.analysis.durations import duration_drivers, scenario_efficiency
+from perf_assets.analysis.reporting import stopped_reporting
 from perf_assets.catalog import load_catalog
 from perf_assets.landing import Landing
 from perf_assets.settings import Settings
 from perf_assets.sources.files import _SCENARIO_RUNS
 from perf_assets.warehouse import Warehouse
-from perf_assets.warehouse.loading import load_file
+from perf_assets.warehouse.loading import load_files
 from perf_assets.warehouse.readings import scenario_runs
+from perf_assets.warehouse.staging import Rules
 from perf_assets_tests.advice.building import AS_OF, findings
 from perf_assets_tests.warehouse.building import RECEIVED_AT
 
 NO_RUNS = pd.DataFrame(columns=["project", "run_id", "scenario", "duration", "nodes", "edges", "observations", "risks"])
+NOTHING_STOPPED = stopped_reporting(pd.DataFrame())
 
 
 def insights_of(runs: pd.DataFrame) -> pd.DataFrame:
     """Insights about scenario runs alone, by kind."""
-    found = key_insights(findings([]), runs, duration_drivers(runs), scenario_efficiency(runs))
+    found = key_insights(findings([]), runs, duration_drivers(runs), scenario_efficiency(runs), NOTHING_STOPPED)
     return found.set_index("kind")
 
 
@@ -51,7 +54,7 @@ def sample_runs(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
         _SCENARIO_RUNS, name="scenario_runs.json", received_at=RECEIVED_AT, origin="sample"
     )
     warehouse = Warehouse(settings.database, settings.snapshots)
-    load_file(warehouse, file, load_catalog(), settings.identity)
+    list(load_files(warehouse, [file], Rules(load_catalog(), settings.identity, settings.quality), settings.scratch))
     with warehouse.reading() as con:
         return scenario_runs(con)
 
@@ -87,7 +90,9 @@ def test_scenarios_are_compared(sample_runs):
 
 
 def test_no_runs_are_no_insights():
-    assert key_insights(findings([]), NO_RUNS, duration_drivers(NO_RUNS), scenario_efficiency(NO_RUNS)).empty
+    assert key_insights(
+        findings([]), NO_RUNS, duration_drivers(NO_RUNS), scenario_efficiency(NO_RUNS), NOTHING_STOPPED
+    ).empty
 
 
 def test_changes_and_limits_come_first_with_their_evidence():
@@ -98,7 +103,7 @@ def test_changes_and_limits_come_first_with_their_evidence():
         trends=[{}],
     )
     runs = made_up(10.0)
-    insights = key_insights(found, runs, duration_drivers(runs), scenario_efficiency(runs))
+    insights = key_insights(found, runs, duration_drivers(runs), scenario_efficiency(runs), NOTHING_STOPPED)
     assert list(insights.columns) == list(INSIGHT_COLUMNS)
     assert insights["kind"].tolist()[:3] == ["regression", "improvement", "breach"]
     assert insights["rank"].tolist() == list(range(1, len(insights) + 1))
@@ -108,13 +113,15 @@ def test_changes_and_limits_come_first_with_their_evidence():
     assert "limit 90 %: crossed by 2026-09-24 with probability 80%" in insights["text"][2]
     assert "(95 % interval from 2026-09-15 to later)" in insights["text"][2]
     assert "will cross its limit about 2026-09-20" in insights["title"][2]
-    again = key_insights(found, runs, duration_drivers(runs), scenario_efficiency(runs))
+    again = key_insights(found, runs, duration_drivers(runs), scenario_efficiency(runs), NOTHING_STOPPED)
     pd.testing.assert_frame_equal(again, insights)
 
 
 def test_recovery_is_told():
     found = findings(regressions=[{"recovered_at": AS_OF}])
-    (text,) = key_insights(found, NO_RUNS, duration_drivers(NO_RUNS), scenario_efficiency(NO_RUNS))["text"]
+    (text,) = key_insights(found, NO_RUNS, duration_drivers(NO_RUNS), scenario_efficiency(NO_RUNS), NOTHING_STOPPED)[
+        "text"
+    ]
     assert "confirmed, recovered 2026-09-10; last good run run-24, first of the new level run-25." in text
 
 
@@ -132,3 +139,29 @@ def test_titles_name_what_moved(scope, part_of_day, title):
     changes = {"scope": scope, "scope_name": "x", "members": 3, "part_of_day": part_of_day}
     (row,) = findings(regressions=[changes]).regressions.itertuples()
     assert change_title(row) == title
+
+
+def test_a_silent_node_is_one_insight_and_what_was_removed_is_none() -> None:
+    silent = pd.DataFrame(
+        {
+            "series_id": [1, 2, 3],
+            "project": "shop",
+            "title": ["cpu", "memory", "login"],
+            "verdict": ["stopped_reporting", "stopped_reporting", "removed"],
+            "scope": ["node", "node", "test"],
+            "scope_name": ["linux-07", "linux-07", "login"],
+            "members": [2, 2, 2],
+            "last_seen": pd.Timestamp("2026-09-01T06:00"),
+            "reports": 100,
+            "expected_share": 0.5,
+            "silent_hours": 48,
+            "longest_gap_hours": 3,
+            "probability": 1e-9,
+            "simulated": False,
+        }
+    )
+    found = key_insights(findings([]), NO_RUNS, duration_drivers(NO_RUNS), scenario_efficiency(NO_RUNS), silent)
+    assert list(found["kind"]) == ["stopped_reporting"]
+    assert found["title"][0].startswith("node linux-07 has not reported since 2026-09-01")
+    assert "2 series reported in 50%" in found["text"][0]
+    assert "none of the last 48" in found["text"][0]

@@ -14,8 +14,9 @@ from perf_assets.landing import Landing
 from perf_assets.settings import Incident, Settings
 from perf_assets.warehouse import Warehouse
 from perf_assets.warehouse.incidents import declare_incidents
-from perf_assets.warehouse.loading import load_file
+from perf_assets.warehouse.loading import load_files
 from perf_assets.warehouse.series import build_series
+from perf_assets.warehouse.staging import Rules
 from perf_assets_tests.defs.building import DAYS, land, settings_for, small_table, warehouse_of
 
 
@@ -46,8 +47,8 @@ def warehouse(good: Path, tmp_path: Path) -> Warehouse:
 
 def load(settings: Settings) -> Warehouse:
     warehouse = warehouse_of(settings)
-    for file in Landing(settings.landing).files():
-        load_file(warehouse, file, load_catalog(), settings.identity)
+    rules = Rules(load_catalog(), settings.identity, settings.quality)
+    list(load_files(warehouse, Landing(settings.landing).files(), rules, settings.scratch))
     with warehouse.transaction() as con:
         build_series(con, load_catalog())
     return warehouse

@@ -16,8 +16,9 @@ from perf_assets.landing import Landing
 from perf_assets.settings import Incident, Settings
 from perf_assets.warehouse import Warehouse, open_snapshot
 from perf_assets.warehouse.incidents import declare_incidents
-from perf_assets.warehouse.loading import load_file
+from perf_assets.warehouse.loading import load_files
 from perf_assets.warehouse.series import build_rollups, build_series
+from perf_assets.warehouse.staging import Rules
 from perf_assets.warehouse.tables import (
     BREACH_OUTLOOK,
     METRIC_FORECASTS,
@@ -104,7 +105,7 @@ def _load(warehouse: Warehouse, settings: Settings, table: pd.DataFrame, inciden
     landed = Landing(settings.landing).land(
         table.to_csv(index=False).encode(), name="own.csv", received_at=RECEIVED, origin="file"
     )
-    load_file(warehouse, landed, catalog, settings.identity)
+    list(load_files(warehouse, [landed], Rules(catalog, settings.identity, settings.quality), settings.scratch))
     with warehouse.transaction() as con:
         declare_incidents(con, incidents)
         build_series(con, catalog)

@@ -10,10 +10,12 @@ from typing import Any
 import pandas as pd
 
 from perf_assets.catalog import load_catalog
-from perf_assets.landing import LandedFile, Landing, Origin
-from perf_assets.settings import IdentitySettings
+from perf_assets.formats.measurement import Measurement, chunked
+from perf_assets.landing import Given, LandedFile, Landing, Origin
+from perf_assets.settings import IdentitySettings, QualitySettings
 from perf_assets.warehouse import Warehouse
-from perf_assets.warehouse.loading import Loaded, load_file
+from perf_assets.warehouse.loading import Loaded, _Group, _stored, load_files
+from perf_assets.warehouse.staging import Rules
 
 RECEIVED_AT = datetime.fromisoformat("2026-10-01T12:00:00")
 START = datetime.fromisoformat("2026-09-01T00:00:00")
@@ -47,6 +49,7 @@ class Site:
 
     def __init__(self, folder: Path) -> None:
         self.landing = Landing(folder / "landing")
+        self.scratch = folder / "scratch"
         self.warehouse = Warehouse(folder / "warehouse" / "perf.duckdb", folder / "snapshots")
 
     def load(
@@ -55,14 +58,28 @@ class Site:
         *,
         received_at: datetime = RECEIVED_AT,
         origin: Origin = "file",
+        given: Given = Given(),  # noqa: B008 - immutable
+        quality: QualitySettings | None = None,
         **identity: Any,
     ) -> Loaded:
         content = content if isinstance(content, bytes) else json_lines(content)
-        file = self.landing.land(content, name="results.jsonl", received_at=received_at, origin=origin)
-        return self.load_landed(file, **identity)
+        file = self.landing.land(content, name="results.jsonl", received_at=received_at, origin=origin, given=given)
+        return self.load_landed(file, quality=quality, **identity)
 
-    def load_landed(self, file: LandedFile, **identity: Any) -> Loaded:
-        return load_file(self.warehouse, file, load_catalog(), IdentitySettings(**identity))
+    def load_landed(self, *files: LandedFile, quality: QualitySettings | None = None, **identity: Any) -> Loaded:
+        """Load files in one go; what became of the last one."""
+        rules = Rules(load_catalog(), IdentitySettings(**identity), quality or QualitySettings())
+        return list(load_files(self.warehouse, files, rules, self.scratch))[-1]
+
+    def store(self, *measurements: Measurement) -> None:
+        """Store measurements as a format would give them."""
+        file = self.landing.land(repr(measurements).encode(), name="given", received_at=RECEIVED_AT, origin="file")
+        group = _Group(self.scratch, Rules(load_catalog(), IdentitySettings(), QualitySettings()))
+        with group:
+            part = group.stage.part(file, file.name, "given")
+            group.files.append(file)
+            group.stage.add(part, next(chunked(measurements)))
+            _stored(self.warehouse, group)
 
     def content(self) -> dict[str, pd.DataFrame]:
         with self.warehouse.reading() as con:

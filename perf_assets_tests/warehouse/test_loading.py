@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import tempfile
+import zipfile
 from datetime import timedelta
 from itertools import permutations
 from pathlib import Path
@@ -14,11 +16,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perf_assets.catalog import load_catalog
-from perf_assets.landing import LandedFile, Origin
-from perf_assets.warehouse import loading
+from perf_assets.formats.measurement import Measurement, as_json
+from perf_assets.landing import Given, Origin
+from perf_assets.settings import IdentitySettings, QualitySettings
+from perf_assets.warehouse import loading, staging
 from perf_assets.warehouse.checksums import checksums
-from perf_assets.warehouse.loading import record_files
+from perf_assets.warehouse.loading import forget_files, load_files, record_files
+from perf_assets.warehouse.staging import Rules, Stage
 from perf_assets_tests.warehouse.building import RECEIVED_AT, Site, assert_same_content, json_lines, row
+
+JUNIT = b'<testsuite name="s"><testcase classname="c" name="a" time="0.5"/></testsuite>'
 
 
 def scenario(**fields: Any) -> dict[str, Any]:
@@ -118,13 +125,16 @@ def test_an_equal_value_in_between_does_not_change_the_winner(site: Site, other_
     assert list(site.content()["measurements"]["value"]) == list(other_site.content()["measurements"]["value"])
 
 
-def test_of_two_values_in_one_file_the_smaller_stays_and_the_other_is_reported(site: Site) -> None:
+def test_of_two_values_in_one_file_one_stays_and_the_other_is_reported(site: Site, other_site: Site) -> None:
     loaded = site.load([row(2.0), row(1.0), row(3.0, run="r2")])
-    assert site.values() == [1.0, 3.0]
+    other_site.load([row(1.0)])
+    other_site.load([row(3.0, run="r2"), row(2.0)])
+    assert site.values() == other_site.values()
+    assert len(site.values()) == 2
     assert loaded.quarantined == 1
     found = site.quarantine().iloc[0]
-    assert list(found[["location", "field", "reason"]]) == ["line 1", "value", "duplicate_with_different_value"]
-    assert "line 2" in str(found["message"])
+    assert found["reason"] == "duplicate_with_different_value"
+    assert {found["location"], found["message"].rpartition(" at ")[2].partition(";")[0]} == {"line 1", "line 2"}
 
 
 def test_what_no_format_can_know_is_quarantined(site: Site) -> None:
@@ -243,7 +253,7 @@ def test_a_crash_inside_the_transaction_leaves_nothing(site: Site, monkeypatch: 
     site.load([row(1.0)])
     content = site.content()
     with monkeypatch.context() as patched:
-        patched.setattr(loading, "_BATCH", "SELECT error('power cut')")
+        patched.setattr(loading, "_INSERT_BATCHES", "SELECT error('power cut')")
         with pytest.raises(Exception, match="power cut"):
             site.load([row(2.0, run="r2"), row(-1.0, run="r3")])
     assert all(site.content()[name].equals(table) for name, table in content.items())
@@ -256,31 +266,31 @@ def test_a_crash_inside_the_transaction_leaves_nothing(site: Site, monkeypatch: 
 def test_a_file_that_another_process_loads_meanwhile_is_loaded_once(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    prepare = loading._prepare
+    identify = Stage.identify
 
-    def meanwhile(file: LandedFile, *rest: Any) -> Any:
-        monkeypatch.setattr(loading, "_prepare", prepare)
-        site.load_landed(file)
-        return prepare(file, *rest)
+    def meanwhile(stage: Stage) -> None:
+        monkeypatch.setattr(Stage, "identify", identify)
+        site.load_landed(stage.parts[0].file)
+        identify(stage)
 
-    monkeypatch.setattr(loading, "_prepare", meanwhile)
+    monkeypatch.setattr(Stage, "identify", meanwhile)
     assert site.load([row(1.0)]).skipped
     assert site.values() == [1.0]
 
 
 def test_deleting_the_warehouse_and_loading_landing_again_gives_the_same_checksums(site: Site) -> None:
-    site.load([row(1.0, context_data={"image": "1"}), row(2.0, metric_name="cpu_usage", context_data={"image": "2"})])
+    site.load([row(1.0, context_data={"image": "1"}), row(0.2, metric_name="cpu_usage", context_data={"image": "2"})])
     site.load(
         json_lines([row(5.0), row(3.0, run="r2", hour=5)]) + b"broken", received_at=RECEIVED_AT + timedelta(days=1)
     )
     site.load(json.dumps([scenario(), scenario()]).encode(), received_at=RECEIVED_AT + timedelta(days=2))
-    record_files(site.warehouse, site.landing.files(), site.landing.days(), load_catalog())
+    record_files(site.warehouse, site.landing.files(), site.landing.days())
     with site.warehouse.reading() as con:
         before = checksums(con)
     site.warehouse.database.unlink()
     for file in site.landing.files():
         site.load_landed(file)
-    record_files(site.warehouse, site.landing.files(), site.landing.days(), load_catalog())
+    record_files(site.warehouse, site.landing.files(), site.landing.days())
     with site.warehouse.reading() as con:
         assert checksums(con).equals(before)
     rows = dict(zip(before["table"], before["rows"], strict=True))
@@ -293,12 +303,11 @@ def test_recording_files_replaces_the_days_it_is_given(site: Site) -> None:
         for day, name in enumerate([b"a", json_lines([row()])])
     ]
     for _ in range(2):
-        assert record_files(site.warehouse, files, site.landing.days(), load_catalog()) == 2
+        assert record_files(site.warehouse, files, site.landing.days()) == 2
     found = site.warehouse.query("SELECT * FROM raw_results ORDER BY received_day")
     assert list(found["content_hash"]) == [file.content_hash for file in files]
-    assert found["format"].tolist()[1] == "long-table-jsonl"
-    assert found["format"].isna().tolist() == [True, False]
-    assert record_files(site.warehouse, [], [files[0].day], load_catalog()) == 0
+    assert list(found["receipts"]) == [1, 1]
+    assert record_files(site.warehouse, [], [files[0].day]) == 0
     assert len(site.warehouse.query("SELECT * FROM raw_results")) == 1
 
 
@@ -318,3 +327,173 @@ def test_the_specifications_query_is_answered(site: Site) -> None:
         "test_run_id", "ci_job_id", "context_data",
     ]  # fmt: skip
     assert everything["id"].is_unique
+
+
+def test_what_came_with_a_file_fills_what_it_leaves_open(site: Site) -> None:
+    told = Given(
+        project="shop", branch="main", commit_id="c1", run_key="ci-7", attempt=2, ts="2026-09-01T05:00:00+02:00"
+    )
+    site.load(JUNIT, given=told)
+    [run] = site.warehouse.query("SELECT project, run_key, attempt, branch, commit_id FROM runs").to_dict("records")
+    assert run == {"project": "shop", "run_key": "ci-7", "attempt": 2, "branch": "main", "commit_id": "c1"}
+    measured = site.warehouse.query("SELECT ts, time_source FROM measurements JOIN measurement_details USING (run_id)")
+    assert (str(measured["ts"][0]), measured["time_source"][0]) == ("2026-09-01 03:00:00", "run")
+
+
+def test_what_a_file_says_itself_goes_before_what_came_with_it(site: Site) -> None:
+    site.load(
+        [row(1.0, run="own", branch="own", project="own")], given=Given(project="shop", branch="b", run_key="ci-7")
+    )
+    [run] = site.warehouse.query("SELECT project, run_key, branch FROM runs").to_dict("records")
+    # A project is somebody's word for all files of a delivery.
+    assert run == {"project": "shop", "run_key": "own", "branch": "own"}
+
+
+def test_the_same_bytes_given_as_two_runs_are_two(site: Site) -> None:
+    for number in (1, 2):
+        site.load(JUNIT, given=Given(run_key=f"ci-{number}"))
+    assert site.values() == [0.5, 0.5]
+    assert site.load(JUNIT, given=Given(run_key="ci-2")).skipped
+
+
+def test_times_without_a_zone_are_in_the_zone_that_is_set_or_came_with_the_file(site: Site) -> None:
+    naive = row(1.0, run="r1", timestamp="2026-09-01T12:00:00")
+    site.load([naive], quality=QualitySettings(timezone="Europe/Berlin"))
+    site.load([naive | {"test_run_id": "r2"}], given=Given(timezone="America/New_York"))
+    found = site.warehouse.query("SELECT run_key, ts FROM measurements JOIN runs USING (run_id) ORDER BY run_key")
+    assert [str(ts) for ts in found["ts"]] == ["2026-09-01 10:00:00", "2026-09-01 16:00:00"]
+
+
+def test_the_files_of_an_archive_are_loaded_as_one_delivery(site: Site) -> None:
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        archive.writestr("junit.xml", JUNIT)
+        archive.writestr("results.jsonl", json_lines([row(1.0), row(-1.0, run="r2")]))
+        archive.writestr("notes.txt", "nothing to read")
+    loaded = site.load(target.getvalue())
+    assert (loaded.format, loaded.new_measurements, loaded.quarantined) == ("junit, long-table-jsonl", 2, 2)
+    assert set(site.quarantine()["name"]) == {"results.jsonl/results.jsonl", "results.jsonl/notes.txt"}
+    assert list(site.warehouse.query("SELECT measurements FROM batches")["measurements"]) == [2]
+
+
+def test_results_without_a_value_are_counted_and_are_not_in_quarantine(site: Site) -> None:
+    content = JUNIT.replace(b"/></testsuite>", b'/><testcase name="b" time="1"><failure/></testcase></testsuite>')
+    loaded = site.load(content)
+    assert (loaded.measurements, loaded.quarantined, loaded.omitted) == (1, 0, (("failed", 1),))
+    assert site.warehouse.query("SELECT omitted FROM batches")["omitted"][0] == '{"failed": 1}'
+
+
+def test_many_files_are_stored_together_and_told_one_by_one(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loading, "FILES_IN_A_GROUP", 3)
+    files = [
+        site.landing.land(
+            json_lines([row(1.0, run=f"r{n}", hour=n)]), name=f"{n}", received_at=RECEIVED_AT, origin="file"
+        )
+        for n in range(7)
+    ]
+    told: list[str] = []
+    rules = Rules(load_catalog(), IdentitySettings(), QualitySettings())
+    loaded = list(load_files(site.warehouse, files, rules, site.scratch, lambda file: told.append(file.name)))
+    assert sorted(told) == sorted(file.name for file in files)
+    assert [one.new_measurements for one in loaded] == [1] * 7
+    assert sum(one.new_series for one in loaded) == 1
+    assert len(site.values()) == 7
+    assert not any(site.scratch.iterdir())
+
+
+def test_what_was_stored_before_an_interruption_stays(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loading, "FILES_IN_A_GROUP", 1)
+    files = [
+        site.landing.land(JUNIT.replace(b"0.5", b"0.%d" % n), name=str(n), received_at=RECEIVED_AT, origin="file")
+        for n in range(1, 4)
+    ]
+    rules = Rules(load_catalog(), IdentitySettings(), QualitySettings())
+    begun = load_files(site.warehouse, files, rules, site.scratch)
+    next(begun)
+    begun.close()
+    assert len(site.values()) == 1
+    assert [one.skipped for one in load_files(site.warehouse, files, rules, site.scratch)].count(True) == 1
+    assert site.values() == [0.1, 0.2, 0.3]
+    assert not any(site.scratch.iterdir())
+
+
+def test_a_file_that_begins_too_many_series_brings_only_the_known(site: Site) -> None:
+    few = QualitySettings(max_new_series=2)
+    site.load([row(1.0)], quality=few)
+    loaded = site.load([row(2.0, run="r2"), *(row(1.0, run="r2", test_name=f"t{n}") for n in range(3))], quality=few)
+    assert (loaded.new_measurements, loaded.new_series, loaded.quarantined) == (1, 0, 3)
+    found = site.quarantine().iloc[0]
+    assert (found["reason"], found["location"]) == ("too_many_new_series", "whole file")
+    assert "begins 3 new series, more than 2" in found["message"]
+    assert len(site.content()["series"]) == 1
+
+
+def test_of_many_like_rejections_the_first_are_told_and_the_others_counted(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(staging, "MOST_TOLD", 2)
+    broken = b"{broken\n" * 5
+    negative = json_lines([row(-1.0, run=f"r{n}", hour=n) for n in range(4)])
+    loaded = site.load(json_lines([row(1.0)]) + broken + negative)
+    assert (loaded.new_measurements, loaded.quarantined) == (1, 9)
+    told = site.quarantine()
+    assert sorted(told["location"]) == ["2 other places", "3 other places", "line 2", "line 3", "line 7", "line 8"]
+
+
+def test_shares_above_one_are_impossible_and_percent_are_converted(site: Site) -> None:
+    site.load([row(50.0, metric_name="memory_usage"), row(50.0, run="r2", metric_name="memory_usage", unit="%")])
+    assert site.values() == [0.5]
+    [found] = site.quarantine().to_dict("records")
+    assert found["reason"] == "impossible_value"
+    assert "memory_usage is 50.0 1, and cannot be above 1" in found["message"]
+    assert "write % where percent are meant" in found["message"]
+
+
+def test_names_have_up_to_a_thousand_characters_of_any_script(site: Site) -> None:
+    site.load([row(1.0, test_name="試" * 1000), row(2.0, run="r2", test_name="x" * 1001)])
+    assert site.values() == [1.0]
+    assert list(site.quarantine()["reason"]) == ["missing_identity"]
+
+
+def test_old_results_of_a_limited_origin_are_mistakes(site: Site) -> None:
+    old = row(1.0, timestamp="2026-01-01T00:00:00")
+    limited = QualitySettings(limited_origins=("drop",), days_back=30)
+    site.load([old], quality=limited)
+    site.load([old | {"test_run_id": "r2"}], quality=limited, origin="drop")
+    assert len(site.values()) == 1
+    assert "before 2026-09-01" in site.quarantine()["message"][0]
+
+
+def test_tags_that_are_no_identity_explain(site: Site) -> None:
+    tags = as_json({"os": "linux", "gpu": "none"})
+    site.store(Measurement("here", "own", 1.0, "s", run_key="r1", tags=tags, context='{"a": 1}'))
+    assert list(site.warehouse.query("SELECT tags FROM series")["tags"]) == ['{"os":"linux"}']
+    [context] = site.warehouse.query("SELECT context FROM runs")["context"]
+    assert json.loads(context) == {"a": 1, "gpu": "none"}
+
+
+def test_what_could_not_be_read_is_read_again_after_a_correction(site: Site) -> None:
+    strange = QualitySettings(max_new_series=1)
+    rows = [row(1.0), row(2.0, test_name="b"), row(-1.0, run="r2")]
+    site.load(rows, quality=strange)
+    assert (site.values(), len(site.quarantine())) == ([], 2)
+    [file] = site.landing.files()
+    assert forget_files(site.warehouse, [file.content_hash]) == 1
+    replayed = site.load_landed(file)
+    fresh = Site(site.scratch.parent / "fresh")
+    fresh.load(rows)
+    assert (replayed.new_measurements, replayed.quarantined) == (2, 1)
+    assert_same_content(site, fresh)
+    assert list(site.quarantine()["quarantine_id"]) == list(fresh.quarantine()["quarantine_id"])
+    # Again, and nothing is there twice.
+    forget_files(site.warehouse, [file.content_hash])
+    assert site.load_landed(file).new_measurements == 0
+    assert_same_content(site, fresh)
+
+
+def test_quarantine_tells_since_when_and_how_often(site: Site) -> None:
+    for day in range(3):
+        site.load([row(-1.0)], received_at=RECEIVED_AT + timedelta(days=day))
+    record_files(site.warehouse, site.landing.files(), site.landing.days())
+    [found] = site.quarantine().to_dict("records")
+    assert (found["first_seen"], found["times_seen"]) == (RECEIVED_AT, 3)
