@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
     AfterValidator,
@@ -43,6 +44,14 @@ def _pattern(text: str) -> str:
         duckdb.execute("SELECT regexp_matches('', ?)", [text]).fetchall()
     except duckdb.Error as error:
         raise ValueError(f"not a regular expression of RE2 ({str(error).splitlines()[0]})") from error
+    return text
+
+
+def _zone(text: str) -> str:
+    try:
+        ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise ValueError("no time zone of the IANA database, write it like Europe/Berlin") from error
     return text
 
 
@@ -83,8 +92,24 @@ class IdentitySettings(_Section):
         r"^GitHub Actions \d+$",
         r"^fv-az\d+-\d+$",
         r"-[0-9a-f]{8,}(-[a-z0-9]{5})?$",
+        r"^[0-9a-f]{12}$",
     )
-    """Patterns of runner names that are gone after one job and so cannot identify a series."""
+    """Patterns of runner names that are gone after one job and so cannot identify a series; the last is a container."""
+
+
+class QualitySettings(_Section):
+    """Which results are taken for mistakes."""
+
+    days_back: int = Field(90, ge=1)
+    """How old a result of `limited_origins` may be when it comes, in days."""
+    limited_origins: tuple[str, ...] = ("push",)
+    """Ways results come in on which old ones are mistakes; files, folders and pulled sources may bring history."""
+    minutes_ahead: int = Field(10, ge=0)
+    """How far after its receipt a result's own time may lie, in minutes."""
+    max_new_series: int = Field(500_000, ge=1)
+    """Series that one file may begin. More are a name that changes with every run."""
+    timezone: Annotated[str, AfterValidator(_zone)] = "UTC"
+    """The zone of times that name none, such as Europe/Berlin."""
 
 
 class RegressionSettings(_Section):
@@ -117,16 +142,9 @@ class ForecastSettings(_Section):
     """Limits by metric name, on top of the catalogue's."""
 
 
-class Incident(_Section):
-    """A time whose measurements take no part in any analysis, because it is known why they are what they are.
+class _Declared(_Section):
+    """Something declared of the series that all its narrowing fields fit, of all series without any."""
 
-    What narrows it (project, node, node type, test, metric) must all be that of a series for it to count.
-    """
-
-    starts_at: _Moment = Field(alias="from")
-    """First moment of it, naive UTC."""
-    ends_at: _Moment = Field(alias="to")
-    """First moment after it, naive UTC."""
     reason: _Words
     project: _Words | None = None
     node_id: _Words | None = None
@@ -134,12 +152,100 @@ class Incident(_Section):
     test_name: _Words | None = None
     metric: _Words | None = None
 
+
+class Epoch(_Declared):
+    """From its moment on values are not comparable with those before: analysis begins anew there."""
+
+    starts_at: _Moment = Field(alias="at")
+    """First moment of the new epoch, naive UTC."""
+
+
+class Incident(_Declared):
+    """A time whose measurements take no part in any analysis, because it is known why they are what they are."""
+
+    starts_at: _Moment = Field(alias="from")
+    """First moment of it, naive UTC."""
+    ends_at: _Moment = Field(alias="to")
+    """First moment after it, naive UTC."""
+
     @field_validator("ends_at")
     @classmethod
     def _after_start(cls, ends_at: datetime, info: ValidationInfo) -> datetime:
         if "starts_at" in info.data and ends_at <= info.data["starts_at"]:
             raise ValueError(f"does not lie after `from`, {info.data['starts_at']} UTC")
         return ends_at
+
+
+class GitHubActionsSettings(_Section):
+    repositories: tuple[_Words, ...] = ()
+    """As `owner/name`."""
+    base_url: str = "https://api.github.com"
+    """Of GitHub Enterprise: https://host/api/v3."""
+
+
+class JenkinsSettings(_Section):
+    url: str = ""
+    jobs: tuple[_Words, ...] = ()
+    """Full names, with folders: `team/shop/main`."""
+
+
+class GitLabSettings(_Section):
+    url: str = "https://gitlab.com"
+    projects: tuple[_Words, ...] = ()
+    """As `group/name`."""
+
+
+class CircleCISettings(_Section):
+    projects: tuple[_Words, ...] = ()
+    """Slugs, as `gh/owner/name`."""
+    base_url: str = "https://circleci.com"
+
+
+class PrometheusSettings(_Section):
+    url: str = ""
+    queries: dict[str, _Words] = {}
+    """Expressions (PromQL) by the metric they give, in the catalogue's unit of it."""
+    step: int = Field(60, ge=1, le=86_400)
+    """Seconds between two samples; divides a day."""
+
+
+class FolderSettings(_Section):
+    url: _Words
+    options: dict[str, Any] = {}
+    """Of the file system, such as `endpoint_url`; credentials come from the environment."""
+
+
+class DagsterSettings(_Section):
+    enabled: bool = False
+    """Whether the platform watches its own runs."""
+
+
+class SourcesSettings(_Section):
+    """Where results are pulled from, hourly or by `perf-assets pull`."""
+
+    longest_wait: float = Field(60, ge=0, le=3600)
+    """Seconds that a service's rate limit may make a pull wait; a longer one ends it until the next."""
+    github_actions: GitHubActionsSettings = GitHubActionsSettings()
+    jenkins: JenkinsSettings = JenkinsSettings()
+    gitlab: GitLabSettings = GitLabSettings()
+    circleci: CircleCISettings = CircleCISettings()
+    prometheus: PrometheusSettings = PrometheusSettings()
+    folders: tuple[FolderSettings, ...] = ()
+    dagster: DagsterSettings = DagsterSettings()
+
+    @property
+    def configured(self) -> tuple[str, ...]:
+        """The sources that are asked for, by the names they have here."""
+        asked = {
+            "github_actions": self.github_actions.repositories,
+            "jenkins": self.jenkins.url and self.jenkins.jobs,
+            "gitlab": self.gitlab.projects,
+            "circleci": self.circleci.projects,
+            "prometheus": self.prometheus.url and self.prometheus.queries,
+            "folders": self.folders,
+            "dagster": self.dagster.enabled,
+        }
+        return tuple(name for name, choice in asked.items() if choice)
 
 
 class SlackSettings(_Section):
@@ -158,21 +264,45 @@ class Settings(_Section):
     state_url: str | None = Field(None, repr=False)
     """SQLAlchemy URL of the state store, which may hold a password; without one a SQLite file under `home`."""
     identity: IdentitySettings = IdentitySettings()
+    quality: QualitySettings = QualitySettings()
     regressions: RegressionSettings = RegressionSettings()
     forecast: ForecastSettings = ForecastSettings()
     incidents: tuple[Incident, ...] = ()
+    epochs: tuple[Epoch, ...] = ()
     slack: SlackSettings = SlackSettings()
     slack_token: SecretStr | None = None
     dashboard_url: str | None = None
     dashboard_token: SecretStr | None = None
+    sources: SourcesSettings = SourcesSettings()
+    github_token: SecretStr | None = None
+    jenkins_user: str | None = None
+    jenkins_token: SecretStr | None = None
+    gitlab_token: SecretStr | None = None
+    circle_token: SecretStr | None = None
+    prometheus_token: SecretStr | None = None
 
     @property
     def landing(self) -> Path:
         return self.home / "landing"
 
     @property
+    def seen_by_sources(self) -> Path:
+        """What each pulling source has seen of each day; may be deleted, which repeats work."""
+        return self.home / "state" / "sources"
+
+    @property
+    def kept_answers(self) -> Path:
+        """Answers of services, for asking only for what has changed; may be deleted."""
+        return self.home / "cache" / "http"
+
+    @property
     def drop_folder(self) -> Path:
         return self.landing / "drop"
+
+    @property
+    def scratch(self) -> Path:
+        """Where large files are unpacked and sorted; empty between runs."""
+        return self.home / "scratch"
 
     @property
     def database(self) -> Path:
@@ -201,8 +331,16 @@ _ENVIRONMENT = {
     "slack_token": "SLACK_BOT_TOKEN",
     "dashboard_url": "SCALE_DASHBOARD_URL",
     "dashboard_token": "SCALE_DASHBOARD_API_KEY",
+    "github_token": "GITHUB_TOKEN",
+    "jenkins_user": "JENKINS_USER",
+    "jenkins_token": "JENKINS_TOKEN",
+    "gitlab_token": "GITLAB_TOKEN",
+    "circle_token": "CIRCLE_TOKEN",
+    "prometheus_token": "PROMETHEUS_TOKEN",
 }
-_SECRET_NAME = re.compile(r"token|secret|password|api_?key", re.IGNORECASE)
+_SECRET_NAME = re.compile(r"token|secret|password|(api|account)_?key|connection_string", re.IGNORECASE)
+_EXPRESSIONS = "queries"
+"""Its names are those of metrics, which may speak of tokens; its texts are expressions."""
 
 
 def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
@@ -217,7 +355,7 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         if _SECRET_NAME.search(name):
             raise SettingsError(
                 f"{file}: {name}: a secret does not belong in a file (got one, not shown); set it in the environment, "
-                f"as {_ENVIRONMENT.get(name, 'SLACK_BOT_TOKEN or SCALE_DASHBOARD_API_KEY')}"
+                f"as {_ENVIRONMENT.get(name, 'SLACK_BOT_TOKEN, GITHUB_TOKEN or the like')}"
             )
     values |= {field: environ[variable] for field, variable in _ENVIRONMENT.items() if environ.get(variable)}
     slack = values.get("slack", {})
@@ -240,7 +378,7 @@ def _names_of_texts(table: Mapping[str, Any]) -> Iterator[str]:
         if isinstance(value, str):
             yield name
         for inner in value if isinstance(value, list) else [value]:
-            if isinstance(inner, dict):
+            if isinstance(inner, dict) and name != _EXPRESSIONS:
                 yield from _names_of_texts(inner)
 
 

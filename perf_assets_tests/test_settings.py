@@ -56,6 +56,44 @@ def test_the_file_sets_what_it_names(file: Path) -> None:
     )
 
 
+def test_sources_are_those_that_name_what_to_pull(file: Path) -> None:
+    settings = load(
+        file,
+        """
+        [sources]
+        longest_wait = 5
+        [sources.github_actions]
+        repositories = ["org/shop"]
+        [sources.jenkins]
+        url = "https://ci.example.org"
+        [sources.prometheus]
+        url = "http://prometheus:9090"
+        queries = { token_refresh_time = "rate(refresh_seconds_sum[5m])" }
+        [[sources.folders]]
+        url = "s3://bucket/ci"
+        options = { endpoint_url = "http://minio:9000" }
+        """,
+        GITHUB_TOKEN="hunter2",
+        JENKINS_USER="ada",
+        JENKINS_TOKEN="hunter2",
+        GITLAB_TOKEN="hunter2",
+        CIRCLE_TOKEN="hunter2",
+        PROMETHEUS_TOKEN="hunter2",
+    )
+    assert settings.sources.configured == ("github_actions", "prometheus", "folders")
+    assert settings.sources.longest_wait == 5
+    assert settings.sources.github_actions.base_url == "https://api.github.com"
+    assert settings.sources.folders[0].options == {"endpoint_url": "http://minio:9000"}
+    tokens = ("github_token", "jenkins_token", "gitlab_token", "circle_token", "prometheus_token")
+    assert {getattr(settings, name).get_secret_value() for name in tokens} == {"hunter2"}
+    assert settings.jenkins_user == "ada"
+    assert "hunter2" not in repr(settings)
+
+
+def test_nothing_is_pulled_unless_asked_for() -> None:
+    assert Settings().sources.configured == ()
+
+
 def test_the_environment_goes_before_the_file(file: Path, tmp_path: Path) -> None:
     settings = load(
         file,
@@ -94,6 +132,11 @@ def test_the_environment_goes_before_the_file(file: Path, tmp_path: Path) -> Non
         ("[identity]\nbranches = 'main'", "identity.branches", "got 'main'"),
         ("[identity]\nephemeral_nodes = ['(']", "identity.ephemeral_nodes.0", r"got '\('"),
         ("[identity]\nephemeral_nodes = ['(?=x)']", "identity.ephemeral_nodes.0", "got "),
+        ("[sources.github_actions]\nrepository = 'x'", "sources.github_actions.repository", "got 'x'"),
+        ("[sources.gitlab]\nprojects = 'x'", "sources.gitlab.projects", "got 'x'"),
+        ("[sources.prometheus]\nstep = 0", "sources.prometheus.step", "got 0"),
+        ("[[sources.folders]]\nurl = ''", "sources.folders.0.url", "got ''"),
+        ("[sources]\nlongest_wait = -1", "sources.longest_wait", "got -1"),
     ],
 )
 def test_an_error_names_file_field_and_what_was_got(file: Path, text: str, field: str, got: str) -> None:
@@ -157,6 +200,9 @@ def test_an_incident_that_cannot_be_used_is_named(
         'slack_token = "hunter2"', 'dashboard_token = "hunter2"', '[slack]\ntoken = "hunter2"',
         '[slack]\nbot_token = "hunter2"',
         '[[incidents]]\nslack_token = "hunter2"',
+        '[sources.github_actions]\ntoken = "hunter2"',
+        '[[sources.folders]]\nurl = "s3://x"\noptions = {secret = "hunter2"}',
+        '[[sources.folders]]\nurl = "x"\noptions = {client_kwargs = {aws_secret_access_key = "hunter2"}}',
         'password = "hunter2"', 'api_key = "hunter2"', '[dashboard]\nApiKey = "hunter2"',
     ],
 )  # fmt: skip

@@ -6,29 +6,32 @@ import importlib
 import os
 import uuid
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from perf_assets.progress import Progress
 from perf_assets.settings import Settings
 
 if TYPE_CHECKING:
-    from dagster import DagsterInstance
+    from dagster import DagsterInstance, MetadataValue
 
 LOCATION = "perf_assets.definitions"
 """The module workspace.yaml names: looked up as Dagster does, so that this room depends on no definition."""
 MAIN_JOB = "perf_assets_job"
 INGESTION_JOB = "ingestion_job"
+SOURCES_JOB = "sources_job"
 
 
 @dataclass(frozen=True)
 class StepEnded:
-    """A step of the run: its name, seconds taken, and the error if it failed."""
+    """A step of the run: its name, seconds taken, the error if it failed, and what it told of itself."""
 
     name: str
     seconds: float
     error: str | None
+    metadata: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -38,8 +41,18 @@ class RunResult:
     errors: tuple[str, ...]
 
 
-def run_job(name: str, settings: Settings, days: Sequence[str], tell: Callable[[StepEnded], None]) -> RunResult:
-    """Execute a job for the given days of receipt (ascending); `tell` hears of each step as it ends."""
+def run_job(
+    name: str,
+    settings: Settings,
+    days: Sequence[str],
+    tell: Callable[[StepEnded], None],
+    assets: Sequence[str] | None = None,
+    progress: Progress | None = None,
+    replay: Sequence[str] = (),
+) -> RunResult:
+    """Execute a job, all its assets or some, for the given days (ascending); `tell` hears of each step as it ends,
+    `progress` of how far the loading of files has come. Files whose content hashes stand in `replay` are read again.
+    """
     # Analysis is many small problems: one thread each is faster than two sharing one.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -48,20 +61,31 @@ def run_job(name: str, settings: Settings, days: Sequence[str], tell: Callable[[
     from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
     # Built anew: those of the module have the settings that held when it was first imported.
-    definitions: dg.Definitions = importlib.import_module(LOCATION).build_definitions()
+    definitions: dg.Definitions = importlib.import_module(LOCATION).build_definitions(
+        {"progress": dg.ResourceDefinition.hardcoded_resource(progress)} if progress else None
+    )
     run_id = str(uuid.uuid4())
     errors: list[str] = []
+    told: dict[str, dict[str, object]] = {}
 
     def heard(entry: dg.EventLogEntry) -> None:
         event = entry.dagster_event
-        if event is None or event.event_type_value not in ("STEP_SUCCESS", "STEP_FAILURE"):
+        if event is None:
+            return
+        if event.event_type_value == "ASSET_MATERIALIZATION":
+            told.setdefault(event.step_key or "", {}).update(_values(event.materialization.metadata))
+        if event.event_type_value not in ("STEP_SUCCESS", "STEP_FAILURE"):
             return
         data = event.event_specific_data
+        failure = getattr(data, "user_failure_data", None)
+        if failure is not None:
+            told.setdefault(event.step_key or "", {}).update(_values(failure.metadata))
         error = getattr(data, "error", None)
         message = (error.cause or error).message.strip() if error is not None else None
         if message is not None:
             errors.append(f"{event.step_key}: {message}")
-        tell(StepEnded(event.step_key or "", (getattr(data, "duration_ms", 0) or 0) / 1000.0, message))
+        seconds = (getattr(data, "duration_ms", 0) or 0) / 1000.0
+        tell(StepEnded(event.step_key or "", seconds, message, told.get(event.step_key or "", {})))
 
     with _instance(settings) as instance:
         instance.add_event_listener(run_id, heard)
@@ -69,10 +93,18 @@ def run_job(name: str, settings: Settings, days: Sequence[str], tell: Callable[[
             instance=instance,
             run_id=run_id,
             raise_on_error=False,
-            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            run_config={
+                "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+                **({"ops": {"load_results": {"config": {"replay": list(replay)}}}} if replay else {}),
+            },
+            asset_selection=None if assets is None else [dg.AssetKey(asset) for asset in assets],
             tags={ASSET_PARTITION_RANGE_START_TAG: days[0], ASSET_PARTITION_RANGE_END_TAG: days[-1]},
         )
     return RunResult(result.success, run_id, tuple(errors))
+
+
+def _values(metadata: Mapping[str, MetadataValue[Any]]) -> dict[str, object]:
+    return {name: value.value for name, value in metadata.items()}
 
 
 def _instance(settings: Settings) -> DagsterInstance:

@@ -1,10 +1,15 @@
-"""Jobs: the whole chain, and ingestion alone."""
+"""Jobs: the whole chain, ingestion alone, and pulling from sources alone."""
 
 import dagster as dg
 
+from perf_assets.defs.assets.sources import SOURCE_ASSETS
+
+_SOURCES = dg.AssetSelection.assets(*(asset.key for asset in SOURCE_ASSETS))
+
 MAIN_JOB = dg.define_asset_job(
     "perf_assets_job",
-    selection=dg.AssetSelection.all(),
+    # Sources are partitioned by another day than receipt: one job cannot have both.
+    selection=dg.AssetSelection.all() - _SOURCES,
     description="From received files to findings and advice: everything.",
 )
 
@@ -13,5 +18,11 @@ INGESTION_JOB = dg.define_asset_job(
     selection=dg.AssetSelection.assets(
         "dashboard_results", "raw_results", "quarantined_results", "performance_metrics"
     ),
-    description="Pull sources, take in what waits in the drop folder, load it.",
+    description="Pull the dashboard, take in what waits in the drop folder, load it.",
+)
+
+SOURCES_JOB = dg.define_asset_job(
+    "sources_job",
+    selection=_SOURCES,
+    description="Pull CI servers, Prometheus and folders into landing.",
 )

@@ -1,22 +1,51 @@
-"""Schedules: ingestion every hour, the whole analysis every day."""
+"""Schedules: pulling and ingestion every hour, the whole analysis every day."""
+
+from datetime import timedelta
 
 import dagster as dg
+from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
-from perf_assets.defs.jobs import INGESTION_JOB, MAIN_JOB
+from perf_assets.defs.jobs import INGESTION_JOB, MAIN_JOB, SOURCES_JOB
+from perf_assets.settings import Settings
+from perf_assets.sources.pulling import LOOKED_AT_AGAIN_DAYS
+
+
+@dg.schedule(job=SOURCES_JOB, cron_schedule="52 * * * *", execution_timezone="UTC")
+def hourly_sources(
+    context: dg.ScheduleEvaluationContext, settings: dg.ResourceParam[Settings]
+) -> dg.RunRequest | dg.SkipReason:
+    """Pull what is new of today and of the days before on which results may still be late, before it is loaded."""
+    if not settings.sources.configured:
+        return dg.SkipReason("no source is configured, see docs/sources.md")
+    asked = [dg.AssetKey(f"{name}_results") for name in settings.sources.configured]
+    return _last_days(context, LOOKED_AT_AGAIN_DAYS + 1, asked)
 
 
 @dg.schedule(job=INGESTION_JOB, cron_schedule="7 * * * *", execution_timezone="UTC")
 def hourly_ingestion(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-    """Pull sources and load what has come in today."""
-    return _today(context)
+    """Pull the dashboard and load what has come in today, and yesterday after the last time."""
+    return _last_days(context, 2)
 
 
 @dg.schedule(job=MAIN_JOB, cron_schedule="30 5 * * *", execution_timezone="UTC")
 def daily_analysis(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     """Analyse everything before the working day begins."""
-    return _today(context)
-
-
-def _today(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     moment = context.scheduled_execution_time
-    return dg.RunRequest(run_key=f"{moment:%Y-%m-%dT%H:%M}", partition_key=f"{moment:%Y-%m-%d}")
+    return dg.RunRequest(run_key=_run_key(context), partition_key=f"{moment:%Y-%m-%d}")
+
+
+def _last_days(
+    context: dg.ScheduleEvaluationContext, days: int, assets: list[dg.AssetKey] | None = None
+) -> dg.RunRequest:
+    """One run for the last days, today included, of all assets of the job or some."""
+    last = context.scheduled_execution_time
+    first = last - timedelta(days=days - 1)
+    return dg.RunRequest(
+        run_key=_run_key(context),
+        asset_selection=assets,
+        tags={ASSET_PARTITION_RANGE_START_TAG: f"{first:%Y-%m-%d}", ASSET_PARTITION_RANGE_END_TAG: f"{last:%Y-%m-%d}"},
+    )
+
+
+def _run_key(context: dg.ScheduleEvaluationContext) -> str:
+    return f"{context.scheduled_execution_time:%Y-%m-%dT%H:%M}"

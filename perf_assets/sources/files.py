@@ -3,39 +3,81 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import NoReturn
 
-from perf_assets.landing import LandedFile, Landing
+from perf_assets.formats import formats
+from perf_assets.formats.recognition import head_of
+from perf_assets.landing import Arrival, Given, LandedFile, Landing
 
 SAMPLE_SEED = 20
 _SCENARIO_RUNS = Path(__file__).parents[1] / "samples" / "scenario_runs.json"
 _UNFINISHED = (".part", ".tmp", ".writing", ".crdownload")
 
 
-def land_paths(landing: Landing, paths: Iterable[Path], received_at: datetime) -> list[LandedFile]:
-    """Land files, and all files below folders; FileNotFoundError names a path that is not there."""
-    found = [file for path in paths for file in _files_below(path)]
-    return [landing.land(file, name=_name(file), received_at=received_at, origin="file") for file in found]
+@dataclass(frozen=True)
+class Found:
+    """Files to land, and how many beside them only describe others."""
+
+    files: tuple[Path, ...]
+    describing: int
+
+
+def find_results(paths: Iterable[Path]) -> Found:
+    """Files, and all files below folders; FileNotFoundError names a path that is not there."""
+    files: list[Path] = []
+    describing = 0
+    for path in paths:
+        for file in _files_below(path):
+            # What is named itself is taken, whatever it is.
+            if file != path and _is_part(file):
+                describing += 1
+            else:
+                files.append(file)
+    return Found(tuple(files), describing)
+
+
+def land_paths(
+    landing: Landing,
+    paths: Iterable[Path],
+    received_at: datetime,
+    given: Given = Given(),  # noqa: B008 - immutable
+    tell: Callable[[LandedFile], None] = lambda _: None,
+) -> list[LandedFile]:
+    """Land files, and all files below folders, with what is `given` of them; `tell` hears of each that is durable."""
+    landed = []
+    for file in landing.land_many(arrivals(find_results(paths).files, given), received_at=received_at, origin="file"):
+        landed.append(file)
+        tell(file)
+    return landed
+
+
+def arrivals(files: Iterable[Path], given: Given = Given()) -> Iterator[Arrival]:  # noqa: B008 - immutable
+    """Files with those that describe them."""
+    for file in files:
+        yield Arrival(file, _name(file), _companions(file), given)
 
 
 def waiting_files(drop_folder: Path) -> list[Path]:
-    """Files in the drop folder that are complete: hidden ones and those with an unfinished suffix are left alone."""
-    return list(_files_below(drop_folder)) if drop_folder.is_dir() else []
+    """Result files in the drop folder that are complete: hidden ones and those with an unfinished suffix are left
+    alone, and so are those that only describe others.
+    """
+    return [file for file in _files_below(drop_folder) if not _is_part(file)] if drop_folder.is_dir() else []
 
 
 def collect_drop_folder(landing: Landing, drop_folder: Path, received_at: datetime) -> list[LandedFile]:
     """Land what waits in the drop folder, and remove it there once it is durable in landing."""
-    collected = []
-    for file in waiting_files(drop_folder):
-        before = file.stat()
-        collected.append(landing.land(file, name=_name(file), received_at=received_at, origin="drop"))
-        after = file.stat()
+    coming = list(arrivals(waiting_files(drop_folder)))
+    taken = {path for arrival in coming for path in (arrival.content, *arrival.companions.values())}
+    before = {path: _stamp(path) for path in taken if isinstance(path, Path)}
+    collected = list(landing.land_many(coming, received_at=received_at, origin="drop"))
+    for path, stamp in before.items():
         # A file that grew meanwhile is still being written; it stays, and comes again when it is whole.
-        if (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns):
-            file.unlink(missing_ok=True)
+        if _stamp(path) == stamp:
+            path.unlink(missing_ok=True)
     return collected
 
 
@@ -44,12 +86,29 @@ def land_sample(landing: Landing, folder: Path, received_at: datetime) -> list[L
     not yet.
     """
     fleet = folder / f"fleet-seed-{SAMPLE_SEED}.parquet"
+    there = [file for file in landing.files() if file.origin == "sample"]
+    if {file.name for file in there} == {_SCENARIO_RUNS.name, fleet.name}:
+        return there
     if not fleet.exists():
         from perf_assets.simulation import simulate_fleet, write_fleet
 
         write_fleet(simulate_fleet(SAMPLE_SEED), folder)
     runs = landing.land(_SCENARIO_RUNS, name=_SCENARIO_RUNS.name, received_at=received_at, origin="sample")
     return [runs, landing.land(fleet, name=fleet.name, received_at=received_at, origin="sample", simulated=True)]
+
+
+def _is_part(file: Path) -> bool:
+    return any(candidate.is_part(file) for candidate in formats())
+
+
+def _companions(file: Path) -> dict[str, Path]:
+    """The files that describe `file`, by their role; the format is asked only where such files lie beside it."""
+    for candidate in formats():
+        beside = {role: file.parent / place for role, place in candidate.companions.items()}
+        there = {role: path for role, path in beside.items() if path.is_file()}
+        if there and candidate.recognises(head_of(file, file.name)):
+            return there
+    return {}
 
 
 def _files_below(path: Path) -> Iterator[Path]:
@@ -67,6 +126,11 @@ def _files_below(path: Path) -> Iterator[Path]:
 def _refuse(error: OSError) -> NoReturn:
     """A folder that cannot be read is an error; by itself a walk would take it for an empty one."""
     raise error
+
+
+def _stamp(file: Path) -> tuple[int, int]:
+    stat = file.stat()
+    return stat.st_size, stat.st_mtime_ns
 
 
 def _name(file: Path) -> str:

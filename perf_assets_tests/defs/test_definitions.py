@@ -24,7 +24,14 @@ scenario_efficiency  correlations metric_series performance_metrics
 breach_outlook       forecasts    metric_forecasts metric_series
 forecast_models      forecasts    change_points metric_rollups
 metric_forecasts     forecasts    change_points metric_rollups
+circleci_results*    ingestion
+dagster_results*     ingestion
 dashboard_results    ingestion
+folders_results*     ingestion
+github_actions_results* ingestion
+gitlab_results*      ingestion
+jenkins_results*     ingestion
+prometheus_results*  ingestion
 quarantined_results* ingestion    raw_results
 raw_results*         ingestion    dashboard_results
 metric_rollups       series       metric_series performance_metrics
@@ -39,6 +46,11 @@ regressions          trends       change_points detection_limits metric_series
 seasonal_patterns    trends       metric_series
 """  # noqa: E501 - a table
 """Key (a star: partitioned by day), group, and what it depends on."""
+
+SOURCES = {
+    "circleci_results", "dagster_results", "folders_results", "github_actions_results", "gitlab_results",
+    "jenkins_results", "prometheus_results",
+}  # fmt: skip
 
 CHECKS = {
     "forecast_intervals_are_nested", "measurements_are_unique", "metrics_are_in_the_catalogue",
@@ -79,7 +91,7 @@ def test_every_asset_that_is_a_table_has_its_columns(specs):
         schema = spec.metadata["dagster/column_schema"]
         columns = [(column.name, column.type, column.description) for column in schema.columns]
         assert columns == [(column.name, column.type, column.meaning) for column in tables[name].columns]
-    assert set(specs) - set(tables) == {"dashboard_results", "performance_metrics"}
+    assert set(specs) - set(tables) == {"dashboard_results", "performance_metrics", *SOURCES}
 
 
 def test_lineage_reaches_from_received_files_to_recommendations():
@@ -103,26 +115,20 @@ def test_every_check_is_there():
     assert {key.name for key in graph.asset_check_keys} == CHECKS
 
 
-@pytest.mark.parametrize(
-    ("schedule", "job"), [("daily_analysis", "perf_assets_job"), ("hourly_ingestion", "ingestion_job")]
-)
-def test_schedules_ask_for_their_day_once(schedule, job):
-    moment = datetime(2026, 8, 9, 5, 30, tzinfo=UTC)
-    definition = defs.resolve_schedule_def(schedule)
-    assert definition.job_name == job
-    context = dg.build_schedule_context(
-        scheduled_execution_time=moment,
-        repository_def=defs.get_repository_def(),
-        instance=dg.DagsterInstance.ephemeral(),
-    )
-    requests = definition.evaluate_tick(context).run_requests
-    assert [(request.run_key, request.partition_key) for request in requests or []] == [
-        ("2026-08-09T05:30", "2026-08-09")
-    ]
+def test_the_analysis_asks_for_its_day_once():
+    request = _request("daily_analysis", "perf_assets_job")
+    assert (request.run_key, request.partition_key) == ("2026-08-09T05:30", "2026-08-09")
 
 
-def test_the_main_job_is_everything_and_ingestion_its_beginning(specs):
-    assert set(_assets("perf_assets_job")) == set(specs)
+def test_ingestion_asks_for_yesterday_as_well_for_what_came_after_its_last_time():
+    request = _request("hourly_ingestion", "ingestion_job")
+    assert request.run_key == "2026-08-09T05:30"
+    days = [value for key, value in sorted(request.tags.items()) if "range" in key]
+    assert days == ["2026-08-09", "2026-08-08"]
+
+
+def test_the_main_job_is_everything_but_sources_and_ingestion_its_beginning(specs):
+    assert set(_assets("perf_assets_job")) == set(specs) - SOURCES
     assert set(_assets("ingestion_job")) == {
         "dashboard_results", "raw_results", "quarantined_results", "performance_metrics",
     }  # fmt: skip
@@ -134,6 +140,18 @@ def test_resources_can_be_overridden(tmp_path):
     assert overridden.resources["settings"] is settings
     assert overridden.resources["warehouse"] is not None
     assert build_definitions().resources["settings"] is not settings
+
+
+def _request(schedule: str, job: str) -> dg.RunRequest:
+    definition = defs.resolve_schedule_def(schedule)
+    assert definition.job_name == job
+    context = dg.build_schedule_context(
+        scheduled_execution_time=datetime(2026, 8, 9, 5, 30, tzinfo=UTC),
+        repository_def=defs.get_repository_def(),
+        instance=dg.DagsterInstance.ephemeral(),
+    )
+    (request,) = definition.evaluate_tick(context).run_requests or []
+    return request
 
 
 def _assets(job: str) -> list[str]:

@@ -158,7 +158,7 @@ def test_pages_in_a_circle(dashboard):
 
 
 def test_pages_without_end(dashboard, monkeypatch):
-    monkeypatch.setattr("perf_assets.sources.dashboard.MOST_PAGES", 10)
+    monkeypatch.setattr("perf_assets.sources.http.MOST_PAGES", 10)
     dashboard.fallback = lambda path: Answer(b'{"results": [], "next": %d}' % (int(path.split("=")[1]) + 1))
     dashboard.answers[FIRST] = Answer(b'{"results": [], "next": 2}')
     with pytest.raises(EndlessPagesError, match="more than 10 pages"):
@@ -201,7 +201,7 @@ def test_retry_after_is_honoured(dashboard):
 
 
 def test_retry_after_is_capped(dashboard, monkeypatch):
-    monkeypatch.setattr("perf_assets.sources.dashboard.LONGEST_WAIT_SECONDS", 0.05)
+    monkeypatch.setattr("perf_assets.sources.http.LONGEST_WAIT_SECONDS", 0.05)
     dashboard.troubles = [Answer(status=429, headers=(("Retry-After", "86400"),))]
     assert fetch(dashboard) == [PAGE]
 

@@ -74,11 +74,11 @@ def test_a_file_that_grows_while_it_is_landed_stays(drop, tmp_path):
     class Slow(Landing):
         """Somebody still writes while the file is copied."""
 
-        def land(self, content, **about):
-            landed = super().land(content, **about)
-            with content.open("a") as file:
-                file.write("more")
-            return landed
+        def land_many(self, arrivals, **about):
+            for landed in super().land_many(arrivals, **about):
+                with (drop / "a.csv").open("a") as file:
+                    file.write("more")
+                yield landed
 
     write(drop, "a.csv")
     assert len(collect_drop_folder(Slow(tmp_path / "landing"), drop, NOW)) == 1

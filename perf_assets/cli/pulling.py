@@ -1,0 +1,74 @@
+"""`pull`: start the Dagster job that asks sources for what is new, show what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from perf_assets.cli.launch import SOURCES_JOB, StepEnded, run_job
+from perf_assets.errors import UserError
+from perf_assets.landing import utc_now
+from perf_assets.settings import Settings, SourcesSettings
+from perf_assets.sources.pulling import LOOKED_AT_AGAIN_DAYS
+
+FIRST_DAY = date(2020, 1, 1)
+_ASSET_SUFFIX = "_results"
+_NAMES = tuple(name for name in SourcesSettings.model_fields if name != "longest_wait")
+
+
+class PullError(UserError):
+    """Sources or days that cannot be pulled; the message says what to do."""
+
+
+def pull_sources(settings: Settings, sources: Sequence[str], first: date | None, last: date | None) -> bool:
+    """Pull the days from `first` to `last` (UTC, both included); False if anything went wrong. Raises PullError."""
+    asked = _asked(settings, sources)
+    days = _days(first, last)
+    console = Console()
+    table = Table("source", "requests", "files", "new files", "not modified", "s", box=None)
+    troubles: list[tuple[str, str]] = []
+
+    def tell(step: StepEnded) -> None:
+        name = step.name.removesuffix(_ASSET_SUFFIX)
+        counts = [str(step.metadata.get(key, "")) for key in ("requests", "files", "new_files", "not_modified")]
+        table.add_row(name, *counts, f"{step.seconds:.1f}")
+        if step.error:
+            troubles.append((name, str(step.metadata.get("troubles", step.error))))
+
+    with console.status(f"Pulling {', '.join(asked)}"):
+        result = run_job(SOURCES_JOB, settings, days, tell, [f"{name}{_ASSET_SUFFIX}" for name in asked])
+    console.print(table)
+    for name, trouble in troubles:
+        console.print(f"[red]{name}:[/] {escape(trouble)}", soft_wrap=True)
+    console.print(
+        f"Landed in {settings.landing}; `perf-assets run` loads and analyses it", soft_wrap=True, markup=False
+    )
+    return result.succeeded
+
+
+def _asked(settings: Settings, sources: Sequence[str]) -> list[str]:
+    configured = settings.sources.configured
+    if not sources:
+        if not configured:
+            raise PullError("no source is configured; docs/sources.md says how to name repositories, jobs or folders")
+        return list(configured)
+    names = [source.replace("-", "_") for source in sources]
+    for name in names:
+        if name not in _NAMES:
+            raise PullError(f"{name} is no source; use one of {', '.join(_NAMES)}")
+        if name not in configured:
+            raise PullError(f"{name} is not configured; docs/sources.md says how")
+    return list(dict.fromkeys(names))
+
+
+def _days(first: date | None, last: date | None) -> list[str]:
+    today = utc_now().date()
+    last = last or today
+    first = first or max(last - timedelta(days=LOOKED_AT_AGAIN_DAYS), FIRST_DAY)
+    if not FIRST_DAY <= first <= last <= today:
+        raise PullError(f"from {first} to {last} cannot be pulled; name days in order, from {FIRST_DAY} to {today}")
+    return [first.isoformat(), last.isoformat()]
