@@ -177,7 +177,7 @@ def test_a_broken_metrics_file_fails_the_run_and_is_named(tmp_path):
     day = land(settings, small_table(1, 1), "small.csv")
     result = run_job(settings, (day, day), "ingestion_job")
     assert not result.success
-    assert f"{metrics}, metric 'latency': expected a table" in errors_of(result)["raw_results"]
+    assert f"{metrics}, metric 'latency': expected a table" in errors_of(result)["load_results"]
 
 
 def test_a_wrong_token_fails_the_run_at_once_and_no_sample_is_taken(tmp_path):

@@ -18,16 +18,17 @@ INSIGHT_COLUMNS = ("insight_id", "rank", "project", "kind", "title", "text", "ev
 
 
 def key_insights(
-    findings: Findings, runs: pd.DataFrame, drivers: pd.DataFrame, efficiency: pd.DataFrame
+    findings: Findings, runs: pd.DataFrame, drivers: pd.DataFrame, efficiency: pd.DataFrame, stopped: pd.DataFrame
 ) -> pd.DataFrame:
     """Insights with the columns INSIGHT_COLUMNS, in order of reading.
 
-    `runs`: scenario runs (project, run_id, scenario, duration, nodes, edges, observations, risks); `drivers` and
-    `efficiency`: the tables of those names.
+    `runs`: scenario runs (project, run_id, scenario, duration, nodes, edges, observations, risks); `drivers`,
+    `efficiency` and `stopped`: the tables duration_drivers, scenario_efficiency and stopped_reporting.
     """
     found = [
         *_about_changes(findings),
         *_about_breaches(findings),
+        *_about_silence(stopped),
         *_about_scenarios(runs, drivers, efficiency),
     ]
     rows = [
@@ -92,6 +93,26 @@ def _about_breaches(findings: Findings) -> Iterator[dict[str, object]]:
             f"by {day(row.horizon_end)} with probability {row.probability:.0%}{'' if row.already_breached else span}.",
             "evidence": json.dumps({"table": "breach_outlook", "series_id": str(row.series_id)}),
             "simulated": bool(row.simulated),
+        }
+
+
+def _about_silence(stopped: pd.DataFrame) -> Iterator[dict[str, object]]:
+    # What was removed as a whole is no news.
+    silent = stopped[stopped["verdict"] == "stopped_reporting"]
+    for (project, scope, name), together in silent.groupby(["project", "scope", "scope_name"], sort=True):
+        first = together.sort_values("series_id").iloc[0]
+        what = f"node {name}" if scope == "node" else str(name)
+        count = f"{len(together)} series" if len(together) > 1 else "It"
+        yield {
+            "project": project,
+            "kind": "stopped_reporting",
+            "subject": f"{scope} {name}",
+            "title": f"{what} has not reported since {moment(together['last_seen'].max())}",
+            "text": f"{count} reported in {first['expected_share']:.0%} of the hours with runs of its kind, and in "
+            f"none of the last {int(first['silent_hours'])}; the longest silence before was "
+            f"{int(first['longest_gap_hours'])} of them.",
+            "evidence": json.dumps({"table": "stopped_reporting", "series_id": str(first["series_id"])}),
+            "simulated": bool(together["simulated"].all()),
         }
 
 

@@ -46,6 +46,8 @@ class Report:
     models: pd.DataFrame
     quarantined: pd.DataFrame
     incidents: pd.DataFrame
+    epochs: pd.DataFrame
+    silent: pd.DataFrame
     files: pd.DataFrame
 
     @property
@@ -124,6 +126,8 @@ def read_report(con: DuckDBPyConnection, handling: Handling | None = None) -> Re
             FROM quarantined_results GROUP BY reason ORDER BY rows DESC, reason"""
         ),
         incidents=table("SELECT * FROM incidents ORDER BY incident_id"),
+        epochs=table("SELECT * FROM epochs ORDER BY starts_at DESC, epoch_id"),
+        silent=insights[insights["kind"] == "stopped_reporting"].reset_index(drop=True),
         files=table(
             """SELECT name, any_value(format) AS format, sum(measurements) AS measurements,
               any_value(simulated) AS simulated FROM batches GROUP BY name ORDER BY name"""
@@ -231,13 +235,13 @@ def place(row: Any) -> str:
     return ", ".join(parts) or f"project {row.project}"
 
 
-def extent(incident: Any) -> str:
-    """Which series a declared incident (row of incidents) is about, in words."""
+def extent(declared: Any) -> str:
+    """Which series a declared incident or epoch (row of incidents, epochs) is about, in words."""
     parts = [
         f"{word} {value}"
         for word, value in (
-            ("project", incident.project), ("node", incident.node_id), ("node type", incident.node_type),
-            ("test", incident.test_name), ("metric", incident.metric),
+            ("project", declared.project), ("node", declared.node_id), ("node type", declared.node_type),
+            ("test", declared.test_name), ("metric", declared.metric),
         )
         if not _missing(value)
     ]  # fmt: skip

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 MOST_REGRESSIONS, MOST_IMPROVEMENTS, MOST_BREACHES, MOST_ACTIONS, MOST_NODES, MOST_INCIDENTS = 8, 4, 4, 5, 3, 3
+MOST_SILENT = 4
 MOST_REASONS = 2
 _COLOURS = {"worse": "red", "better": "green", "regression": "red", "improvement": "green"}
 
@@ -143,7 +144,14 @@ def _quality(report: Report) -> Iterator[str]:
         yield f"  [yellow]{escape(str(row.reason))}[/] {row.rows:,} times, for example: {escape(str(row.example))}"
     if len(report.quarantined) > MOST_REASONS:
         yield f"  [dim]and {len(report.quarantined) - MOST_REASONS:,} more reasons: table quarantined_results[/]"
+    for row in rows_of(report.silent.head(MOST_SILENT)):
+        yield f"  [yellow]silent[/] {escape(str(row.title))}{_label(row.simulated)}"
+    if len(report.silent) > MOST_SILENT:
+        yield f"  [dim]and {len(report.silent) - MOST_SILENT:,} more: perf-assets stopped[/]"
     yield from _incidents(report)
+    for row in rows_of(report.epochs.head(MOST_INCIDENTS)):
+        yield f"\n[bold]Epoch[/] from {moment(row.starts_at)} ({escape(reading.extent(row))}): {escape(row.reason)}"
+        yield f"  {reading.counted(int(row.left_out), 'measurement')} before it are compared with nothing"
 
 
 def _incidents(report: Report) -> Iterator[str]:
@@ -232,6 +240,24 @@ def forecast_table(rows: pd.DataFrame) -> Table:
             f"{row.probability:.0%}",
             day(row.horizon_end),
             Text(metric_words("" if pd.isna(row.model) else str(row.model))),
+        )
+    return table
+
+
+def stopped_table(rows: pd.DataFrame) -> Table:
+    """Rows of `stopped_reporting`."""
+    table = _table(
+        "Series", "Verdict", "Last seen (UTC)", "Silent", "Longest before", numbers=("Silent", "Longest before")
+    )
+    for row in rows_of(rows):
+        verdict = "removed" if row.verdict == "removed" else "stopped"
+        together = "" if row.scope == "series" else f", {row.scope} {row.scope_name} ({row.members} series)"
+        table.add_row(
+            f"{row.title}{_plain_label(row.simulated)}",
+            f"{verdict}{together}",
+            f"{pd.Timestamp(row.last_seen):%Y-%m-%d %H:%M}",
+            f"{int(row.silent_hours):,} h",
+            f"{int(row.longest_gap_hours):,} h",
         )
     return table
 

@@ -35,6 +35,22 @@ deliveries = Table(
 )
 """One row an alert and channel; only 'sent' means that it need not be sent again."""
 
+epochs = Table(
+    "epochs",
+    metadata,
+    Column("epoch_id", Text, primary_key=True),
+    Column("starts_at", DateTime, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("declared_by", Text, nullable=False),
+    Column("declared_at", DateTime, nullable=False),
+    Column("project", Text),
+    Column("node_id", Text),
+    Column("node_type", Text),
+    Column("test_name", Text),
+    Column("metric", Text),
+)
+"""One row an epoch declared on the command line or by a CI step; the same one again is the same row."""
+
 regression_anchors = Table(
     "regression_anchors",
     metadata,

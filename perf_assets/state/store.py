@@ -19,7 +19,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.schema import CreateTable
 
 from perf_assets.errors import UserError
-from perf_assets.state.schema import acknowledgements, deliveries, metadata, regression_anchors
+from perf_assets.state.schema import acknowledgements, deliveries, epochs, metadata, regression_anchors
 
 BUSY_TIMEOUT_SECONDS = 30
 """How long a process waits for another one's write before it gives up."""
@@ -80,6 +80,39 @@ class StateStore:
     def acknowledgements(self) -> pd.DataFrame:
         """Columns finding_id, acknowledged_by, acknowledged_at, note; one row a finding, sorted by finding."""
         return self._table(acknowledgements)
+
+    def declare_epoch(
+        self,
+        epoch_id: str,
+        starts_at: datetime,
+        reason: str,
+        declared_by: str,
+        declared_at: datetime,
+        **about: str | None,
+    ) -> None:
+        """Record an epoch; `about` narrows it (project, node_id, node_type, test_name, metric). The same id again
+        changes nothing.
+        """
+        statement = _insert(self._engine, epochs).values(
+            epoch_id=epoch_id,
+            starts_at=utc_naive(starts_at),
+            reason=reason,
+            declared_by=declared_by,
+            declared_at=utc_naive(declared_at),
+            **about,
+        )
+        with self._engine.begin() as connection:
+            connection.execute(statement.on_conflict_do_nothing())
+
+    def withdraw_epoch(self, epoch_id: str) -> bool:
+        """Take a declared epoch back; False where there was none."""
+        with self._engine.begin() as connection:
+            removed = connection.execute(delete(epochs).where(epochs.c.epoch_id == epoch_id))
+        return removed.rowcount > 0
+
+    def epochs(self) -> pd.DataFrame:
+        """The declared epochs: the columns of `schema.epochs`."""
+        return self._table(epochs)
 
     def deliveries(self) -> pd.DataFrame:
         """Every alert that any channel ever tried: the columns of `schema.deliveries`, sorted by alert and channel."""

@@ -85,6 +85,38 @@ def metric_change_times(con: DuckDBPyConnection) -> pd.DataFrame:
     ).df()
 
 
+def reporting(con: DuckDBPyConnection) -> pd.DataFrame:
+    """series_id, project, title, test_name, node_id, last_seen, simulated, reports, lifetime_hours, silent_hours,
+    longest_gap_hours: one row a series, in hours with runs of its kind (project, test type, suite, type of node).
+
+    Incidents do not count as silence: what they leave out was measured.
+    """
+    return con.execute(_REPORTING).df()
+
+
+_REPORTING = """
+WITH kinds AS (
+  SELECT s.series_id, hash(s.project, s.test_type, s.tags ->> '$.suite', s.node_type, s.test_name IS NULL) AS kind
+  FROM analysed_series s JOIN metric_series USING (series_id)
+), reports AS (
+  SELECT DISTINCT kind, series_id, date_trunc('hour', ts) AS hour FROM series_measurements JOIN kinds USING (series_id)
+), hours AS (
+  SELECT kind, hour, row_number() OVER (PARTITION BY kind ORDER BY hour) AS place FROM (
+    SELECT DISTINCT kind, hour FROM reports)
+), ends AS (SELECT kind, max(place) AS last_place FROM hours GROUP BY kind),
+placed AS (
+  SELECT kind, series_id, place, place - lag(place, 1, place) OVER (PARTITION BY series_id ORDER BY place) AS gap
+  FROM reports JOIN hours USING (kind, hour)
+)
+SELECT p.series_id, any_value(s.project) AS project, any_value(s.title) AS title, any_value(s.test_name) AS test_name,
+  any_value(s.node_id) AS node_id, any_value(s.last_seen) AS last_seen, any_value(s.simulated) AS simulated,
+  count(*) AS reports, max(place) - min(place) + 1 AS lifetime_hours,
+  any_value(e.last_place) - max(place) AS silent_hours, greatest(max(gap) - 1, 0) AS longest_gap_hours
+FROM placed p JOIN metric_series s USING (series_id) JOIN ends e USING (kind)
+GROUP BY p.series_id ORDER BY p.series_id
+"""
+
+
 RUNNER_IMAGE_NAMES = ("runner_image", "worker_image", "node_image", "os_image", "vm_image", "image")
 """Names under which results may give the runner image in their context; the first that is there counts."""
 _IMAGE = f"""list_filter(json_extract_string(context, {[f"$.{name}" for name in RUNNER_IMAGE_NAMES]}),

@@ -18,8 +18,10 @@ def build_series(con: DuckDBPyConnection, catalog: Catalog) -> None:
     con.execute("DELETE FROM series_buckets")
     con.execute(_BUCKETED)
     con.execute(_BUCKETS)
+    con.execute(_PREDECESSORS)
     con.execute(_SERIES)
-    con.execute("DROP TABLE bucketed")
+    for name in ("bucketed", "predecessors"):
+        con.execute(f"DROP TABLE {name}")
     con.unregister("catalogue")
 
 
@@ -61,6 +63,19 @@ FROM analysed_measurements m JOIN bucketed b USING (series_id)
 GROUP BY m.series_id, bucket ORDER BY m.series_id, bucket
 """
 
+# Series that differ only in unit or benchmark version: the one before is the last that ended before this one began.
+_PREDECESSORS = """
+CREATE TEMP TABLE predecessors AS
+WITH named AS (
+  SELECT s.series_id, b.first_seen, b.last_seen,
+    (s.project, s.branch, s.metric, s.test_name, s.test_type, s.node_id, s.node_type, s.tags) AS family
+  FROM analysed_series s JOIN bucketed b USING (series_id)
+), kin AS (SELECT * FROM named QUALIFY count(*) OVER (PARTITION BY family) > 1)
+SELECT own.series_id, arg_max(before.series_id, (before.last_seen, before.series_id)) AS predecessor_id
+FROM kin own JOIN kin before ON before.family IS NOT DISTINCT FROM own.family AND before.last_seen < own.first_seen
+GROUP BY own.series_id
+"""
+
 # What an incident leaves out was measured as well, so that time does not go back when one is declared.
 _SERIES = """
 INSERT INTO metric_series
@@ -85,10 +100,11 @@ SELECT s.series_id, s.project, s.metric, s.unit,
   b.measurements, b.first_seen, b.last_seen, (epoch(b.last_seen) - epoch(b.first_seen)) / 86400.0, b.width,
   1 + (o.reach / b.width) :: BIGINT, o.observed, 1 - o.observed / (1 + o.reach / b.width), b.level, n.noise,
   CASE WHEN b.level <> 0 THEN n.noise / abs(b.level) END, w.as_of,
-  hash(h.content, b.width)
+  hash(h.content, b.width), p.predecessor_id
 FROM analysed_series s JOIN bucketed b USING (series_id) JOIN observed o USING (series_id)
 JOIN contents h USING (series_id) JOIN newest w USING (project)
-LEFT JOIN noise n USING (series_id) LEFT JOIN catalogue c ON c.name = s.metric
+LEFT JOIN noise n USING (series_id) LEFT JOIN predecessors p USING (series_id)
+LEFT JOIN catalogue c ON c.name = s.metric
 ORDER BY s.series_id
 """
 

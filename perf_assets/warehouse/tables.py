@@ -45,9 +45,9 @@ RAW_RESULTS = _table(
     received_at TIMESTAMP time of receipt
     received_day DATE day of receipt, the partition
     bytes BIGINT size
-    origin VARCHAR sample, file, drop or dashboard
+    origin VARCHAR sample, file, drop, or the source it was pulled from
     simulated BOOLEAN made by the fleet simulator
-    format VARCHAR recognised result format, null if none
+    receipts BIGINT how often it came
     """,
 )
 
@@ -61,12 +61,15 @@ BATCHES = _table(
     received_day DATE day of receipt
     received_at TIMESTAMP time of receipt
     name VARCHAR name under which the file came
-    format VARCHAR format it was read as
+    format VARCHAR format it was read as, those of its members for an archive; null where none was recognised
     sample BOOLEAN bundled sample data, left out of the analysis once there are results of one's own
     simulated BOOLEAN made by the fleet simulator
     measurements BIGINT measurements read
     new_measurements BIGINT measurements that were not known before
+    series BIGINT series they belong to
+    new_series BIGINT series that were not known before
     quarantined BIGINT rows sent to quarantine
+    omitted VARCHAR JSON object: results that are no performance values, by outcome (failed, errored, skipped, idle)
     """,
 )
 
@@ -156,6 +159,8 @@ QUARANTINED_RESULTS = _table(
     reason VARCHAR reason code
     message VARCHAR what is wrong and how to mend it
     fragment VARCHAR the first characters of what was rejected
+    first_seen TIMESTAMP when the file first came
+    times_seen BIGINT how often the file came
     """,
 )
 
@@ -174,6 +179,57 @@ INCIDENTS = _table(
     test_name VARCHAR only series of this test, null for all
     metric VARCHAR only series of this metric, null for all
     left_out BIGINT measurements that it leaves out, those of several incidents counted at the first
+    """,
+)
+
+EPOCHS = _table(
+    "epochs",
+    "Declared epochs: from its moment on, values are not comparable with those before.",
+    "epoch_id",
+    """
+    epoch_id BIGINT hash of its content
+    starts_at TIMESTAMP first moment of the epoch
+    reason VARCHAR why
+    declared_by VARCHAR the settings, or who declared it on the command line
+    project VARCHAR only series of this project, null for all
+    node_id VARCHAR only series of this node, null for all
+    node_type VARCHAR only series of this type of node, null for all
+    test_name VARCHAR only series of this test, null for all
+    metric VARCHAR only series of this metric, null for all
+    left_out BIGINT measurements before it that analyses leave out
+    """,
+)
+
+SERIES_EPOCHS = _table(
+    "series_epochs",
+    "The epoch each series is in, of those that a declared epoch is about and that have measurements in it.",
+    "series_id",
+    """
+    series_id BIGINT series
+    epoch_id BIGINT the last epoch that has begun for it
+    starts_at TIMESTAMP when it began: earlier measurements take no part in any analysis
+    """,
+)
+
+STOPPED_REPORTING = _table(
+    "stopped_reporting",
+    "Series without new measurements although others of the same kind of run go on.",
+    "series_id",
+    """
+    series_id BIGINT series
+    project VARCHAR project
+    title VARCHAR name of the series for people
+    verdict VARCHAR stopped_reporting, or removed where a test or a group of tests ended as a whole
+    scope VARCHAR series, node, test or group: what ended together
+    scope_name VARCHAR its name
+    members BIGINT series that ended with it
+    last_seen TIMESTAMP last measurement
+    reports BIGINT hours in which it reported
+    expected_share DOUBLE share of the hours with runs of its kind in which it reported while it did
+    silent_hours BIGINT hours with runs of its kind since its last measurement
+    longest_gap_hours BIGINT the longest silence before that, in the same hours
+    probability DOUBLE of such a silence by chance
+    simulated BOOLEAN from the fleet simulator
     """,
 )
 
@@ -209,6 +265,7 @@ METRIC_SERIES = _table(
     noise_share DOUBLE noise as a share of the level
     as_of TIMESTAMP newest measurement of the project, incidents included
     content UBIGINT hash of its measurements and width: while it stays, no analysis of this series alone is repeated
+    predecessor_id BIGINT series of the same name that ended before this began: an older version or another unit
     """,
 )
 
@@ -628,6 +685,8 @@ SCHEDULE_PLAN = _table(
 FACT_TABLES = (RAW_RESULTS, BATCHES, SERIES, RUNS, MEASUREMENTS, MEASUREMENT_DETAILS, QUARANTINED_RESULTS)
 DERIVED_TABLES = (
     INCIDENTS,
+    EPOCHS,
+    SERIES_EPOCHS,
     METRIC_SERIES,
     SERIES_BUCKETS,
     METRIC_ROLLUPS,
@@ -638,6 +697,7 @@ DERIVED_TABLES = (
     ANALYSED_CONTENTS,
     ANOMALIES,
     JOINT_ANOMALIES,
+    STOPPED_REPORTING,
     REGRESSIONS,
     REGRESSION_MEMBERS,
     METRIC_CORRELATIONS,
@@ -653,6 +713,15 @@ DERIVED_TABLES = (
     SCHEDULE_PLAN,
 )
 TABLES = FACT_TABLES + DERIVED_TABLES
+
+
+def fits(declared: str, series: str) -> str:
+    """SQL that says whether a row of `declared` (an incident, an epoch) is about a row of `series`."""
+    narrowing = ("project", "node_id", "node_type", "test_name", "metric")
+    return " AND ".join(
+        f"coalesce({declared}.{name} = {series}.{name}, {declared}.{name} IS NULL)" for name in narrowing
+    )
+
 
 VIEWS = (
     # Sample data is for the first look only: once there are results of one's own, it is left out.
@@ -672,15 +741,15 @@ VIEWS = (
     SEMI JOIN analysed_series s ON s.series_id = m.series_id
     SEMI JOIN (SELECT run_id FROM runs WHERE on_series_branch) r ON r.run_id = m.run_id
     ANTI JOIN superseded d ON d.series_id = m.series_id AND d.run_id = m.run_id""",
-    """CREATE OR REPLACE VIEW incident_series AS
+    f"""CREATE OR REPLACE VIEW incident_series AS
     SELECT s.series_id, i.incident_id, i.starts_at, i.ends_at FROM incidents i JOIN analysed_series s
-    ON coalesce(i.project = s.project, i.project IS NULL) AND coalesce(i.node_id = s.node_id, i.node_id IS NULL)
-    AND coalesce(i.node_type = s.node_type, i.node_type IS NULL)
-    AND coalesce(i.test_name = s.test_name, i.test_name IS NULL) AND coalesce(i.metric = s.metric, i.metric IS NULL)""",
-    # What a declared incident explains is a gap: neither a finding nor part of what is usual.
+    ON {fits("i", "s")}""",  # noqa: S608 - an expression of this module
+    # What a declared incident explains is a gap: neither a finding nor part of what is usual. What lies before an
+    # epoch is history that nothing is compared with.
     """CREATE OR REPLACE VIEW analysed_measurements AS
     SELECT m.series_id, m.run_id, m.ts, m.value FROM series_measurements m ANTI JOIN incident_series i
-    ON i.series_id = m.series_id AND m.ts >= i.starts_at AND m.ts < i.ends_at""",
+    ON i.series_id = m.series_id AND m.ts >= i.starts_at AND m.ts < i.ends_at
+    ANTI JOIN series_epochs e ON e.series_id = m.series_id AND m.ts < e.starts_at""",
     """CREATE OR REPLACE VIEW performance_metrics AS
     SELECT md5_number_lower(concat_ws('/', m.series_id, m.run_id)) AS id, m.ts AS timestamp,
       s.metric AS metric_name, m.value AS metric_value, s.test_name, s.test_type, coalesce(s.node_id, d.node_name)

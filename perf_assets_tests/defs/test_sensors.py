@@ -181,7 +181,7 @@ def test_a_failed_run_is_told_with_step_and_remedy(failed_run, settings):
     (file,) = settings.outbox.glob("failed-run-*.json")
     message = json.dumps(json.loads(file.read_text()))
     assert "Run of ingestion_job failed" in message
-    assert "raw_results" in message
+    assert "load_results" in message
     assert "metrics.toml, metric 'latency': field 'unit' is missing or no text" in message
 
 

@@ -17,6 +17,7 @@ from perf_assets.warehouse.readings import (
     node_readings,
     recent_averages,
     recent_durations,
+    reporting,
     scenario_runs,
 )
 from perf_assets.warehouse.series import build_rollups, build_series
@@ -233,3 +234,52 @@ def test_recent_averages_are_of_the_last_days(site):
     assert np.isnan(found.loc["rare", "average_7d"])
     assert found.loc["rare", "average_30d"] == 5.0
     assert set(found.index) == {"login", "rare"}
+
+
+def predecessors(site: Site) -> dict[str, str | None]:
+    """The benchmark version or unit of each series, and that of the one before it."""
+    rebuild(site)
+    found = site.warehouse.query(
+        """SELECT own.series_id, s.benchmark_version || ' ' || s.unit AS own_kind,
+          before.benchmark_version || ' ' || before.unit AS before_kind
+        FROM metric_series own JOIN series s USING (series_id)
+        LEFT JOIN series before ON before.series_id = own.predecessor_id"""
+    )
+    before = found["before_kind"].astype(object)
+    return dict(zip(found["own_kind"], before.where(before.notna(), None), strict=True))
+
+
+def versions(*versions: tuple[str, str, range]) -> list[dict[str, object]]:
+    return [
+        row(1.0, run=f"{version}{unit}{hour}", hour=hour, metric_name="own", benchmark_version=version, unit=unit)
+        for version, unit, hours in versions
+        for hour in hours
+    ]
+
+
+def test_a_new_version_or_unit_is_a_series_that_knows_the_one_before(site):
+    site.load(versions(("1", "s", range(3)), ("2", "s", range(3, 6)), ("2", "By", range(6, 9))))
+    assert predecessors(site) == {"1 s": None, "2 s": "1 s", "2 By": "2 s"}
+
+
+def test_series_that_are_measured_side_by_side_follow_none_another(site):
+    site.load(versions(("1", "s", range(5)), ("1", "By", range(5))))
+    assert predecessors(site) == {"1 s": None, "1 By": None}
+
+
+def test_how_regularly_series_report_is_counted_in_hours_with_runs_of_their_kind(site):
+    kinds = {"e2e": range(30), "unit": range(0, 30, 3)}
+    rows = [
+        row(1.0, run=f"{kind}{name}{hour}", hour=hour, test_name=name, test_type=kind)
+        for kind, hours in kinds.items()
+        for name in ("stays", "stops")
+        for hour in hours
+        if name == "stays" or (hour < 18 and hour not in (6, 7, 8))
+    ]
+    build(site, rows)
+    with site.warehouse.reading() as con:
+        habits = reporting(con).set_index("title")
+    assert list(habits.columns[-4:]) == ["reports", "lifetime_hours", "silent_hours", "longest_gap_hours"]
+    by_kind = [tuple(row) for row in habits.loc["test_execution_time · stops"].iloc[:, -4:].to_numpy().tolist()]
+    assert sorted(by_kind) == [(5, 6, 4, 1), (15, 18, 12, 3)]
+    assert habits.loc["test_execution_time · stays", "silent_hours"].tolist() == [0, 0]

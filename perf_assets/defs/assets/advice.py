@@ -86,6 +86,7 @@ def schedule_plan(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResul
                 "duration_drivers",
                 "scenario_efficiency",
                 "node_scores",
+                "stopped_reporting",
             ],
             {"pandas"},
             "",
@@ -101,6 +102,7 @@ def key_insights(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult
         runs,
         warehouse.query("SELECT * FROM duration_drivers ORDER BY project, driver"),
         warehouse.query("SELECT * FROM scenario_efficiency ORDER BY project, scenario"),
+        warehouse.query("SELECT * FROM stopped_reporting ORDER BY series_id"),
     )
     warehouse.replace((KEY_INSIGHTS, table))
     return dg.MaterializeResult(metadata=outcome(table[["rank", "kind", "title", "text", "simulated"]]))

@@ -3,19 +3,26 @@
 from datetime import timedelta
 
 import dagster as dg
+from pydantic import Field
 
 from perf_assets.catalog import load_catalog
 from perf_assets.defs.asset_spec import OWNERS, POOL, RECEIVED_DAY, outcome, table_spec
 from perf_assets.landing import Landing, utc_now
+from perf_assets.progress import Progress
 from perf_assets.settings import Settings
 from perf_assets.sources.dashboard import SourceError, StatusError, TruncatedError, UnreachableError, fetch_results
 from perf_assets.sources.files import collect_drop_folder
 from perf_assets.warehouse import Warehouse
-from perf_assets.warehouse.loading import load_file, record_files
+from perf_assets.warehouse.loading import forget_files, load_files, record_files
+from perf_assets.warehouse.staging import Rules
 from perf_assets.warehouse.tables import MEASUREMENTS, QUARANTINED_RESULTS, RAW_RESULTS
 
 _PASSING_TROUBLES = (UnreachableError, StatusError, TruncatedError)
 _LATE = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=36), warn_window=timedelta(hours=26))
+
+
+class LoadConfig(dg.Config):
+    replay: list[str] = Field([], description="Content hashes of files to read again, their quarantine included.")
 
 
 @dg.asset(
@@ -66,7 +73,7 @@ def raw_results(
     collect_drop_folder(landing, settings.drop_folder, utc_now())
     days = _days(context, landing)
     files = [file for day in days for file in landing.files(day)]
-    record_files(warehouse, files, days, load_catalog(settings.metrics_file))
+    record_files(warehouse, files, days)
     recorded = warehouse.query("SELECT * FROM raw_results ORDER BY received_at DESC LIMIT 10")
     return dg.MaterializeResult(
         metadata=outcome(recorded, {"dagster/row_count": len(files), "bytes": sum(file.size for file in files)})
@@ -102,16 +109,17 @@ def raw_results(
 )
 def load_results(
     context: dg.AssetExecutionContext,
+    config: LoadConfig,
     settings: dg.ResourceParam[Settings],
     landing: dg.ResourceParam[Landing],
     warehouse: dg.ResourceParam[Warehouse],
+    progress: dg.ResourceParam[Progress],
 ) -> tuple[dg.MaterializeResult[None], dg.MaterializeResult[None]]:
-    catalog = load_catalog(settings.metrics_file)
-    loaded = [
-        load_file(warehouse, file, catalog, settings.identity)
-        for day in _days(context, landing)
-        for file in landing.files(day)
-    ]
+    forget_files(warehouse, config.replay)
+    files = [file for day in _days(context, landing) for file in landing.files(day)]
+    rules = Rules(load_catalog(settings.metrics_file), settings.identity, settings.quality)
+    with progress.of("files loaded", len(files)) as tell:
+        loaded = list(load_files(warehouse, files, rules, settings.scratch, lambda _: tell()))
     quarantined = warehouse.query(
         """SELECT name, location, field, reason, message FROM quarantined_results
         ORDER BY received_day DESC, name, location LIMIT 10"""
@@ -136,6 +144,7 @@ def load_results(
                     "files_loaded_before": sum(file.skipped for file in loaded),
                     "new_measurements": sum(file.new_measurements for file in loaded),
                     "new_series": sum(file.new_series for file in loaded),
+                    "results_without_a_value": sum(number for file in loaded for _, number in file.omitted),
                 },
             ),
         ),

@@ -5,7 +5,9 @@ import dagster as dg
 from perf_assets.catalog import load_catalog
 from perf_assets.defs.asset_spec import POOL, outcome, table_spec
 from perf_assets.settings import Settings
+from perf_assets.state import open_state
 from perf_assets.warehouse import Warehouse
+from perf_assets.warehouse.epochs import declare_epochs
 from perf_assets.warehouse.incidents import declare_incidents
 from perf_assets.warehouse.series import build_rollups, build_series
 from perf_assets.warehouse.tables import METRIC_ROLLUPS, METRIC_SERIES
@@ -19,7 +21,8 @@ from perf_assets.warehouse.tables import METRIC_ROLLUPS, METRIC_SERIES
             ["performance_metrics"],
             {"sql"},
             "Irregular results become regular buckets (median a bucket, table series_buckets); gaps stay gaps. "
-            "Measurements inside declared incidents (table incidents) are left out.",
+            "Measurements inside declared incidents (table incidents) are left out, and so are those before the "
+            "declared epoch that a series is in (table epochs).",
         )
     ],
     pool=POOL,
@@ -27,10 +30,14 @@ from perf_assets.warehouse.tables import METRIC_ROLLUPS, METRIC_SERIES
 def metric_series(
     settings: dg.ResourceParam[Settings], warehouse: dg.ResourceParam[Warehouse]
 ) -> dg.MaterializeResult[None]:
+    with open_state(settings.state) as state:
+        people = state.epochs()
     with warehouse.transaction() as con:
         declare_incidents(con, settings.incidents)
+        declare_epochs(con, settings.epochs, people)
         build_series(con, load_catalog(settings.metrics_file))
     left_out = warehouse.query("SELECT coalesce(sum(left_out), 0) AS n FROM incidents")["n"].iloc[0]
+    before = warehouse.query("SELECT coalesce(sum(left_out), 0) AS n FROM epochs")["n"].iloc[0]
     table = warehouse.query("SELECT * FROM metric_series ORDER BY importance, series_id")
     unknown = sorted(table.loc[~table["in_catalogue"].astype(bool), "metric"].unique())
     return dg.MaterializeResult(
@@ -39,6 +46,7 @@ def metric_series(
             {
                 "measurements": int(table["measurements"].sum()),
                 "left_out_by_incidents": int(left_out),
+                "left_out_before_epochs": int(before),
                 "not_in_the_catalogue": ", ".join(unknown) or "none",
                 "mean_missing_share": float(table["missing_share"].mean()) if len(table) else 0.0,
             },

@@ -8,6 +8,7 @@ from perf_assets.analysis.anomalies import EPISODE_COLUMNS, find_anomalies
 from perf_assets.analysis.joint_anomalies import find_joint_anomalies
 from perf_assets.analysis.level_changes import CHANGE_COLUMNS, analyse_levels, with_q_values
 from perf_assets.analysis.regressions import RegressionRules, find_regressions
+from perf_assets.analysis.reporting import stopped_reporting as find_stopped_reporting
 from perf_assets.analysis.seasonality import PATTERN_COLUMNS
 from perf_assets.analysis.seasonality import seasonal_patterns as find_patterns
 from perf_assets.analysis.sensitivity import LIMIT_COLUMNS
@@ -19,7 +20,7 @@ from perf_assets.settings import Settings
 from perf_assets.state import open_state
 from perf_assets.warehouse import Warehouse
 from perf_assets.warehouse.increments import complete, increment_of, joined, kept_rows
-from perf_assets.warehouse.readings import image_changes, node_readings, recent_averages
+from perf_assets.warehouse.readings import image_changes, node_readings, recent_averages, reporting
 from perf_assets.warehouse.tables import (
     ANOMALIES,
     CHANGE_POINTS,
@@ -29,6 +30,7 @@ from perf_assets.warehouse.tables import (
     REGRESSION_MEMBERS,
     REGRESSIONS,
     SEASONAL_PATTERNS,
+    STOPPED_REPORTING,
 )
 from perf_assets.workers import Workers, split_by_series
 
@@ -160,6 +162,31 @@ def joint_anomalies(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeRes
         table = find_joint_anomalies(node_readings(con))
     warehouse.replace((JOINT_ANOMALIES, table))
     return dg.MaterializeResult(metadata=outcome(table.sort_values("score", ascending=False)))
+
+
+@dg.multi_asset(
+    specs=[
+        table_spec(
+            STOPPED_REPORTING,
+            "trends",
+            ["performance_metrics", "metric_series"],
+            {"numpy"},
+            "A silence counts that is very unlikely by chance and several times the longest one before. A test or a "
+            "group of tests that ended as a whole was removed.",
+        )
+    ],
+    pool=POOL,
+)
+def stopped_reporting(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult[None]:
+    with warehouse.reading() as con:
+        table = find_stopped_reporting(reporting(con))
+    warehouse.replace((STOPPED_REPORTING, table))
+    shown = table[["project", "title", "verdict", "scope", "last_seen", "silent_hours", "probability"]]
+    return dg.MaterializeResult(
+        metadata=outcome(
+            shown, {"removed": int((table["verdict"] == "removed").sum()), "dagster/row_count": len(table)}
+        )
+    )
 
 
 @dg.multi_asset(

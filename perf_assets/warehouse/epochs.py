@@ -1,0 +1,54 @@
+"""Declared epochs: from their moment on, values are not comparable with those before.
+
+Measurements before the epoch a series is in stay in the warehouse and take no part in any analysis; which those are is
+said once, in the view analysed_measurements.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+from duckdb import DuckDBPyConnection
+
+from perf_assets.settings import CONFIG_FILE, Epoch
+from perf_assets.warehouse.database import replace_rows
+from perf_assets.warehouse.staging import stable_hash
+from perf_assets.warehouse.tables import EPOCHS, fits
+
+
+def declare_epochs(con: DuckDBPyConnection, settings: Sequence[Epoch], people: pd.DataFrame) -> None:
+    """Replace the declared epochs by those of the settings and of people (starts_at, reason, declared_by and what
+    narrows them), and see which series are in which.
+
+    An epoch that no measurement of a series has reached yet does not count for it: its values are compared as before.
+    """
+    columns = [column.name for column in EPOCHS.columns]
+    rows = [epoch.model_dump() | {"declared_by": CONFIG_FILE} for epoch in settings]
+    rows += people.astype(object).where(people.notna(), None).to_dict("records")
+    declared = pd.DataFrame(rows).reindex(columns=columns).assign(epoch_id=0, left_out=0)
+    replace_rows(con, (EPOCHS, declared))
+    con.execute(_NUMBER)
+    con.execute("DELETE FROM series_epochs")
+    con.execute(_PLACE)
+    con.execute(_COUNT)
+
+
+_ID = stable_hash("starts_at", "reason", "project", "node_id", "node_type", "test_name", "metric")
+_NUMBER = f"UPDATE epochs SET epoch_id = {_ID}"  # noqa: S608 - an expression of this room
+_PLACE = f"""
+INSERT INTO series_epochs
+WITH about AS (
+  SELECT s.series_id, e.epoch_id, e.starts_at FROM epochs e JOIN analysed_series s ON {fits("e", "s")}
+), newest AS (
+  SELECT series_id, max(ts) AS last_seen FROM series_measurements SEMI JOIN about USING (series_id) GROUP BY series_id
+)
+SELECT series_id, arg_max(epoch_id, (starts_at, epoch_id)), max(starts_at)
+FROM about JOIN newest USING (series_id) WHERE starts_at <= last_seen GROUP BY series_id ORDER BY series_id
+"""  # noqa: S608 - an expression of this room
+_COUNT = """
+UPDATE epochs SET left_out = counted.measurements FROM (
+  SELECT e.epoch_id, count(*) AS measurements FROM series_measurements m JOIN series_epochs e USING (series_id)
+  WHERE m.ts < e.starts_at GROUP BY e.epoch_id) counted
+WHERE counted.epoch_id = epochs.epoch_id
+"""
