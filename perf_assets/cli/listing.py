@@ -39,6 +39,12 @@ LISTINGS = {
         _PLACE,
         "probability DESC, breach_date NULLS LAST, title",
     ),
+    "stopped": Listing(
+        """SELECT t.*, s.metric, s.test_name, s.node_id
+        FROM stopped_reporting t JOIN metric_series s USING (series_id)""",
+        _PLACE,
+        "verdict DESC, last_seen DESC, title",
+    ),
     "correlations": Listing("SELECT * FROM metric_correlations", ("node_id",), "q_value, abs(rho) DESC"),
     "insights": Listing("SELECT * FROM key_insights", (), "rank"),
     "nodes": Listing("SELECT * FROM node_scores", ("node_id",), "project, rank, node_id"),

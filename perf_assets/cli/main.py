@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from datetime import datetime
 from functools import wraps
 from pathlib import Path
 from typing import Any, NoReturn
@@ -64,13 +65,90 @@ def run(settings: Settings, inputs: tuple[Path, ...], fail_on_regression: bool) 
 @main.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--strict", is_flag=True, help="Exit with 1 if anything was sent to quarantine.")
+@click.option("--project", help="Project the results belong to, over what the files say.")
+@click.option("--branch", help="Branch, where the files name none.")
+@click.option("--commit", "commit_id", help="Commit, where the files name none.")
+@click.option("--run", "run_key", help="Id of the CI run, where the files name none.")
+@click.option("--attempt", type=click.IntRange(1), help="Attempt at that run, from 1.")
+@click.option("--time", "ts", help="Time of the run (ISO 8601), where the files have none.")
+@click.option("--timezone", help="Zone of times that name none, such as Europe/Berlin.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, all files.")
 @_command
-def ingest(settings: Settings, paths: tuple[Path, ...], strict: bool) -> None:
+def ingest(settings: Settings, paths: tuple[Path, ...], strict: bool, as_json: bool, **given: str | int | None) -> None:
     """Load result files, or folders of them, without analysing them."""
-    from perf_assets.cli.running import ingest_files
+    from perf_assets.cli.ingesting import ingest_files
 
-    quarantined = ingest_files(settings, paths)
+    quarantined = ingest_files(settings, paths, given, as_json)
     if quarantined is None or (strict and quarantined):
+        sys.exit(FAILED)
+
+
+@main.group()
+def quarantine() -> None:
+    """Results that could not be read: where, why, and what to do."""
+
+
+_QUARANTINE_FILTERS = (
+    click.option("--reason", help="Only this reason code."),
+    click.option("--file", "name", help="Only files of this name (a pattern such as 'junit*.xml')."),
+)
+
+
+def _filtered(function: Callable[..., None]) -> Callable[..., None]:
+    for option in reversed(_QUARANTINE_FILTERS):
+        function = option(function)
+    return function
+
+
+@quarantine.command("list")
+@_filtered
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1), help="Most rows.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, ids as strings.")
+@_command
+def list_quarantine(settings: Settings, reason: str | None, name: str | None, limit: int, as_json: bool) -> None:
+    """What is in quarantine, newest first."""
+    from perf_assets.cli.quarantining import show_quarantine
+
+    show_quarantine(settings, reason, name, limit, as_json)
+
+
+# Half of all ids begin with a minus sign, which is no option.
+@quarantine.command("show", context_settings={"ignore_unknown_options": True})
+@click.argument("quarantine_id")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@_command
+def show_quarantined(settings: Settings, quarantine_id: str, as_json: bool) -> None:
+    """All about one entry, the raw fragment and where its file lies included."""
+    from perf_assets.cli.quarantining import show_entry
+
+    if not show_entry(settings, quarantine_id, as_json):
+        _stop(f"nothing in quarantine has the id {quarantine_id}; `perf-assets quarantine list` lists it", USAGE)
+
+
+@quarantine.command("replay", context_settings={"ignore_unknown_options": True})
+@click.argument("quarantine_ids", nargs=-1)
+@_filtered
+@_command
+def replay(settings: Settings, quarantine_ids: tuple[str, ...], reason: str | None, name: str | None) -> None:
+    """Read the files of entries again, all of them without ids or filters: after a corrected metrics file, changed
+    limits or a newer version. What can be read now gets the ids it would have had.
+    """
+    from perf_assets.cli.quarantining import replay_files
+
+    if replay_files(settings, quarantine_ids, reason, name) is None:
+        sys.exit(FAILED)
+
+
+@main.command()
+@click.argument("sources", nargs=-1)
+@click.option("--from", "first", type=click.DateTime(["%Y-%m-%d"]), help="First day (UTC); a week before the last.")
+@click.option("--to", "last", type=click.DateTime(["%Y-%m-%d"]), help="Last day (UTC); today.")
+@_command
+def pull(settings: Settings, sources: tuple[str, ...], first: datetime | None, last: datetime | None) -> None:
+    """Pull what is new from SOURCES (all that are configured), as the hourly schedule does; see docs/sources.md."""
+    from perf_assets.cli.pulling import pull_sources
+
+    if not pull_sources(settings, sources, first and first.date(), last and last.date()):
         sys.exit(FAILED)
 
 
@@ -91,6 +169,7 @@ def _listing(name: str, help_text: str) -> None:
 _listing("regressions", "Changes for the worse and for the better: what, where, since when, how sure.")
 _listing("trends", "Series that drift, strongest evidence first.")
 _listing("forecast", "Series with a limit, and when they will cross it.")
+_listing("stopped", "Series that have stopped reporting, and tests that were removed.")
 _listing("correlations", "Metrics that move together.")
 _listing("insights", "What to read first.")
 _listing("nodes", "Nodes compared on the same tests.")
@@ -135,6 +214,50 @@ def send(settings: Settings) -> None:
 
     if not send_now(settings):
         sys.exit(FAILED)
+
+
+@main.group(invoke_without_command=True)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, ids as strings.")
+@click.pass_context
+def epochs(context: click.Context, as_json: bool) -> None:
+    """Moments from which values are not comparable with those before: analysis begins anew there."""
+    if context.invoked_subcommand is None:
+        _show_epochs(as_json)
+
+
+@_command
+def _show_epochs(settings: Settings, as_json: bool) -> None:
+    from perf_assets.cli.declaring import show_epochs
+
+    show_epochs(settings, as_json)
+
+
+@epochs.command("declare")
+@click.option("--at", "starts_at", help="First moment of it (ISO 8601); now without it, as in a CI step.")
+@click.option("--reason", required=True, help="Why values before are not comparable.")
+@click.option("--by", "declared_by", default="the command line", help="Who declares it.")
+@click.option("--project", help="Only series of this project.")
+@click.option("--node", "node_id", help="Only series of this node.")
+@click.option("--node-type", help="Only series of this type of node.")
+@click.option("--test", "test_name", help="Only series of this test.")
+@click.option("--metric", help="Only series of this metric.")
+@_command
+def declare(settings: Settings, **declared: str | None) -> None:
+    """Declare an epoch; it counts from the next run on. The same one again changes nothing."""
+    from perf_assets.cli.declaring import declare_epoch
+
+    declare_epoch(settings, declared)
+
+
+@epochs.command("withdraw", context_settings={"ignore_unknown_options": True})
+@click.argument("epoch_id")
+@_command
+def withdraw(settings: Settings, epoch_id: str) -> None:
+    """Take back an epoch that was declared on the command line."""
+    from perf_assets.cli.declaring import withdraw_epoch
+
+    if not withdraw_epoch(settings, epoch_id):
+        _stop(f"no declared epoch has the id {epoch_id}; `perf-assets epochs` lists them", USAGE)
 
 
 @main.command()

@@ -1,4 +1,4 @@
-"""`run` and `ingest`: land, start the Dagster job, show what came out."""
+"""`run`: land, start the Dagster job, show what came out."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
-from perf_assets.cli.launch import INGESTION_JOB, MAIN_JOB, RunResult, StepEnded, run_job
-from perf_assets.landing import LandedFile, Landing, utc_now
+from perf_assets.cli.launch import MAIN_JOB
+from perf_assets.cli.showing import counted, land_shown, run_shown
+from perf_assets.landing import Given, Landing, utc_now
 from perf_assets.settings import Settings
 from perf_assets.sources.dashboard import shown_url
-from perf_assets.sources.files import collect_drop_folder, land_paths, land_sample
+from perf_assets.sources.files import collect_drop_folder, land_sample
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,7 +27,7 @@ def analyse(settings: Settings, inputs: Sequence[Path]) -> int | None:
     started = time.monotonic()
     landing = Landing(settings.landing)
     _land(settings, landing, inputs, console)
-    result = _run(MAIN_JOB, settings, landing.days(), console)
+    result = run_shown(MAIN_JOB, settings, landing.days(), console)
     if not result.succeeded:
         return None
     from perf_assets.alerts.dispatch import channel_of, send_new_alerts
@@ -59,27 +59,16 @@ def analyse(settings: Settings, inputs: Sequence[Path]) -> int | None:
     return int(confirmed[0]) if confirmed else 0
 
 
-def ingest_files(settings: Settings, paths: Sequence[Path]) -> int | None:
-    """Land and load files; prints a line a file; the number of quarantined rows, None if the run failed."""
-    console = Console()
-    landing = Landing(settings.landing)
-    files = land_paths(landing, paths, utc_now())
-    known = _loaded_hashes(settings)
-    result = _run(INGESTION_JOB, settings, landing.days(), console)
-    if not result.succeeded:
-        return None
-    return _print_loaded(settings, files, known, console)
-
-
 def _land(settings: Settings, landing: Landing, inputs: Sequence[Path], console: Console) -> None:
     now = utc_now()
     if inputs:
-        files = land_paths(landing, inputs, now)
-        console.print(f"{len(files)} files taken in")
+        files = land_shown(landing, inputs, Given(), console)
+        console.print(f"{counted(len(files), 'file')} taken in")
         return
     dropped = collect_drop_folder(landing, settings.drop_folder, now)
     if dropped:
-        console.print(f"{len(dropped)} files taken in from {settings.drop_folder}", soft_wrap=True, markup=False)
+        told = f"{counted(len(dropped), 'file')} taken in from {settings.drop_folder}"
+        console.print(told, soft_wrap=True, markup=False)
     if settings.dashboard_url and settings.dashboard_token is not None:
         console.print(f"Pulling {shown_url(settings.dashboard_url)}", soft_wrap=True, markup=False)
         return
@@ -88,59 +77,6 @@ def _land(settings: Settings, landing: Landing, inputs: Sequence[Path], console:
         return
     console.print("No results of your own yet: analysing the bundled sample (14 real scenario runs, a simulated fleet)")
     land_sample(landing, settings.home / "samples", now)
-
-
-def _run(job: str, settings: Settings, days: Sequence[str], console: Console) -> RunResult:
-    today = f"{utc_now():%Y-%m-%d}"
-    with console.status("Loading Dagster") as status:
-
-        def tell(step: StepEnded) -> None:
-            if step.error:
-                console.print(f"[red]{step.name} failed:[/] {escape(step.error)}", soft_wrap=True)
-            elif step.seconds >= 1 or console.is_terminal:
-                console.print(f"  [dim]{step.name} {step.seconds:.1f} s[/]")
-            status.update(f"{step.name} done")
-
-        result = run_job(job, settings, sorted({*days, today}), tell)
-    if not result.succeeded:
-        console.print(f"[red]The run failed[/] (id {result.run_id}); `make ui` shows it step by step")
-    return result
-
-
-def _loaded_hashes(settings: Settings) -> set[str]:
-    """Content hashes of the files that have been loaded so far."""
-    from perf_assets.warehouse import NoSnapshotError, open_snapshot
-
-    try:
-        with open_snapshot(settings.snapshots) as con:
-            return {content_hash for (content_hash,) in con.execute("SELECT content_hash FROM batches").fetchall()}
-    except NoSnapshotError:
-        return set()  # before the first run
-
-
-def _print_loaded(settings: Settings, files: Sequence[LandedFile], known: set[str], console: Console) -> int:
-    from perf_assets.warehouse import open_snapshot
-
-    table = Table("file", "format", "measurements", "new", "quarantined", box=None)
-    with open_snapshot(settings.snapshots) as con:
-        rows = con.execute(
-            """SELECT content_hash, coalesce(format, 'unknown'), measurements, new_measurements, quarantined
-            FROM batches"""
-        ).fetchall()
-        reasons = con.execute("SELECT content_hash, message FROM quarantined_results ORDER BY location").fetchall()
-    loaded = {row[0]: row[1:] for row in rows}
-    hashes = {file.content_hash for file in files}
-    for file in files:
-        format_name, measurements, new, quarantined = loaded[file.content_hash]
-        new = "loaded before" if file.content_hash in known else str(new)
-        table.add_row(escape(file.name), format_name, str(measurements), new, str(quarantined))
-    console.print(table)
-    messages = [message for content_hash, message in reasons if content_hash in hashes]
-    for message in messages[:10]:
-        console.print(f"[yellow]quarantined[/] {escape(message)}", soft_wrap=True)
-    if len(messages) > 10:
-        console.print(f"... and {len(messages) - 10} more in quarantined_results")
-    return len(messages)
 
 
 def _alerts_sent(deliveries: pd.DataFrame) -> dict[str, str]:

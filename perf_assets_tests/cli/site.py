@@ -14,6 +14,7 @@ from typing import Any
 from click.testing import CliRunner, Result
 
 from perf_assets.cli.main import main
+from perf_assets.warehouse import open_snapshot
 
 CONFIG = "[forecast]\nhorizon = 3\nmax_series = 2\nmax_headline = 0\n"
 COMMAND = (sys.executable, "-m", "perf_assets.cli.main")
@@ -49,6 +50,11 @@ class Site:
         result = self.call(*arguments, "--json")
         assert result.exit_code == 0, result.output
         return json.loads(result.stdout)
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        """Rows of the newest snapshot."""
+        with open_snapshot(self.home / "snapshots") as con:
+            return con.execute(sql).fetchall()
 
     def start(self, *arguments: object) -> subprocess.Popen[str]:
         """The command as a program, running."""

@@ -96,11 +96,12 @@ def test_ingest_says_what_became_of_each_file(site, tmp_path):
     (folder / "unknown.bin").write_bytes(b"\x00\x01\x02")
     result = site.call("ingest", folder)
     assert result.exit_code == 0, result.output
-    lines = {line.split("  ")[0].strip(): line.split()[-4:] for line in result.stdout.splitlines() if "  " in line}
-    assert lines["good.csv"] == ["long-table-csv", "10", "10", "0"]
-    assert lines["half [red]good.csv"] == ["long-table-csv", "3", "3", "1"]
-    assert lines["unknown.bin"] == ["unknown", "0", "0", "1"]
-    assert "quarantined half [red]good.csv, line 5: the time lies before 1980 or after the receipt" in result.stdout
+    lines = {line.split("  ")[0].strip(): line.split()[-6:] for line in result.stdout.splitlines() if "  " in line}
+    assert lines["good.csv"] == ["long-table-csv", "10", "10", "1", "0", "0"]
+    assert lines["half [red]good.csv"] == ["long-table-csv", "3", "3", "1", "0", "1"]
+    assert lines["unknown.bin"] == ["unknown", "0", "0", "0", "0", "1"]
+    assert "quarantined half [red]good.csv, line 5: 2031-06" in result.stdout
+    assert "lies after the receipt at" in result.stdout
     assert "quarantined unknown.bin" in result.stdout
     assert "quarantined malformed.json" in result.stdout
 
@@ -118,7 +119,7 @@ def test_a_failing_run_says_which_step_and_why(site, tmp_path):
     (tmp_path / "small.csv").write_bytes(small_table(1, 1))
     result = site.call("ingest", tmp_path / "small.csv")
     assert result.exit_code == 1
-    assert "raw_results failed" in result.stdout
+    assert "load_results failed" in result.stdout
     assert f"{metrics}, metric 'latency': expected a table; write [latency] and its fields below" in result.stdout
     assert "Traceback" not in result.output
     doctor = site.call("doctor")

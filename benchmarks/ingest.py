@@ -1,0 +1,291 @@
+"""Ingestion: large tables beside bare DuckDB in the same run, many small files, and reading back.
+
+Every figure comes from a process of its own, so that one does not warm up, or fill the memory of, another. The rows are
+those of a fleet: a run is one test on one node and reports five metrics; runs come in the order of time.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import duckdb
+
+ROWS = 10_000_000
+TESTS, NODES, METRICS = 3_000, 20, 5
+SERIES = TESTS * NODES * METRICS
+FILES, CASES = 100_000, 10
+TURNS = 3
+"""Of each kind of file and of its bare copy, of which the middle one counts."""
+KINDS = {
+    "parquet": "read_parquet('{file}')",
+    "csv": "read_csv('{file}')",
+    "jsonl": "read_json('{file}', format = 'newline_delimited')",
+}
+QUERY_TURNS = 21
+_START = datetime.fromisoformat("2026-09-01")
+_RECEIVED = datetime.fromisoformat("2026-11-01")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Wall and CPU seconds of one process's work, and its peak memory in MB."""
+
+    wall: float
+    cpu: float
+    peak_mb: float
+
+
+@dataclass(frozen=True)
+class Load:
+    """A file into the warehouse, beside a bare copy of it into an unindexed table; `rows` are new ones."""
+
+    rows: int
+    bare: Stage
+    loaded: Stage
+
+    @property
+    def share(self) -> float:
+        """Rows a second as a share of the bare copy's."""
+        return self.bare.wall / self.loaded.wall
+
+
+@dataclass(frozen=True)
+class IngestRun:
+    """`loads` by kind of file and what the warehouse held; `small` are FILES small files, `fewer` a tenth of them;
+    `queries` are warm medians in seconds.
+    """
+
+    loads: dict[str, Load]
+    small: Stage
+    fewer: Stage
+    queries: dict[str, float]
+
+
+def measure_ingest(folder: Path) -> IngestRun:
+    """Measure everything in `folder`, which is emptied before; about twenty minutes on two cores."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    write_tables(folder, ROWS)
+    loads = {f"{kind}, empty": _middle_load(folder, kind) for kind in KINDS}
+    loads["parquet, filled"] = _middle_load(folder, "parquet", filled=True)
+    queries = _asked("queries", folder, "parquet")["queries"]
+    for file in folder.glob("table*"):
+        file.unlink()
+    write_junit(folder / "junit", FILES)
+    fewer = _stage(_asked("small", folder, str(FILES // 10)))
+    small = _stage(_asked("small", folder, str(FILES)))
+    shutil.rmtree(folder)
+    return IngestRun(loads, small, fewer, queries)
+
+
+def _middle_load(folder: Path, kind: str, filled: bool = False) -> Load:
+    pairs = []
+    for _ in range(TURNS):
+        # In turn, so that a machine that is slow for a while is slow for both.
+        bare = _stage(_asked("bare", folder, kind))
+        answer = _asked("load", folder, kind, "filled" if filled else "empty")
+        pairs.append(Load(answer["rows"], bare, _stage(answer)))
+    return sorted(pairs, key=lambda load: load.share)[TURNS // 2]
+
+
+def _asked(what: str, folder: Path, *more: str) -> dict[str, object]:
+    command = [sys.executable, "-m", "benchmarks.ingest", what, str(folder), *more]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    answer: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
+    return answer
+
+
+def _stage(answer: dict[str, object]) -> Stage:
+    return Stage(*(float(str(answer[name])) for name in ("wall", "cpu", "peak_mb")))
+
+
+# What is measured
+
+
+def write_tables(folder: Path, rows: int) -> None:
+    """The same rows as Parquet, CSV and JSON Lines, and as many later ones of the same series as Parquet."""
+    with duckdb.connect() as con:
+        for name, first in (("table", 0), ("table-later", rows)):
+            fleet = _FLEET.format(rows=rows, first=first, tests=TESTS, nodes=NODES, metrics=METRICS, start=_START)
+            con.execute(f"CREATE OR REPLACE TEMP VIEW fleet AS {fleet}")
+            con.execute(f"COPY fleet TO '{folder / name}.parquet' (FORMAT parquet, COMPRESSION zstd)")
+        table = f"read_parquet('{folder / 'table.parquet'}')"
+        con.execute(f"COPY (FROM {table}) TO '{folder / 'table.csv'}' (HEADER)")
+        con.execute(_AS_JSON.format(table=table, target=folder / "table.jsonl"))
+
+
+_AS_JSON = """
+COPY (SELECT * REPLACE (context_data :: JSON AS context_data) FROM {table}) TO '{target}' (FORMAT json)
+"""
+_FLEET = """
+SELECT md5(row :: VARCHAR) AS id, TIMESTAMP '{start}' + to_milliseconds(run * 1300) AS timestamp,
+  ['test_execution_time', 'test_setup_time', 'cpu_usage', 'memory_usage', 'disk_io'][row % {metrics} + 1]
+    AS metric_name,
+  [10, 1, 0.4, 0.5, 1e6][row % {metrics} + 1] * (1 + hash(row) % 1000 / 20000) AS metric_value,
+  'suite_' || place // {nodes} % 40 || '.test_' || place // {nodes} AS test_name, 'integration' AS test_type,
+  'linux-' || lpad((place % {nodes}) :: VARCHAR, 2, '0') AS node_id, 'large' AS node_type, 'ci-' || run AS test_run_id,
+  'job-' || run // 50 AS ci_job_id,
+  '{{"runner_image": "ubuntu-24.04.' || run // 400000 || '", "commit_id": "' || md5((run // 5000) :: VARCHAR) || '"}}'
+    AS context_data
+FROM (SELECT row, row // {metrics} AS run, row // {metrics} % ({tests} * {nodes}) AS place
+  FROM range({first}, {first} + {rows}) t(row))
+"""
+
+
+def write_junit(folder: Path, files: int) -> None:
+    """Small test reports, a thousand in a folder."""
+    draw = random.Random(1)  # noqa: S311 - times of tests, not secrets
+    for number in range(files):
+        cases = "".join(
+            f'<testcase classname="shop.test_{case}" name="test_it" time="{draw.uniform(0.1, 2):.3f}"/>'
+            for case in range(CASES)
+        )
+        file = folder / f"{number // 1000:03d}" / f"junit-{number:06d}.xml"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(
+            f'<?xml version="1.0"?><testsuites><testsuite name="pytest" tests="{CASES}" hostname="node-{number % 20}" '
+            f'timestamp="{(_START + timedelta(seconds=20 * number)).isoformat()}">{cases}</testsuite></testsuites>'
+        )
+
+
+# In the process of its own
+
+
+def bare_copy(folder: Path, kind: str) -> Stage:
+    """INSERT ... SELECT of the whole file into a table without index, in a file of its own."""
+    database = folder / "bare.duckdb"
+    source = KINDS[kind].format(file=folder / f"table.{kind}")
+    with duckdb.connect(str(database)) as con:
+        con.execute(f"CREATE TABLE bare AS FROM {source} LIMIT 0")
+
+        def copy() -> None:
+            con.execute(f"INSERT INTO bare FROM {source}")
+            con.execute("CHECKPOINT")
+
+        stage = _timed(copy)
+    database.unlink()
+    return stage
+
+
+def load(folder: Path, kind: str, filled: bool) -> tuple[int, Stage]:
+    """A file through landing into the warehouse: an empty one, or (`filled`) one that holds as many rows already."""
+    from perf_assets.catalog import load_catalog
+    from perf_assets.landing import Landing
+    from perf_assets.settings import Settings
+    from perf_assets.warehouse import Warehouse
+    from perf_assets.warehouse.loading import load_files
+    from perf_assets.warehouse.staging import Rules
+
+    home = folder / "home"
+    shutil.rmtree(home, ignore_errors=True)
+    settings = Settings(home=home)
+    landing, warehouse = Landing(settings.landing), Warehouse(settings.database, settings.snapshots)
+    rules = Rules(load_catalog(), settings.identity, settings.quality)
+
+    def take_in(file: Path) -> int:
+        landed = landing.land(file, name=file.name, received_at=_RECEIVED, origin="file")
+        [loaded] = load_files(warehouse, [landed], rules, settings.scratch)
+        return loaded.new_measurements
+
+    if filled:
+        take_in(folder / "table.parquet")
+    counts: list[int] = []
+    later = "-later" if filled else ""
+    stage = _timed(lambda: counts.append(take_in(folder / f"table{later}.{kind}")))
+    return counts[0], stage
+
+
+def small_files(folder: Path, files: int) -> Stage:
+    """`perf-assets ingest` of that many small files in one command, Dagster and a published snapshot included."""
+    from click.testing import CliRunner
+
+    from perf_assets.cli.main import main
+
+    home = folder / "home"
+    shutil.rmtree(home, ignore_errors=True)
+    os.environ["PERF_ASSETS_HOME"] = str(home)
+    folders = [str(folder / "junit" / f"{number:03d}") for number in range(files // 1000)]
+
+    def ingest() -> None:
+        result = CliRunner().invoke(main, ["ingest", *folders])
+        assert result.exit_code == 0, result.output
+        assert f"{files:,} files: {files * CASES:,} rows" in result.output, result.output
+
+    return _timed(ingest)
+
+
+def queries(folder: Path) -> dict[str, float]:
+    """Warm medians over the warehouse that the last load left: SERIES series, 2 * ROWS rows or more."""
+    database = next((folder / "home" / "warehouse").glob("*.duckdb"))
+    with duckdb.connect(str(database), read_only=True) as con:
+        [(series, metric)] = con.execute(
+            "SELECT series_id, metric FROM series ORDER BY series_id LIMIT 1 OFFSET 1000"
+        ).fetchall()
+        asked = {
+            "30 days of one series": (_ONE_SERIES, [series]),
+            "slope statistics over all series": (_SLOPES, []),
+            "quantiles per hour of one metric": (_QUANTILES, [metric]),
+        }
+        return {name: _median_of(con, *query) for name, query in asked.items()}
+
+
+_ONE_SERIES = """
+SELECT ts, value FROM measurements
+WHERE series_id = ? AND ts >= TIMESTAMP '2026-09-01' AND ts < TIMESTAMP '2026-10-01' ORDER BY ts
+"""
+_SLOPES = """
+SELECT series_id, count(*), regr_slope(value, epoch(ts)), regr_r2(value, epoch(ts)) FROM measurements GROUP BY series_id
+"""
+_QUANTILES = """
+SELECT date_trunc('hour', m.ts) AS hour, quantile_cont(m.value, [0.5, 0.95, 0.99])
+FROM measurements m SEMI JOIN (SELECT series_id FROM series WHERE metric = ?) s ON s.series_id = m.series_id
+GROUP BY hour ORDER BY hour
+"""
+
+
+def _median_of(con: duckdb.DuckDBPyConnection, query: str, values: list[object]) -> float:
+    spent = []
+    for _ in range(QUERY_TURNS + 1):
+        started = time.perf_counter()
+        con.execute(query, values).fetchnumpy()
+        spent.append(time.perf_counter() - started)
+    return statistics.median(spent[1:])
+
+
+def _timed(work: Callable[[], None]) -> Stage:
+    wall, cpu = time.perf_counter(), time.process_time()
+    work()
+    spent = time.perf_counter() - wall, time.process_time() - cpu
+    return Stage(*spent, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
+def main(what: str, place: str, *more: str) -> None:
+    folder = Path(place)
+    answer: dict[str, object] = {}
+    if what == "queries":
+        answer["queries"] = queries(folder)
+    else:
+        if what == "bare":
+            stage = bare_copy(folder, *more)
+        elif what == "load":
+            answer["rows"], stage = load(folder, more[0], filled=more[1] == "filled")
+        else:
+            stage = small_files(folder, int(more[0]))
+        answer |= {"wall": stage.wall, "cpu": stage.cpu, "peak_mb": stage.peak_mb}
+    print(json.dumps(answer))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,157 @@
+"""`ingest`: land and load files, and say what became of each."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from perf_assets.cli.launch import INGESTION_JOB
+from perf_assets.cli.showing import counted, land_shown, run_shown, wide_console
+from perf_assets.errors import UserError
+from perf_assets.formats.measurement import parse_time
+from perf_assets.landing import Given, LandedFile, Landing
+from perf_assets.settings import Settings
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+_FILES_SHOWN = 40
+_MESSAGES_SHOWN = 10
+
+
+class GivenError(UserError, ValueError):
+    """An option that says something unusable of the files."""
+
+
+def ingest_files(settings: Settings, paths: Sequence[Path], given: Mapping[str, Any], as_json: bool) -> int | None:
+    """Land and load files; prints a line a file; the number of results in quarantine, None if the run failed."""
+    told = _checked(Given(**given))
+    console = Console(stderr=as_json)
+    landing = Landing(settings.landing)
+    files = land_shown(landing, paths, told, console)
+    known = loaded_hashes(settings)
+    if not run_shown(INGESTION_JOB, settings, landing.days(), console).succeeded:
+        return None
+    return show_loaded(settings, files, known, as_json)
+
+
+def _checked(given: Given) -> Given:
+    if given.ts is not None and parse_time(given.ts) is None:
+        raise GivenError(f"--time {given.ts}: not a time; write ISO 8601 such as 2026-09-10T06:00:00Z")
+    if given.timezone is not None:
+        try:
+            ZoneInfo(given.timezone)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise GivenError(f"--timezone {given.timezone}: no such zone; write it like Europe/Berlin") from error
+    return given
+
+
+def loaded_hashes(settings: Settings) -> set[str]:
+    """Content hashes of the files that have been loaded so far."""
+    from perf_assets.warehouse import NoSnapshotError, open_snapshot
+
+    try:
+        with open_snapshot(settings.snapshots) as con:
+            return {content_hash for (content_hash,) in con.execute("SELECT content_hash FROM batches").fetchall()}
+    except NoSnapshotError:
+        return set()  # before the first run
+
+
+def show_loaded(settings: Settings, files: Sequence[LandedFile], known: set[str], as_json: bool) -> int:
+    """Print what became of files, those of `known` being loaded before; the number of results in quarantine."""
+    from perf_assets.warehouse import open_snapshot
+    from perf_assets.warehouse.names import unstable_names
+
+    console = wide_console()
+    with open_snapshot(settings.snapshots) as con:
+        rows = _outcomes(con, files, known)
+        messages = _messages(con, files)
+        changing = unstable_names(con)
+    quarantined = sum(int(row["quarantined"]) for row in rows)
+    if as_json:
+        console.print_json(json.dumps({"files": rows, "changing_names": changing.to_dict("records")}, default=str))
+        return quarantined
+    _show_files(console, rows)
+    for message in messages:
+        console.print(f"[yellow]quarantined[/] {escape(message)}", soft_wrap=True)
+    if quarantined > len(messages):
+        console.print(f"{quarantined:,} results in all went to quarantine: `perf-assets quarantine list`")
+    for name in changing.head(5).itertuples():
+        console.print(f"[yellow]a name that changes[/] {escape(str(name.message))}", soft_wrap=True)
+    return quarantined
+
+
+def _outcomes(con: DuckDBPyConnection, files: Sequence[LandedFile], known: set[str]) -> list[dict[str, Any]]:
+    batches = con.execute(
+        """SELECT content_hash, format, measurements, new_measurements, series, new_series, quarantined, omitted
+        FROM batches"""
+    ).fetchall()
+    loaded = {row[0]: row[1:] for row in batches}
+    rows = []
+    for file in {file.content_hash: file for file in files}.values():
+        name, measurements, new, series, new_series, quarantined, omitted = loaded[file.content_hash]
+        rows.append(
+            {
+                "file": file.name,
+                "content_hash": file.content_hash,
+                "format": name,
+                "measurements": measurements,
+                "new_measurements": new,
+                "new_series": new_series,
+                "known_series": series - new_series,
+                "quarantined": quarantined,
+                "without_value": json.loads(omitted) if omitted else {},
+                "loaded_before": file.content_hash in known,
+            }
+        )
+    return rows
+
+
+def _messages(con: DuckDBPyConnection, files: Sequence[LandedFile]) -> list[str]:
+    found = con.execute(
+        """SELECT message FROM quarantined_results WHERE list_contains($hashes :: VARCHAR[], content_hash)
+        ORDER BY name, location, quarantine_id LIMIT $most""",
+        {"hashes": [file.content_hash for file in files], "most": _MESSAGES_SHOWN},
+    ).fetchall()
+    return [message for (message,) in found]
+
+
+def _show_files(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("file", overflow="fold")
+    table.add_column("format", overflow="fold")
+    for heading in ("rows", "new", "series new", "known", "quarantined"):
+        table.add_column(heading, justify="right")
+    # What needs a look comes first where not all can be shown.
+    shown = rows if len(rows) <= _FILES_SHOWN else sorted(rows, key=lambda row: -row["quarantined"])[:_FILES_SHOWN]
+    for row in shown:
+        table.add_row(
+            escape(row["file"]),
+            row["format"] or "unknown",
+            f"{row['measurements']:,}",
+            "loaded before" if row["loaded_before"] else f"{row['new_measurements']:,}",
+            f"{row['new_series']:,}",
+            f"{row['known_series']:,}",
+            f"{row['quarantined']:,}",
+        )
+    console.print(table)
+    if len(rows) > len(shown):
+        console.print(f"... and {counted(len(rows) - len(shown), 'more file')} (all with --json)")
+    without: Counter[str] = Counter()
+    for row in rows:
+        without.update(row["without_value"])
+    told = ", ".join(f"{number:,} {outcome}" for outcome, number in sorted(without.items()))
+    console.print(
+        f"{counted(len(rows), 'file')}: {sum(row['measurements'] for row in rows):,} rows, "
+        f"{sum(row['new_measurements'] for row in rows if not row['loaded_before']):,} of them new; "
+        f"{sum(row['quarantined'] for row in rows):,} in quarantine" + (f"; without a value: {told}" if told else ""),
+        soft_wrap=True,
+    )

@@ -1,0 +1,108 @@
+"""`quarantine`: what could not be read, and reading it again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from perf_assets.cli.ingesting import show_loaded
+from perf_assets.cli.launch import INGESTION_JOB
+from perf_assets.cli.showing import counted, run_shown, wide_console
+from perf_assets.errors import UserError
+from perf_assets.landing import Landing
+from perf_assets.settings import Settings
+
+
+class UnknownEntryError(UserError, ValueError):
+    """An id that is not in quarantine."""
+
+
+def show_quarantine(settings: Settings, reason: str | None, name: str | None, limit: int, as_json: bool) -> None:
+    """Print entries, newest first."""
+    entries, total = _entries(settings, reason, name, limit)
+    console = wide_console()
+    if as_json:
+        console.print_json(json.dumps(entries, default=str))
+        return
+    if not entries:
+        console.print("Nothing is in quarantine." if not (reason or name) else "Nothing in quarantine is like that.")
+        return
+    table = Table(box=None, pad_edge=False)
+    for heading in ("id", "reason", "first seen", "times"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("what", overflow="fold")
+    for entry in entries:
+        seen = f"{entry['first_seen']:%Y-%m-%d %H:%M}"
+        table.add_row(entry["quarantine_id"], entry["reason"], seen, str(entry["times_seen"]), escape(entry["message"]))
+    console.print(table)
+    if total > len(entries):
+        console.print(f"{len(entries):,} of {total:,}; --limit shows more")
+
+
+def show_entry(settings: Settings, quarantine_id: str, as_json: bool) -> bool:
+    """Print all about one entry; whether there is such a one."""
+    entries, _ = _entries(settings, None, None, None)
+    entry = next((entry for entry in entries if entry["quarantine_id"] == quarantine_id), None)
+    if entry is None:
+        return False
+    landed = Landing(settings.landing).find(entry["content_hash"])
+    entry["landed"] = str(landed.path) if landed else None
+    console = Console()
+    if as_json:
+        console.print_json(json.dumps(entry, default=str))
+        return True
+    for field, value in entry.items():
+        console.print(f"[bold]{field.replace('_', ' '):>14}[/]  {escape(str(value))}", soft_wrap=True)
+    return True
+
+
+def replay_files(settings: Settings, ids: Sequence[str], reason: str | None, name: str | None) -> int | None:
+    """Read the files of entries again; the number of results still in quarantine, None if the run failed."""
+    console = Console()
+    entries, _ = _entries(settings, reason, name, None)
+    if ids:
+        known = {entry["quarantine_id"] for entry in entries}
+        for asked in ids:
+            if asked not in known:
+                raise UnknownEntryError(
+                    f"nothing in quarantine has the id {asked}; `perf-assets quarantine list` lists it"
+                )
+        entries = [entry for entry in entries if entry["quarantine_id"] in ids]
+    landing = Landing(settings.landing)
+    hashes = sorted({entry["content_hash"] for entry in entries})
+    files = [file for content_hash in hashes if (file := landing.find(content_hash)) is not None]
+    if not files:
+        console.print("Nothing is in quarantine that could be read again.")
+        return 0
+    console.print(f"Reading {counted(len(files), 'file')} again")
+    if not run_shown(INGESTION_JOB, settings, landing.days(), console, replay=hashes).succeeded:
+        return None
+    return show_loaded(settings, files, set(), as_json=False)
+
+
+def _entries(
+    settings: Settings, reason: str | None, name: str | None, limit: int | None
+) -> tuple[list[dict[str, Any]], int]:
+    """Entries as dictionaries, ids as text, and how many there are without a limit."""
+    from perf_assets.warehouse import open_snapshot
+
+    with open_snapshot(settings.snapshots) as con:
+        found = con.execute(
+            """SELECT quarantine_id :: VARCHAR AS quarantine_id, reason, name, location, field, message, fragment,
+              content_hash, first_seen, times_seen, count(*) OVER () AS total
+            FROM quarantined_results
+            WHERE ($reason IS NULL OR reason = $reason) AND ($name IS NULL OR name GLOB $name)
+            ORDER BY first_seen DESC, name, location, quarantine_id LIMIT $most""",
+            {"reason": reason, "name": name, "most": limit or 1 << 62},
+        )
+        columns = [column for column, *_ in found.description or ()]
+        rows = [dict(zip(columns, row, strict=True)) for row in found.fetchall()]
+    total = rows[0]["total"] if rows else 0
+    for row in rows:
+        del row["total"]
+    return rows, total

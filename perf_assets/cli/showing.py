@@ -1,0 +1,133 @@
+"""Landing and running where somebody watches: bars, rates, and what failed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.progress import Progress as Bars
+from rich.text import Text
+
+from perf_assets.cli.launch import RunResult, StepEnded, run_job
+from perf_assets.errors import UserError
+from perf_assets.landing import Given, LandedFile, Landing, utc_now
+from perf_assets.progress import Progress
+from perf_assets.settings import Settings
+from perf_assets.sources.files import arrivals, find_results
+
+
+class NoResultsError(UserError):
+    """There is no file where results were to be."""
+
+
+_WIDTH_OF_A_LOG = 160
+
+
+def wide_console() -> Console:
+    """A console for tables; what goes to a file or another program is not cut to the width of a terminal."""
+    console = Console()
+    return console if console.is_terminal else Console(width=_WIDTH_OF_A_LOG)
+
+
+def counted(number: int, noun: str, plural: str | None = None) -> str:
+    """`1 file`, `2 files`."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def land_shown(landing: Landing, paths: Sequence[Path], given: Given, console: Console) -> list[LandedFile]:
+    """Land files and folders under a bar. Raises NoResultsError where there is nothing to land."""
+    found = find_results(paths)
+    if not found.files:
+        named = ", ".join(str(path) for path in paths)
+        beside = f" ({counted(found.describing, 'file')} there only describe others)" if found.describing else ""
+        raise NoResultsError(f"{named}: no result files{beside}; name a file or a folder that holds some")
+    with _Watched(console).of("files received", len(found.files)) as tell:
+        landed = []
+        for file in landing.land_many(arrivals(found.files, given), received_at=utc_now(), origin="file"):
+            landed.append(file)
+            tell()
+    if found.describing:
+        console.print(f"[dim]{counted(found.describing, 'file')} beside them only describe others[/]")
+    return landed
+
+
+def run_shown(
+    job: str, settings: Settings, days: Sequence[str], console: Console, replay: Sequence[str] = ()
+) -> RunResult:
+    """Run a job under a spinner that names its steps, with a bar while files are loaded."""
+    today = f"{utc_now():%Y-%m-%d}"
+    watched = _Watched(console)
+    with watched.steps("Loading Dagster") as said:
+
+        def tell(step: StepEnded) -> None:
+            if step.error:
+                console.print(f"[red]{step.name} failed:[/] {escape(step.error)}", soft_wrap=True)
+            elif step.seconds >= 1 or console.is_terminal:
+                console.print(f"  [dim]{step.name} {step.seconds:.1f} s[/]")
+            said(f"{step.name} done")
+
+        result = run_job(job, settings, sorted({*days, today}), tell, progress=watched, replay=replay)
+    if not result.succeeded:
+        console.print(f"[red]The run failed[/] (id {result.run_id}); `make ui` shows it step by step")
+    return result
+
+
+class _Rate(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed:,.0f}/s" if task.speed else "")
+
+
+class _Watched(Progress):
+    """Progress as bars on a terminal; where there is none, as lines in the log."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._bars: Bars | None = None
+
+    @contextmanager
+    def steps(self, first: str) -> Iterator[Callable[[str], None]]:
+        """A spinner while the block runs; the function changes what stands beside it."""
+        with self._shown() as bars:
+            task = bars.add_task(first, total=None)
+            yield lambda text: bars.update(task, description=text)
+
+    @contextmanager
+    def of(self, what: str, total: int) -> Iterator[Callable[[], None]]:
+        if not self._console.is_terminal:
+            with super().of(what, total) as tell:
+                yield tell
+            return
+        with self._shown() as bars:
+            task = bars.add_task(what, total=total)
+            yield lambda: bars.advance(task)
+            bars.remove_task(task)
+
+    @contextmanager
+    def _shown(self) -> Iterator[Bars]:
+        if self._bars is not None:
+            yield self._bars
+            return
+        columns = (
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            _Rate(),
+            TimeRemainingColumn(),
+        )
+        with Bars(*columns, console=self._console, transient=True) as bars:
+            self._bars = bars
+            yield bars
+        self._bars = None

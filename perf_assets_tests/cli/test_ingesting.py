@@ -1,0 +1,182 @@
+"""`ingest`, `quarantine` and `epochs` from outside."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from perf_assets_tests.cli.site import Site
+from perf_assets_tests.defs.building import small_table
+
+JUNIT = (
+    b'<testsuite name="s"><testcase classname="c" name="a" time="0.5"/>'
+    b'<testcase name="b"><failure/></testcase></testsuite>'
+)
+BAD = '{"timestamp": "2026-09-01T00:00:00Z", "metric_name": "render_latency", "metric_value": 5, "unit": "MB"}\n'
+METRICS = """[render_latency]
+unit = "UNIT"
+direction = "lower_is_better"
+category = "test_execution"
+importance = "high"
+description = "Time to paint."
+"""
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    folder = tmp_path / "results"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "junit.xml").write_bytes(JUNIT)
+    (folder / "deep" / "table.csv").write_bytes(small_table(1, 1))
+    (folder / "notes.txt").write_text("nothing to read")
+    return folder
+
+
+def test_a_mixed_folder_is_told_file_by_file_and_ends_well(site: Site, results: Path) -> None:
+    result = site.call("ingest", results)
+    assert result.exit_code == 0, result.output
+    assert "junit" in result.stdout
+    assert "long-table-csv" in result.stdout
+    assert "3 files:" in result.stdout
+    assert "without a value: 1 failed" in result.stdout
+    assert "1 in quarantine" in result.stdout
+    assert site.call("ingest", results, "--strict").exit_code == 1
+
+
+def test_the_same_as_json(site: Site, results: Path) -> None:
+    files = {file["file"]: file for file in site.json("ingest", results)["files"]}
+    assert files["junit.xml"] | {"content_hash": ""} == {
+        "file": "junit.xml",
+        "content_hash": "",
+        "format": "junit",
+        "measurements": 1,
+        "new_measurements": 1,
+        "new_series": 1,
+        "known_series": 0,
+        "quarantined": 0,
+        "without_value": {"failed": 1},
+        "loaded_before": False,
+    }
+    assert files["notes.txt"]["format"] is None
+    again = {file["file"]: file for file in site.json("ingest", results)["files"]}
+    assert all(file["loaded_before"] for file in again.values())
+
+
+def test_what_is_said_of_files_is_kept_with_them(site: Site, results: Path) -> None:
+    told = ("--project", "shop", "--run", "ci-7", "--attempt", "2", "--commit", "abc", "--time", "2026-09-01T06:00:00Z")
+    assert site.call("ingest", results / "junit.xml", *told).exit_code == 0
+    [run] = site.query("SELECT project, run_key, attempt, commit_id, ts FROM runs JOIN measurements USING (run_id)")
+    assert [str(value) for value in run] == ["shop", "ci-7", "2", "abc", "2026-09-01 06:00:00"]
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "remedy"), [("--time", "soon", "ISO 8601"), ("--timezone", "Mars/Olympus", "Europe/Berlin")]
+)
+def test_what_cannot_be_said_is_refused_before_anything_is_landed(
+    site: Site, results: Path, option: str, value: str, remedy: str
+) -> None:
+    result = site.call("ingest", results, option, value)
+    assert result.exit_code == 2
+    assert f"{option} {value}" in result.stderr
+    assert remedy in result.stderr
+    assert not (site.home / "landing").exists()
+
+
+@pytest.mark.parametrize("command", ["run", "ingest"])
+def test_an_empty_folder_is_an_error(site: Site, tmp_path: Path, command: str) -> None:
+    (tmp_path / "empty").mkdir()
+    result = site.call(command, tmp_path / "empty")
+    assert result.exit_code == 2
+    assert f"{tmp_path / 'empty'}: no result files" in result.stderr
+
+
+def with_metrics(site: Site, unit: str) -> None:
+    site.variables()
+    metrics = site.folder / "metrics.toml"
+    metrics.write_text(METRICS.replace("UNIT", unit))
+    site.config.write_text(f'metrics_file = "{metrics}"\n')
+
+
+def test_quarantine_is_listed_shown_and_after_a_fix_replayed(site: Site, tmp_path: Path) -> None:
+    assert site.call("quarantine", "list").exit_code == 3  # nothing was ever read
+    with_metrics(site, "s")
+    (tmp_path / "bad.jsonl").write_text(BAD)
+    assert site.call("ingest", tmp_path / "bad.jsonl").exit_code == 0
+    [entry] = site.json("quarantine", "list")
+    assert (entry["reason"], entry["name"], entry["location"], entry["times_seen"]) == (
+        "unit_conflict",
+        "bad.jsonl",
+        "line 1",
+        1,
+    )
+    assert site.json("quarantine", "list", "--reason", "truncated") == []
+    assert len(site.json("quarantine", "list", "--file", "*.jsonl")) == 1
+    listed = site.call("quarantine", "list").stdout
+    assert entry["quarantine_id"] in listed
+    assert "bad.jsonl, line 1: render_latency is measured in s, and MB does not convert to that" in listed
+    shown = site.json("quarantine", "show", entry["quarantine_id"])
+    assert Path(shown["landed"]).read_text() == BAD
+    assert "5" in shown["fragment"]
+
+    with_metrics(site, "By")
+    replayed = site.call("quarantine", "replay", entry["quarantine_id"])
+    assert replayed.exit_code == 0, replayed.output
+    assert "Reading 1 file again" in replayed.stdout
+    assert site.query("SELECT value FROM measurements") == [(5e6,)]
+    assert site.json("quarantine", "list") == []
+    assert "Nothing is in quarantine" in site.call("quarantine", "replay").stdout
+
+
+def test_an_unknown_entry_is_refused(site: Site, results: Path) -> None:
+    site.call("ingest", results / "junit.xml")
+    for command in ("show", "replay"):
+        result = site.call("quarantine", command, "-42")
+        assert result.exit_code == 2
+        assert "nothing in quarantine has the id -42" in result.stderr
+
+
+def test_an_epoch_is_declared_once_listed_and_withdrawn(site: Site) -> None:
+    assert "No epoch is declared" in site.call("epochs").stdout
+    declared = (
+        "epochs",
+        "declare",
+        "--at",
+        "2026-09-01",
+        "--reason",
+        "new compiler",
+        "--project",
+        "shop",
+        "--by",
+        "Ada",
+    )
+    for _ in range(2):
+        result = site.call(*declared)
+        assert result.exit_code == 0, result.output
+    [epoch] = site.json("epochs")
+    assert (epoch["reason"], epoch["project"], epoch["declared_by"]) == ("new compiler", "shop", "Ada")
+    assert epoch["starts_at"] == "2026-09-01T00:00:00"
+    assert "new compiler" in site.call("epochs").stdout
+    assert site.call("epochs", "withdraw", epoch["epoch_id"]).exit_code == 0
+    assert site.json("epochs") == []
+    assert site.call("epochs", "withdraw", epoch["epoch_id"]).exit_code == 2
+
+
+def test_an_epoch_needs_a_time_that_is_one(site: Site) -> None:
+    result = site.call("epochs", "declare", "--at", "soon", "--reason", "x")
+    assert result.exit_code == 2
+    assert "--at: " in result.stderr
+    assert "2026-09-10T06:00:00Z" in result.stderr
+
+
+def test_a_declared_epoch_counts_from_the_next_run_on(analysed: Site) -> None:
+    before = {row["test_name"] for row in analysed.json("regressions") if row["kind"] == "regression"}
+    assert before
+    newest = max(row["first_bad_at"] for row in analysed.json("regressions"))
+    assert analysed.call("epochs", "declare", "--at", newest, "--reason", "moved to new machines").exit_code == 0
+    done = analysed.call("run")
+    assert done.exit_code == 0, done.output
+    assert "moved to new machines" in done.stdout
+    assert [row for row in analysed.json("regressions") if row["kind"] == "regression"] == []
+    assert json.loads(analysed.call("stopped", "--json").stdout) == []
