@@ -1,7 +1,7 @@
 """Ingestion: large tables beside bare DuckDB in the same run, many small files, and reading back.
 
 Every figure comes from a process of its own, so that one does not warm up, or fill the memory of, another. The rows are
-those of a fleet: a run is one test on one node and reports five metrics; runs come in the order of time.
+those of a fleet: a run is one test on one node and reports twenty metrics; runs come in the order of time.
 """
 
 from __future__ import annotations
@@ -23,8 +23,15 @@ from pathlib import Path
 import duckdb
 
 ROWS = 10_000_000
-TESTS, NODES, METRICS = 3_000, 20, 5
-SERIES = TESTS * NODES * METRICS
+LEVELS = {
+    "test_execution_time": 10, "test_setup_time": 1, "test_teardown_time": 0.5, "cpu_usage": 0.4, "memory_usage": 0.5,
+    "disk_usage": 0.6, "disk_io": 1e6, "disk_io_time": 0.2, "network_io": 2e6, "network_errors": 0.1,
+    "node_response_time": 0.02, "node_error_rate": 0.01, "queue_wait_time": 30, "queue_depth": 4, "parallel_tests": 8,
+    "load_average": 0.7, "context_switches": 5e4, "cpu_temperature": 60, "process_count": 200, "open_files": 3000,
+}  # fmt: skip
+"""Metrics of a run, and about how large they are."""
+TESTS, NODES = 750, 20
+SERIES = TESTS * NODES * len(LEVELS)
 FILES, CASES = 100_000, 10
 TURNS = 3
 """Of each kind of file and of its bare copy, of which the middle one counts."""
@@ -34,6 +41,8 @@ KINDS = {
     "jsonl": "read_json('{file}', format = 'newline_delimited')",
 }
 QUERY_TURNS = 21
+_DAYS = 30
+"""Over which ROWS rows are spread; as many later ones over the next."""
 _START = datetime.fromisoformat("2026-09-01")
 _RECEIVED = datetime.fromisoformat("2026-11-01")
 
@@ -49,9 +58,12 @@ class Stage:
 
 @dataclass(frozen=True)
 class Load:
-    """A file into the warehouse, beside a bare copy of it into an unindexed table; `rows` are new ones."""
+    """A file into the warehouse, beside a bare copy of it into an unindexed table; `rows` are new ones, `landing` is
+    in wall seconds.
+    """
 
     rows: int
+    landing: float
     bare: Stage
     loaded: Stage
 
@@ -78,16 +90,18 @@ def measure_ingest(folder: Path) -> IngestRun:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     write_tables(folder, ROWS)
-    loads = {f"{kind}, empty": _middle_load(folder, kind) for kind in KINDS}
+    loads = {"parquet, empty": _middle_load(folder, "parquet")}
+    answered = _asked("queries", folder)["queries"]
+    assert isinstance(answered, dict)
     loads["parquet, filled"] = _middle_load(folder, "parquet", filled=True)
-    queries = _asked("queries", folder, "parquet")["queries"]
+    loads |= {f"{kind}, empty": _middle_load(folder, kind) for kind in ("csv", "jsonl")}
     for file in folder.glob("table*"):
         file.unlink()
     write_junit(folder / "junit", FILES)
     fewer = _stage(_asked("small", folder, str(FILES // 10)))
     small = _stage(_asked("small", folder, str(FILES)))
     shutil.rmtree(folder)
-    return IngestRun(loads, small, fewer, queries)
+    return IngestRun(loads, small, fewer, answered)
 
 
 def _middle_load(folder: Path, kind: str, filled: bool = False) -> Load:
@@ -96,7 +110,7 @@ def _middle_load(folder: Path, kind: str, filled: bool = False) -> Load:
         # In turn, so that a machine that is slow for a while is slow for both.
         bare = _stage(_asked("bare", folder, kind))
         answer = _asked("load", folder, kind, "filled" if filled else "empty")
-        pairs.append(Load(answer["rows"], bare, _stage(answer)))
+        pairs.append(Load(int(str(answer["rows"])), float(str(answer["landing"])), bare, _stage(answer)))
     return sorted(pairs, key=lambda load: load.share)[TURNS // 2]
 
 
@@ -118,7 +132,10 @@ def write_tables(folder: Path, rows: int) -> None:
     """The same rows as Parquet, CSV and JSON Lines, and as many later ones of the same series as Parquet."""
     with duckdb.connect() as con:
         for name, first in (("table", 0), ("table-later", rows)):
-            fleet = _FLEET.format(rows=rows, first=first, tests=TESTS, nodes=NODES, metrics=METRICS, start=_START)
+            fleet = _FLEET.format(
+                rows=rows, first=first, tests=TESTS, nodes=NODES, start=_START, metrics=len(LEVELS),
+                names=list(LEVELS), levels=list(LEVELS.values()), apart=_DAYS * 86_400_000 * len(LEVELS) // ROWS,
+            )  # fmt: skip
             con.execute(f"CREATE OR REPLACE TEMP VIEW fleet AS {fleet}")
             con.execute(f"COPY fleet TO '{folder / name}.parquet' (FORMAT parquet, COMPRESSION zstd)")
         table = f"read_parquet('{folder / 'table.parquet'}')"
@@ -130,14 +147,13 @@ _AS_JSON = """
 COPY (SELECT * REPLACE (context_data :: JSON AS context_data) FROM {table}) TO '{target}' (FORMAT json)
 """
 _FLEET = """
-SELECT md5(row :: VARCHAR) AS id, TIMESTAMP '{start}' + to_milliseconds(run * 1300) AS timestamp,
-  ['test_execution_time', 'test_setup_time', 'cpu_usage', 'memory_usage', 'disk_io'][row % {metrics} + 1]
-    AS metric_name,
-  [10, 1, 0.4, 0.5, 1e6][row % {metrics} + 1] * (1 + hash(row) % 1000 / 20000) AS metric_value,
+SELECT md5(row :: VARCHAR) AS id, TIMESTAMP '{start}' + to_milliseconds(run * {apart}) AS timestamp,
+  {names}[row % {metrics} + 1] AS metric_name,
+  {levels}[row % {metrics} + 1] * (1 + hash(row) % 1000 / 20000) AS metric_value,
   'suite_' || place // {nodes} % 40 || '.test_' || place // {nodes} AS test_name, 'integration' AS test_type,
   'linux-' || lpad((place % {nodes}) :: VARCHAR, 2, '0') AS node_id, 'large' AS node_type, 'ci-' || run AS test_run_id,
   'job-' || run // 50 AS ci_job_id,
-  '{{"runner_image": "ubuntu-24.04.' || run // 400000 || '", "commit_id": "' || md5((run // 5000) :: VARCHAR) || '"}}'
+  '{{"runner_image": "ubuntu-24.04.' || run // 100000 || '", "commit_id": "' || md5((run // 1000) :: VARCHAR) || '"}}'
     AS context_data
 FROM (SELECT row, row // {metrics} AS run, row // {metrics} % ({tests} * {nodes}) AS place
   FROM range({first}, {first} + {rows}) t(row))
@@ -179,13 +195,15 @@ def bare_copy(folder: Path, kind: str) -> Stage:
     return stage
 
 
-def load(folder: Path, kind: str, filled: bool) -> tuple[int, Stage]:
-    """A file through landing into the warehouse: an empty one, or (`filled`) one that holds as many rows already."""
+def load(folder: Path, kind: str, filled: bool) -> tuple[int, float, Stage]:
+    """New rows, seconds of landing, and the loading of a file into the warehouse: an empty one, or (`filled`) one that
+    holds as many rows of the same series already.
+    """
     from perf_assets.catalog import load_catalog
-    from perf_assets.landing import Landing
+    from perf_assets.landing import LandedFile, Landing
     from perf_assets.settings import Settings
     from perf_assets.warehouse import Warehouse
-    from perf_assets.warehouse.loading import load_files
+    from perf_assets.warehouse.loading import Loaded, load_files
     from perf_assets.warehouse.staging import Rules
 
     home = folder / "home"
@@ -194,17 +212,17 @@ def load(folder: Path, kind: str, filled: bool) -> tuple[int, Stage]:
     landing, warehouse = Landing(settings.landing), Warehouse(settings.database, settings.snapshots)
     rules = Rules(load_catalog(), settings.identity, settings.quality)
 
-    def take_in(file: Path) -> int:
-        landed = landing.land(file, name=file.name, received_at=_RECEIVED, origin="file")
-        [loaded] = load_files(warehouse, [landed], rules, settings.scratch)
-        return loaded.new_measurements
+    def land(file: Path) -> LandedFile:
+        return landing.land(file, name=file.name, received_at=_RECEIVED, origin="file")
 
     if filled:
-        take_in(folder / "table.parquet")
-    counts: list[int] = []
-    later = "-later" if filled else ""
-    stage = _timed(lambda: counts.append(take_in(folder / f"table{later}.{kind}")))
-    return counts[0], stage
+        list(load_files(warehouse, [land(folder / "table.parquet")], rules, settings.scratch))
+    started = time.perf_counter()
+    file = land(folder / f"table{'-later' if filled else ''}.{kind}")
+    landed = time.perf_counter() - started
+    done: list[Loaded] = []
+    stage = _timed(lambda: done.extend(load_files(warehouse, [file], rules, settings.scratch)))
+    return done[0].new_measurements, landed, stage
 
 
 def small_files(folder: Path, files: int) -> Stage:
@@ -227,11 +245,11 @@ def small_files(folder: Path, files: int) -> Stage:
 
 
 def queries(folder: Path) -> dict[str, float]:
-    """Warm medians over the warehouse that the last load left: SERIES series, 2 * ROWS rows or more."""
+    """Warm medians over the warehouse that the last load left: SERIES series, ROWS rows."""
     database = next((folder / "home" / "warehouse").glob("*.duckdb"))
     with duckdb.connect(str(database), read_only=True) as con:
         [(series, metric)] = con.execute(
-            "SELECT series_id, metric FROM series ORDER BY series_id LIMIT 1 OFFSET 1000"
+            "SELECT series_id, metric FROM series WHERE metric = 'cpu_usage' ORDER BY series_id LIMIT 1 OFFSET 1000"
         ).fetchall()
         asked = {
             "30 days of one series": (_ONE_SERIES, [series]),
@@ -280,7 +298,7 @@ def main(what: str, place: str, *more: str) -> None:
         if what == "bare":
             stage = bare_copy(folder, *more)
         elif what == "load":
-            answer["rows"], stage = load(folder, more[0], filled=more[1] == "filled")
+            answer["rows"], answer["landing"], stage = load(folder, more[0], filled=more[1] == "filled")
         else:
             stage = small_files(folder, int(more[0]))
         answer |= {"wall": stage.wall, "cpu": stage.cpu, "peak_mb": stage.peak_mb}

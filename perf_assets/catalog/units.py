@@ -33,6 +33,7 @@ _BYTES = {
 }  # fmt: skip
 _RATIOS = {"1": 1.0, "%": 0.01, "percent": 0.01, "ratio": 1.0}
 _FREQUENCIES = {"Hz": 1.0, "kHz": 1e3, "MHz": 1e6, "GHz": 1e9}
+_LONGEST = 100
 _PER_ITERATION = re.compile(r"^(?P<unit>.+?)\s*/\s*(iter|iteration|op|ops|run|call|request|req)$", re.IGNORECASE)
 _OPERATIONS_PER_TIME = re.compile(
     r"^(ops?|operations?|iter|iterations?|req|requests?|runs?|calls?)\s*(/|per)\s*(?P<time>.+)$", re.IGNORECASE
@@ -42,9 +43,11 @@ _OPERATIONS_PER_TIME = re.compile(
 def canonical_unit(raw: str) -> CanonicalUnit:
     """The canonical unit of a unit as written in a result, such as `ns/iter`, `ops/sec`, `MB/s` or `%`.
 
-    A unit that is not known stays as it is, with factor 1: it may be UCUM already.
+    A unit that is not known, or is longer than any known one, stays as it is, with factor 1: it may be UCUM already.
     """
     text = raw.strip()
+    if len(text) > _LONGEST:
+        return CanonicalUnit(text, 1.0)
     while not _OPERATIONS_PER_TIME.match(text) and (found := _PER_ITERATION.match(text)):
         text = found["unit"].strip()
     if found := _OPERATIONS_PER_TIME.match(text):

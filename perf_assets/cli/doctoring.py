@@ -65,6 +65,7 @@ def _findings(settings: Settings) -> Iterator[Finding]:
     yield _state(settings)
     yield _slack(settings)
     yield _dashboard(settings)
+    yield _sources(settings)
 
 
 def _home(settings: Settings) -> Finding:
@@ -160,3 +161,27 @@ def _dashboard(settings: Settings) -> Finding:
         return Finding("dashboard", "ok", probe(settings.dashboard_url, settings.dashboard_token.get_secret_value()))
     except SourceError as error:
         return Finding("dashboard", "failed", str(error))
+
+
+_TOKENS = {
+    "github_actions": ("GITHUB_TOKEN", "github_token"),
+    "gitlab": ("GITLAB_TOKEN", "gitlab_token"),
+    "jenkins": ("JENKINS_TOKEN", "jenkins_token"),
+    "circleci": ("CIRCLE_TOKEN", "circle_token"),
+}
+
+
+def _sources(settings: Settings) -> Finding:
+    """What is pulled, and which tokens are not there; `perf-assets pull` tells whether the servers answer."""
+    configured = settings.sources.configured
+    if not configured:
+        return Finding(
+            "sources", "missing", "none is configured; docs/sources.md says how to watch CI servers and folders"
+        )
+    without = [
+        variable
+        for source, (variable, field) in _TOKENS.items()
+        if source in configured and getattr(settings, field) is None
+    ]
+    told = f"; {', '.join(without)} not set" if without else ""
+    return Finding("sources", "missing" if without else "ok", f"{', '.join(configured)}{told}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -27,7 +27,7 @@ def table_schema(table: Table) -> dg.TableSchema:
 
 
 def table_spec(
-    table: Table, group: str, deps: list[str], kinds: set[str], description: str, **more: Any
+    table: Table, group: str, deps: Sequence[str | dg.AssetDep], kinds: set[str], description: str, **more: Any
 ) -> dg.AssetSpec:
     """The spec of an asset that is one table of the warehouse."""
     return dg.AssetSpec(

@@ -4,6 +4,7 @@ import dagster as dg
 
 from perf_assets.defs.asset_spec import POOL
 from perf_assets.warehouse import Warehouse
+from perf_assets.warehouse.names import unstable_names
 from perf_assets.warehouse.tables import TABLES
 
 _NEWEST_MUST_BE_WITHIN_DAYS = 7
@@ -71,6 +72,21 @@ def series_are_fresh(warehouse: dg.ResourceParam[Warehouse]) -> dg.AssetCheckRes
 
 
 @dg.asset_check(
+    asset="performance_metrics",
+    description="No name changes with every run, as one with a commit or a build number in it does.",
+    pool=POOL,
+)
+def names_are_stable(warehouse: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
+    with warehouse.reading() as con:
+        table = unstable_names(con)
+    return dg.AssetCheckResult(
+        passed=table.empty,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"patterns": len(table), "which": "; ".join(table["message"].head(20)) or "none"},
+    )
+
+
+@dg.asset_check(
     asset="metric_series", description="Every metric is in the catalogue, so that its direction is known.", pool=POOL
 )
 def metrics_are_in_the_catalogue(warehouse: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
@@ -126,6 +142,7 @@ CHECKS = [
     schema_is_as_documented,
     measurements_are_unique,
     volume_is_usual,
+    names_are_stable,
     series_are_fresh,
     metrics_are_in_the_catalogue,
     nothing_is_quarantined,

@@ -194,17 +194,18 @@ def _measurements(setting: _Setting, directions: dict[str, Direction], row: _Row
     if set(row.fields[0]) == {"0"}:
         yield Omission("idle")
         return
+    whole = " ".join(row.fields)
     for written, unit in zip(values, units, strict=False):
         value = read_number_text(written) if read_text(unit) else Problem("wrong_type", "expected a unit in UTF-8")
         if unit in _GOS_OWN_UNITS:
             value = not_negative(value, "a duration or size")
         if isinstance(value, Problem):
-            yield rejection(row.location, unit, value, " ".join(row.fields))
+            yield rejection(row.location, unit, value, whole)
         else:
             processors = found["number"] if found else None
             yield _measurement(setting, directions.get(unit), row.location, name, processors, value, unit)
     if len(values) > len(units):
-        yield rejection(row.location, "", Problem("truncated", "a value without unit"), " ".join(row.fields))
+        yield rejection(row.location, "", Problem("truncated", "a value without unit"), whole)
 
 
 def _measurement(

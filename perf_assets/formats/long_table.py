@@ -163,11 +163,13 @@ def _scan_arrow(con: DuckDBPyConnection, source: Input, scratch: Path) -> Scan:
             empty = reader.schema.empty_table()
             for number, batch in enumerate([empty, *range(reader.num_record_batches)]):
                 table = batch if number == 0 else pa.Table.from_batches([reader.get_batch(batch)])
+                # DuckDB trusts what a file says of its own texts and lists.
+                table.validate(full=True)
                 con.register("piece", table.rename_columns([column.source for column in columns]))
                 con.execute("INSERT INTO raw_rows FROM piece" if number else "CREATE TEMP TABLE raw_rows AS FROM piece")
                 con.unregister("piece")
-    except (pa.ArrowException, duckdb.Error) as error:
-        reason = str(error).splitlines()[0]
+    except (pa.ArrowException, OSError, UnicodeError, duckdb.Error) as error:
+        reason = str(error).partition("\n")[0]
         raise FormatError(
             "unreadable", f"{source.name}: not a whole Arrow file ({reason}); write or fetch it again"
         ) from error

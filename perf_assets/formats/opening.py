@@ -32,8 +32,10 @@ _ALWAYS_ALLOWED = 256 << 20
 _DEEPEST = 2
 _BLOCK = 1 << 20
 
-_DAMAGE = (EOFError, OSError, zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, RuntimeError)
-"""What the libraries raise for damaged archives; RuntimeError is zipfile's for encrypted ones."""
+_DAMAGE = (
+    EOFError, OSError, zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, RuntimeError, UnicodeError
+)  # fmt: skip
+"""What the libraries raise for damaged archives: RuntimeError for encrypted ones, UnicodeError for names."""
 
 
 class _Member(NamedTuple):

@@ -47,3 +47,9 @@ def test_converting_is_linear(raw: str, one: float, other: float) -> None:
         one * factor + other * factor, rel=1e-9, abs=1e-9 * abs(one * factor)
     )
     assert 0 * factor == 0
+
+
+def test_a_unit_longer_than_any_known_one_stays_as_it_is() -> None:
+    unit = "ns" + "/op" * 100_000
+    found = canonical_unit(unit)
+    assert (found.unit, found.factor) == (unit, 1.0)

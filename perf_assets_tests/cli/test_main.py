@@ -149,7 +149,7 @@ def test_doctor_with_nothing_set(site):
     states = {line["subject"]: line["state"] for line in site.json("doctor")}
     assert states == {
         "python": "ok", "configuration": "ok", "home": "ok", "catalogue": "ok", "landing": "missing",
-        "snapshot": "missing", "state": "ok", "slack": "missing", "dashboard": "missing",
+        "snapshot": "missing", "state": "ok", "slack": "missing", "dashboard": "missing", "sources": "missing",
     }  # fmt: skip
     assert str(site.config) in result.stdout
 

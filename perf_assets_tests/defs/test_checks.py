@@ -74,6 +74,13 @@ BREAKS = [
         "test_execution_time · test-1 · node-0 (2026-07-02)",
     ),
     (
+        checks.names_are_stable,
+        """INSERT INTO series (series_id, project, metric, test_name) VALUES (1, 'p', 'm', 'build 0a1b2c3d');
+        INSERT INTO runs (run_id, project, run_key, commit_id) VALUES (1, 'p', 'r', '0a1b2c3d4e5f');
+        INSERT INTO measurements VALUES (1, 1, 1, TIMESTAMP '2026-06-01', 1.0)""",
+        "1",
+    ),
+    (
         checks.nothing_is_quarantined,
         "INSERT INTO quarantined_results (quarantine_id, reason) VALUES (1, 'not_finite')",
         "not_finite",

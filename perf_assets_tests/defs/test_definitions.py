@@ -13,7 +13,7 @@ from perf_assets.settings import Settings
 from perf_assets.warehouse.tables import TABLES
 
 GRAPH = """
-key_insights         advice       breach_outlook duration_drivers metric_trends node_scores regressions scenario_efficiency
+key_insights         advice       breach_outlook duration_drivers metric_trends node_scores regressions scenario_efficiency stopped_reporting
 node_scores          advice       breach_outlook metric_series metric_trends performance_metrics regressions
 recommendations      advice       breach_outlook metric_series metric_trends node_scores regressions
 schedule_plan        advice       node_scores performance_metrics
@@ -33,7 +33,7 @@ gitlab_results*      ingestion
 jenkins_results*     ingestion
 prometheus_results*  ingestion
 quarantined_results* ingestion    raw_results
-raw_results*         ingestion    dashboard_results
+raw_results*         ingestion    circleci_results dagster_results dashboard_results folders_results github_actions_results gitlab_results jenkins_results prometheus_results
 metric_rollups       series       metric_series performance_metrics
 metric_series        series       performance_metrics
 performance_metrics* series       raw_results
@@ -44,6 +44,7 @@ joint_anomalies      trends       metric_series
 metric_trends        trends       change_points metric_series
 regressions          trends       change_points detection_limits metric_series
 seasonal_patterns    trends       metric_series
+stopped_reporting    trends       metric_series performance_metrics
 """  # noqa: E501 - a table
 """Key (a star: partitioned by day), group, and what it depends on."""
 
@@ -54,8 +55,8 @@ SOURCES = {
 
 CHECKS = {
     "forecast_intervals_are_nested", "measurements_are_unique", "metrics_are_in_the_catalogue",
-    "nothing_is_quarantined", "recommendations_have_evidence", "schema_is_as_documented", "series_are_fresh",
-    "volume_is_usual",
+    "names_are_stable", "nothing_is_quarantined", "recommendations_have_evidence", "schema_is_as_documented",
+    "series_are_fresh", "volume_is_usual",
 }  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from perf_assets.formats.go_bench import FORMAT
 from perf_assets.formats.measurement import FormatError
+from perf_assets_tests.formats.damage import assert_read_quickly
 from perf_assets_tests.formats.reading import NAME, SHARED, Reading, assert_helpful, read, read_file
 
 FOLDER = SHARED / "go_bench"
@@ -285,3 +286,8 @@ def test_any_lines_give_rows_and_rejections(found: list[str]) -> None:
 @given(st.binary(max_size=100))
 def test_any_bytes_give_rows_and_rejections(content: bytes) -> None:
     read(HEADER.encode() + b"Benchmark" + content, FORMAT)
+
+
+@pytest.mark.parametrize("values", ["1 ns" + " ns" * 60_000, "1 ns" + "/op" * 60_000, "1 " * 100_000])
+def test_a_long_line_is_read_quickly(values: str) -> None:
+    assert_read_quickly(output(result(values=values)), FORMAT)

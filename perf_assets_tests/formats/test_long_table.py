@@ -10,7 +10,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from perf_assets.formats.long_table import ARROW
 from perf_assets.formats.measurement import FormatError
 from perf_assets_tests.formats.reading import NAME, assert_helpful, read
 
@@ -30,6 +33,14 @@ def parquet(**columns: Any) -> bytes:
     )
     target = io.BytesIO()
     pq.write_table(table, target)
+    return target.getvalue()
+
+
+def arrow(**columns: Any) -> bytes:
+    table = pq.read_table(io.BytesIO(parquet(**columns)))
+    target = io.BytesIO()
+    with pa.ipc.new_file(target, table.schema) as writer:
+        writer.write_table(table)
     return target.getvalue()
 
 
@@ -366,3 +377,31 @@ def test_truncated_parquet_says_so() -> None:
         with pytest.raises(FormatError, match=f"{NAME}: not a whole Parquet file") as caught:
             read(content[:end])
         assert caught.value.reason == "unreadable"
+
+
+# Arrow
+
+
+def test_damaged_arrow_says_so() -> None:
+    content = arrow(context_data=[{"a": 1}])
+    assert len(read(content).rows) == 1
+    batch = content.rindex(b"cpu_usage")
+    for damaged in (
+        content[: len(content) // 2],
+        content.replace(b"metric_value", b"metric_v\xfflue"),
+        content[: batch - 60] + b"\xff" * 16 + content[batch - 44 :],
+    ):
+        with pytest.raises(FormatError, match=f"{NAME}: not a whole Arrow file") as caught:
+            read(damaged)
+        assert caught.value.reason == "unreadable"
+
+
+@settings(max_examples=60, deadline=None)
+@given(place=st.floats(0, 1, exclude_max=True), put=st.binary(min_size=1, max_size=4))
+def test_arrow_damaged_anywhere_gives_rows_or_says_so(place: float, put: bytes) -> None:
+    content = arrow(context_data=[{"a": 1}])
+    at = int(place * len(content))
+    try:
+        read(content[:at] + put + content[at + len(put) :], ARROW)
+    except FormatError as error:
+        assert NAME in str(error)

@@ -144,6 +144,12 @@ def test_a_file_without_a_name_is_damage(tmp_path: Path) -> None:
     assert reasons(opened(tmp_path, bytes(content))) == ["truncated"]
 
 
+def test_a_name_that_is_not_utf_8_is_damage(tmp_path: Path) -> None:
+    content = zipped({"größe": LINE})
+    assert reasons(opened(tmp_path, content)) == [None]
+    assert reasons(opened(tmp_path, content.replace("größe".encode(), b"gr\xffsse!", 1))) == ["truncated"]
+
+
 @settings(max_examples=60, deadline=None)
 @given(pack=st.sampled_from([zipped, tarred, lambda files: tarred(files, "w:gz")]), data=st.data())
 def test_a_damaged_archive_gives_files_or_says_why(

@@ -9,7 +9,7 @@ from perf_assets.catalog import load_catalog
 from perf_assets.defs.asset_spec import OWNERS, POOL, RECEIVED_DAY, outcome, table_spec
 from perf_assets.landing import Landing, utc_now
 from perf_assets.progress import Progress
-from perf_assets.settings import Settings
+from perf_assets.settings import Settings, SourcesSettings
 from perf_assets.sources.dashboard import SourceError, StatusError, TruncatedError, UnreachableError, fetch_results
 from perf_assets.sources.files import collect_drop_folder
 from perf_assets.warehouse import Warehouse
@@ -19,6 +19,10 @@ from perf_assets.warehouse.tables import MEASUREMENTS, QUARANTINED_RESULTS, RAW_
 
 _PASSING_TROUBLES = (UnreachableError, StatusError, TruncatedError)
 _LATE = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=36), warn_window=timedelta(hours=26))
+
+
+# What was pulled lies in landing on the day it came, whatever its own day is.
+_PULLED = tuple(f"{name}_results" for name in SourcesSettings.model_fields if name != "longest_wait")
 
 
 class LoadConfig(dg.Config):
@@ -54,7 +58,10 @@ def dashboard_results(
         table_spec(
             RAW_RESULTS,
             "ingestion",
-            ["dashboard_results"],
+            [
+                "dashboard_results",
+                *(dg.AssetDep(name, partition_mapping=dg.LastPartitionMapping()) for name in _PULLED),
+            ],
             {"file"},
             "The bytes lie in landing, immutable; what waits in the drop folder is taken in with the day's partition.",
             partitions_def=RECEIVED_DAY,
