@@ -14,6 +14,7 @@ from perf_assets.advice.wording import change, day, levels, metric_words, moment
 from perf_assets.analysis.durations import WELL_EXPLAINED, complete_runs, fit_duration_model
 from perf_assets.analysis.level_changes import ALL_DAY
 
+SILENCE_IS_NEWS_DAYS = 30
 INSIGHT_COLUMNS = ("insight_id", "rank", "project", "kind", "title", "text", "evidence", "simulated")
 
 
@@ -28,7 +29,7 @@ def key_insights(
     found = [
         *_about_changes(findings),
         *_about_breaches(findings),
-        *_about_silence(stopped),
+        *_about_silence(stopped, findings.series),
         *_about_scenarios(runs, drivers, efficiency),
     ]
     rows = [
@@ -96,9 +97,11 @@ def _about_breaches(findings: Findings) -> Iterator[dict[str, object]]:
         }
 
 
-def _about_silence(stopped: pd.DataFrame) -> Iterator[dict[str, object]]:
-    # What was removed as a whole is no news.
-    silent = stopped[stopped["verdict"] == "stopped_reporting"]
+def _about_silence(stopped: pd.DataFrame, series: pd.DataFrame) -> Iterator[dict[str, object]]:
+    # What was removed as a whole is no news, and neither is what has been silent for long.
+    newest = stopped["project"].map(series.groupby("project")["as_of"].max().to_dict())
+    recent = pd.to_datetime(newest) - stopped["last_seen"] <= pd.Timedelta(days=SILENCE_IS_NEWS_DAYS)
+    silent = stopped[(stopped["verdict"] == "stopped_reporting") & recent]
     for (project, scope, name), together in silent.groupby(["project", "scope", "scope_name"], sort=True):
         first = together.sort_values("series_id").iloc[0]
         what = f"node {name}" if scope == "node" else str(name)

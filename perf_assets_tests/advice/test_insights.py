@@ -145,13 +145,13 @@ def test_a_silent_node_is_one_insight_and_what_was_removed_is_none() -> None:
     silent = pd.DataFrame(
         {
             "series_id": [1, 2, 3],
-            "project": "shop",
+            "project": "fleet",
             "title": ["cpu", "memory", "login"],
             "verdict": ["stopped_reporting", "stopped_reporting", "removed"],
             "scope": ["node", "node", "test"],
             "scope_name": ["linux-07", "linux-07", "login"],
             "members": [2, 2, 2],
-            "last_seen": pd.Timestamp("2026-09-01T06:00"),
+            "last_seen": AS_OF - pd.Timedelta(days=3),
             "reports": 100,
             "expected_share": 0.5,
             "silent_hours": 48,
@@ -160,8 +160,15 @@ def test_a_silent_node_is_one_insight_and_what_was_removed_is_none() -> None:
             "simulated": False,
         }
     )
-    found = key_insights(findings([]), NO_RUNS, duration_drivers(NO_RUNS), scenario_efficiency(NO_RUNS), silent)
-    assert list(found["kind"]) == ["stopped_reporting"]
-    assert found["title"][0].startswith("node linux-07 has not reported since 2026-09-01")
+
+    def told(stopped: pd.DataFrame) -> pd.DataFrame:
+        about = findings([{"project": "fleet"}])
+        found = key_insights(about, NO_RUNS, duration_drivers(NO_RUNS), scenario_efficiency(NO_RUNS), stopped)
+        return found[found["kind"] == "stopped_reporting"].reset_index(drop=True)
+
+    found = told(silent)
+    assert found["title"][0].startswith("node linux-07 has not reported since ")
+    assert len(found) == 1
     assert "2 series reported in 50%" in found["text"][0]
     assert "none of the last 48" in found["text"][0]
+    assert told(silent.assign(last_seen=AS_OF - pd.Timedelta(days=40))).empty
