@@ -8,6 +8,7 @@ UV_VERSION := 0.13.9
 INPUT ?=
 DATA ?=
 ONLY ?=
+MINUTES ?=
 
 # Analysis is many small problems: one thread each is faster than two sharing one.
 export OPENBLAS_NUM_THREADS := 1
@@ -16,7 +17,7 @@ export OMP_NUM_THREADS := 1
 export UV_SYSTEM_CERTS := 1
 export PYTHONPYCACHEPREFIX := $(CURDIR)/var/cache/python
 
-.PHONY: run test check ui evaluate bench clean help
+.PHONY: run test check ui evaluate bench soak clean help
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -41,8 +42,11 @@ ui: $(VENV)/.installed ## Start the Dagster UI and daemon
 evaluate: $(VENV)/.developing var/peers/.installed ## Measure accuracy (DATA=folder of labelled benchmarks, ONLY=sections)
 	$(BIN)/python -m evaluation $(if $(DATA),--data "$(DATA)") $(if $(ONLY),--only "$(ONLY)")
 
-bench: $(VENV)/.developing var/peers/.installed ## Measure speed and write docs/performance.md
-	$(BIN)/python -m benchmarks
+bench: $(VENV)/.developing var/peers/.installed ## Measure speed and write docs/performance.md (ONLY=chapters)
+	$(BIN)/python -m benchmarks $(if $(ONLY),--only "$(ONLY)")
+
+soak: $(VENV)/.soaking ## Fuzz every parser for MINUTES (10), or those named in ONLY; an interrupted run goes on
+	$(BIN)/python -m soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(ONLY),--only "$(ONLY)")
 
 clean: ## Remove everything that was made, results and run history included
 	rm -rf $(VENV) var
@@ -60,6 +64,10 @@ $(VENV)/.installed: $(VENV)/bin/uv pyproject.toml constraints.txt
 
 $(VENV)/.developing: $(VENV)/.installed
 	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --constraint constraints.txt --group dev
+	@touch $@
+
+$(VENV)/.soaking: $(VENV)/.developing
+	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --constraint constraints.txt --group soak
 	@touch $@
 
 # Peers that are measured beside the product; evaluation/peers.txt says why they live apart.

@@ -1,5 +1,6 @@
 """Group `ingestion`: from sources to landing, and from landing to facts."""
 
+from collections.abc import Collection
 from datetime import timedelta
 
 import dagster as dg
@@ -7,7 +8,7 @@ from pydantic import Field
 
 from perf_assets.catalog import load_catalog
 from perf_assets.defs.asset_spec import OWNERS, POOL, RECEIVED_DAY, outcome, table_spec
-from perf_assets.landing import Landing, utc_now
+from perf_assets.landing import LandedFile, Landing, utc_now
 from perf_assets.progress import Progress
 from perf_assets.settings import Settings, SourcesSettings
 from perf_assets.sources.dashboard import SourceError, StatusError, TruncatedError, UnreachableError, fetch_results
@@ -79,7 +80,7 @@ def raw_results(
 ) -> dg.MaterializeResult[None]:
     collect_drop_folder(landing, settings.drop_folder, utc_now())
     days = _days(context, landing)
-    files = [file for day in days for file in landing.files(day)]
+    files = _files(landing, days)
     record_files(warehouse, files, days)
     recorded = warehouse.query("SELECT * FROM raw_results ORDER BY received_at DESC LIMIT 10")
     return dg.MaterializeResult(
@@ -123,7 +124,7 @@ def load_results(
     progress: dg.ResourceParam[Progress],
 ) -> tuple[dg.MaterializeResult[None], dg.MaterializeResult[None]]:
     forget_files(warehouse, config.replay)
-    files = [file for day in _days(context, landing) for file in landing.files(day)]
+    files = _files(landing, _days(context, landing))
     rules = Rules(load_catalog(settings.metrics_file), settings.identity, settings.quality)
     with progress.of("files loaded", len(files)) as tell:
         loaded = list(load_files(warehouse, files, rules, settings.scratch, lambda _: tell()))
@@ -158,7 +159,11 @@ def load_results(
     )
 
 
-def _days(context: dg.AssetExecutionContext, landing: Landing) -> list[str]:
+def _days(context: dg.AssetExecutionContext, landing: Landing) -> set[str]:
     """The partitions asked for in which anything was received."""
-    asked = set(context.partition_keys)
-    return [day for day in landing.days() if day in asked]
+    return set(landing.days()) & set(context.partition_keys)
+
+
+def _files(landing: Landing, days: Collection[str]) -> list[LandedFile]:
+    """The files received on these days, in the order of receipt."""
+    return [file for file in landing.files() if file.day in days]
