@@ -21,7 +21,7 @@ import re
 from collections.abc import Iterator
 from datetime import datetime
 from itertools import product
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from perf_assets.catalog import canonical_unit
 from perf_assets.formats.benchmark_rows import not_negative, read_companion, records_with
@@ -105,6 +105,7 @@ def _results(source: Input) -> Iterator[Result]:
     for document in read_documents(source.path, source.name, _PATTERN):
         root = as_object(document.root)
         if "commit_hash" not in root:
+            yield from (record for record in document.records if _is_damage(record))
             continue
         own_machine, expected = as_object(root.get("params")).get("machine"), machine.get("machine")
         if expected is not None and own_machine != expected:
@@ -117,6 +118,10 @@ def _results(source: Input) -> Iterator[Result]:
                 yield record
             else:
                 yield from _benchmark(run, root, as_object(benchmarks.get(str(record.keys[-1]))), record)
+
+
+def _is_damage(record: Record | Rejection) -> TypeGuard[Rejection]:
+    return isinstance(record, Rejection) and record.reason == "truncated"
 
 
 def _run(source: Input, root: dict[str, Any]) -> _Run:

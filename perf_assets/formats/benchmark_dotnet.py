@@ -52,6 +52,8 @@ from perf_assets.formats.measurement import (
 _PATTERN = "Benchmarks[]"
 _TIME = re.compile(r"-(?P<date>\d{4}-?\d\d-?\d\d)-(?P<hour>\d\d)-?(?P<minute>\d\d)-?(?P<second>\d\d)$", re.ASCII)
 _JOB = re.compile(r".*?: [^(\[]*\((?P<settings>[^)]*)\)", re.DOTALL)
+_LONGEST_MATCHED = 2_000
+"""Characters: on longer text these patterns would take their time."""
 _MINOR = re.compile(r"(?P<version>.*?\d+\.\d+)", re.DOTALL)
 _MONIKER = re.compile(r"net(coreapp|standard)?\d[\d.]*", re.IGNORECASE)
 _HOW_OFTEN = {
@@ -133,7 +135,7 @@ def _time(title: str | None, zone: tzinfo) -> datetime | None:
 
 def _job(fields: dict[str, Any]) -> dict[str, str]:
     """What the job of a benchmark sets: `Type.Method: Job-ABC(Runtime=.NET 8.0, Server=True) [N=1]`."""
-    found = _JOB.match(read_text(fields.get("DisplayInfo")) or "")
+    found = _JOB.match((read_text(fields.get("DisplayInfo")) or "")[:_LONGEST_MATCHED])
     settings = (setting.partition("=") for setting in found["settings"].split(", ")) if found else ()
     return {name: value for name, equals, value in settings if equals}
 
@@ -156,7 +158,7 @@ def _test_name(fields: dict[str, Any], job: dict[str, str]) -> str:
 def _runtime(host: dict[str, Any]) -> str | None:
     """Name and minor version of the host's runtime."""
     written = read_text(host.get("RuntimeVersion")) or read_text(host.get("ClrVersion"))
-    found = _MINOR.match(written or "")
+    found = _MINOR.match((written or "")[:_LONGEST_MATCHED])
     return found["version"] if found else written
 
 

@@ -30,7 +30,7 @@ from typing import Any
 from perf_assets.formats.benchmark_rows import not_negative, repetitions_merged
 from perf_assets.formats.ci_runs import BrokenFieldError, guarded, results_of
 from perf_assets.formats.head import Head
-from perf_assets.formats.json_records import Record
+from perf_assets.formats.json_records import Record, read_json
 from perf_assets.formats.measurement import (
     Chunk,
     Format,
@@ -121,8 +121,8 @@ def _nested(header: Header, row: Row) -> dict[str, Any]:
 def _plain(text: str) -> object:
     """What a field was before it became text."""
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        return read_json(text)
+    except ValueError:
         return {"True": True, "False": False}.get(text, text)
 
 

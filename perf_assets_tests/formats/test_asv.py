@@ -336,3 +336,9 @@ def test_any_fields_give_rows_and_rejections(results: Any, changes: Any, benchma
         assert row["unit"] not in ("s", "By") or row["value"] >= 0
     for rejection in reading.rejections:
         assert rejection.message
+
+
+def test_a_file_that_breaks_off_before_its_commit_says_so() -> None:
+    reading = read(b'{"results": {"sort.time_quick": 0.5, "sort.time_merge": 0.', FORMAT)
+    assert reading.rows == []
+    assert [rejection.reason for rejection in reading.rejections] == ["truncated"]
