@@ -240,11 +240,11 @@ def _store(con: DuckDBPyConnection, group: _Group) -> list[Loaded]:
     _settle_with_stored(con, stage, values)
     counts = {row[0]: row[1:] for row in con.execute(_COUNTS).fetchall()}
     for statement in (_MERGE_INTO_SERIES, _INSERT_SERIES):
-        _execute(con, statement, values)
+        stage.execute(statement, values)
     for statement in (*_MERGE_INTO_RUNS, _INSERT_RUNS):
         con.execute(statement)
     _store_details(con, stage)
-    con.execute(_INSERT_MEASUREMENTS if _count(con, "SELECT count(*) FROM stays") else _INSERT_ALL_MEASUREMENTS)
+    con.execute(_INSERT_MEASUREMENTS if stage.count("SELECT count(*) FROM stays") else _INSERT_ALL_MEASUREMENTS)
     con.execute(_INSERT_QUARANTINE)
     loaded = [_loaded(stage, file, counts, file.content_hash in meanwhile) for file in group.files]
     _insert_batches(con, [one for one in loaded if not one.skipped], values)
@@ -253,9 +253,9 @@ def _store(con: DuckDBPyConnection, group: _Group) -> list[Loaded]:
 
 def _guard_cardinality(con: DuckDBPyConnection, stage: Stage, values: dict[str, Any]) -> None:
     """Keep the new series of a file out that begins too many."""
-    _execute(con, _TOO_MANY, values)
-    if _count(con, "SELECT count(*) FROM too_many"):
-        _execute(con, _TOO_MANY_INTO_QUARANTINE, values)
+    stage.execute(_TOO_MANY, values)
+    if stage.count("SELECT count(*) FROM too_many"):
+        stage.execute(_TOO_MANY_INTO_QUARANTINE, values)
         stage.rejected_rows(
             "SELECT min(part), any_value(begun) FROM too_many JOIN parts USING (content_hash) GROUP BY content_hash"
         )
@@ -269,21 +269,21 @@ def _settle_with_stored(con: DuckDBPyConnection, stage: Stage, values: dict[str,
     """Table `stays`: measurements that are stored already and stay. Those that give way are deleted."""
     con.execute(_KNOWN_RUNS)
     con.execute(_CHANGED_RUNS)
-    known = _count(con, "SELECT count(*) FROM known_runs")
+    known = stage.count("SELECT count(*) FROM known_runs")
     con.execute(_MET if known else _NOTHING_MET)
-    if not _count(con, "SELECT count(*) FROM met WHERE differs"):
+    if not stage.count("SELECT count(*) FROM met WHERE differs"):
         con.execute("CREATE TEMP TABLE stays AS SELECT series_id, run_id FROM met")
         return
     con.execute("CREATE TEMP TABLE differing AS SELECT row FROM met WHERE differs")
     stage.candidates("differing", "incoming_reports")
     for statement in (_STORED_REPORTS, _SETTLED, _CONFLICTS_INTO_QUARANTINE, _STAYS, *_REPLACE):
-        _execute(con, statement, values)
+        stage.execute(statement, values)
     stage.rejected_rows("SELECT part, count(*) FROM settled WHERE conflicting GROUP BY part")
 
 
 def _store_details(con: DuckDBPyConnection, stage: Stage) -> None:
     con.execute(_DETAILED_ROWS)
-    if _count(con, "SELECT count(*) FROM detailed_rows"):
+    if stage.count("SELECT count(*) FROM detailed_rows"):
         stage.candidates("detailed_rows", "details")
         con.execute(_INSERT_DETAILS)
 
@@ -324,15 +324,6 @@ def _insert_batches(con: DuckDBPyConnection, loaded: Sequence[Loaded], values: d
     con.register("stored_batches", pa.table(columns))
     con.execute(_INSERT_BATCHES)
     con.unregister("stored_batches")
-
-
-def _count(con: DuckDBPyConnection, query: str) -> int:
-    [(number,)] = con.execute(query).fetchall()
-    return int(number)
-
-
-def _execute(con: DuckDBPyConnection, statement: str, values: dict[str, Any]) -> None:
-    con.execute(statement, {name: value for name, value in values.items() if f"${name}" in statement})
 
 
 _COUNT_RECEIPTS = """

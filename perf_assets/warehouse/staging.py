@@ -80,12 +80,6 @@ class Stage:
         self.con.execute("CREATE TEMP TABLE incoming AS FROM nothing")
         self.con.unregister("nothing")
 
-    def __enter__(self) -> Stage:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.con.close()
-
     def part(self, file: LandedFile, name: str, format_name: str | None) -> Part:
         """A new part, to which chunks are then added."""
         self.parts.append(Part(len(self.parts), file, name, format_name))
@@ -139,23 +133,27 @@ class Stage:
             "longest": LONGEST_NAME,
             "most": MOST_TOLD,
         }
-        self._execute(_KEYED.format(typed=self.typed()), values)
+        self.execute(_KEYED.format(typed=self.typed()), values)
         if self.count(f"SELECT count(*) FROM {self._rows_of}") > self.count("SELECT count(*) FROM keyed"):  # noqa: S608
             self.reject(self.parts[0], self._unusable())
-        self._execute(_FIRST_OF_SERIES, values)
-        self._execute(_NAMED.format(typed=self.typed("first_of_series")), values)
+        self.execute(_FIRST_OF_SERIES, values)
+        self.execute(_NAMED.format(typed=self.typed("first_of_series")), values)
         self._describe_units()
-        self._execute(_SERIES_DIMS, values)
-        self._execute(_FIRST_OF_RUNS, values)
-        self._execute(_RUN_ROWS.format(typed=self.typed("first_of_runs")), values)
-        self._execute(_FACTS.format(run_ids="run_rows" if self._runs_are_single() else _RUN_IDS), values)
-        self._execute(_QUARANTINE, values)
+        self.execute(_SERIES_DIMS, values)
+        self.execute(_FIRST_OF_RUNS, values)
+        self.execute(_RUN_ROWS.format(typed=self.typed("first_of_runs")), values)
+        self.execute(_FACTS.format(run_ids="run_rows" if self._runs_are_single() else _RUN_IDS), values)
+        self.execute(_QUARANTINE, values)
         self._quarantine_rejections()
         self._set_problems_aside(values)
         self.describe_runs()
         # Hashes that are all different are those of different measurements; most files have no others.
         if self.count("SELECT count(*) - count(DISTINCT hash(series_id, run_id)) FROM facts"):
             self._settle_repetitions(values)
+
+    def execute(self, statement: str, values: dict[str, Any]) -> None:
+        """Run a statement with those of the values that it names."""
+        self.con.execute(statement, {name: value for name, value in values.items() if f"${name}" in statement})
 
     def count(self, query: str) -> int:
         [(number,)] = self.con.execute(query).fetchall()
@@ -190,9 +188,9 @@ class Stage:
         if not self.count("SELECT count(problem) FROM facts"):
             return
         self.rejected_rows("SELECT part, count(*) FROM facts WHERE problem IS NOT NULL GROUP BY part")
-        self._execute(_PROBLEM_ROWS, values)
-        self._execute(_INTO_QUARANTINE.format(typed=self.typed("problem_rows")), values)
-        self._execute(_MORE_INTO_QUARANTINE, values)
+        self.execute(_PROBLEM_ROWS, values)
+        self.execute(_INTO_QUARANTINE.format(typed=self.typed("problem_rows")), values)
+        self.execute(_MORE_INTO_QUARANTINE, values)
         self.con.execute("DELETE FROM facts WHERE problem IS NOT NULL")
         self.forget_without_facts()
 
@@ -200,8 +198,8 @@ class Stage:
         for statement in (_REPEATED, _REPEATED_ROWS):
             self.con.execute(statement)
         self.candidates("repeated_rows", "repeated_candidates")
-        self._execute(_WINNERS, values)
-        self._execute(_LOSERS_INTO_QUARANTINE, values)
+        self.execute(_WINNERS, values)
+        self.execute(_LOSERS_INTO_QUARANTINE, values)
         self.rejected_rows("SELECT part, count(*) FROM losers WHERE value <> best_value GROUP BY part")
         self.con.execute("DELETE FROM facts WHERE row IN (SELECT row FROM losers)")
 
@@ -292,9 +290,6 @@ class Stage:
         self.con.register("rejected", pa.Table.from_pylist(rows, schema=_REJECTED))
         self.con.execute(_REJECTED_INTO_QUARANTINE)
         self.con.unregister("rejected")
-
-    def _execute(self, statement: str, values: dict[str, Any]) -> None:
-        self.con.execute(statement, {name: value for name, value in values.items() if f"${name}" in statement})
 
 
 def _named(name: str, message: str) -> str:
