@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 from perf_assets.formats.json_records import Record, read_documents
 from perf_assets.formats.measurement import (
     Input,
+    Omission,
+    Outcome,
     Problem,
     Rejection,
     Result,
@@ -129,6 +131,13 @@ def duration_in(fields: Mapping[str, Any], field: str) -> float:
 def word_in(fields: Mapping[str, Any], field: str) -> str:
     """A status or the like, in small letters; empty if there is none."""
     return (read_text(fields.get(field)) or "").strip().casefold()
+
+
+def omission_of(status: str, outcomes: Mapping[str, Outcome]) -> Iterator[Omission]:
+    """What did not succeed counts once it has ended: for a status that the server's `outcomes` know."""
+    outcome = outcomes.get(status)
+    if outcome is not None:
+        yield Omission(outcome)
 
 
 def texts_in(fields: Mapping[str, Any], field: str) -> list[str]:

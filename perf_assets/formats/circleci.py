@@ -26,6 +26,7 @@ from perf_assets.formats.ci_runs import (
     identifier_in,
     name_in,
     objects_in,
+    omission_of,
     path_of,
     place_in,
     results_of,
@@ -38,7 +39,6 @@ from perf_assets.formats.measurement import (
     Format,
     Input,
     Measurement,
-    Omission,
     Outcome,
     Result,
     as_object,
@@ -112,7 +112,7 @@ def _attempts(document: Mapping[str, Any]) -> dict[str, int]:
 
 
 def _workflow(source: Input, path: str, workflow: Mapping[str, Any], measured: Measurement) -> Iterator[Result]:
-    yield from _omission(workflow)
+    yield from omission_of(word_in(workflow, "status"), _OUTCOMES)
     if word_in(workflow, "status") != "success":
         return
     span = span_in(workflow, "created_at", "stopped_at", source.zone)
@@ -144,7 +144,7 @@ def _job(
     source: Input, path: str, job: Mapping[str, Any], measured: Measurement, names: Counter[tuple[object, ...]]
 ) -> Iterator[Result]:
     name = told_apart(names, name_in(job, "name"))
-    yield from _omission(job)
+    yield from omission_of(word_in(job, "status"), _OUTCOMES)
     if word_in(job, "status") != "success":
         return
     span = span_in(job, "started_at", "stopped_at", source.zone)
@@ -166,13 +166,6 @@ def _was_carried_over(source: Input, workflow: Mapping[str, Any], job: Mapping[s
         parse_time(job.get("started_at"), source.zone),
     )
     return created is not None and started is not None and started < created
-
-
-def _omission(fields: Mapping[str, Any]) -> Iterator[Omission]:
-    """What did not succeed counts once it has ended."""
-    outcome = _OUTCOMES.get(word_in(fields, "status"))
-    if outcome is not None:
-        yield Omission(outcome)
 
 
 FORMAT = Format("circleci", _recognises, lambda source: chunked(_results(source)))

@@ -24,6 +24,7 @@ from perf_assets.formats.ci_runs import (
     guarded,
     identifier_in,
     name_in,
+    omission_of,
     path_of,
     place_in,
     results_of,
@@ -37,7 +38,6 @@ from perf_assets.formats.measurement import (
     Format,
     Input,
     Measurement,
-    Omission,
     Outcome,
     Rejection,
     Result,
@@ -97,7 +97,7 @@ def _sameness(job: Mapping[str, Any]) -> tuple[object, ...]:
 
 def _pipeline(source: Input, path: str, pipeline: Mapping[str, Any]) -> Iterator[Result]:
     if not _succeeded(pipeline):
-        yield from _omission(pipeline)
+        yield from omission_of(word_in(pipeline, "status"), _OUTCOMES)
         return
     if pipeline.get("duration") is None:
         return
@@ -120,7 +120,7 @@ def _pipeline(source: Input, path: str, pipeline: Mapping[str, Any]) -> Iterator
 
 def _job(source: Input, path: str, job: Mapping[str, Any], attempts: Attempts) -> Iterator[Result]:
     if not _succeeded(job):
-        yield from _omission(job)
+        yield from omission_of(word_in(job, "status"), _OUTCOMES)
         return
     pipeline, runner = as_object(job.get("pipeline")), as_object(job.get("runner"))
     job_id = identifier_in(job, "id")
@@ -159,13 +159,6 @@ def _values(path: str, fields: Mapping[str, Any], measured: Measurement, metric:
 
 def _succeeded(fields: Mapping[str, Any]) -> bool:
     return word_in(fields, "status") == "success"
-
-
-def _omission(fields: Mapping[str, Any]) -> Iterator[Omission]:
-    """What did not succeed counts once it has ended."""
-    outcome = _OUTCOMES.get(word_in(fields, "status"))
-    if outcome is not None:
-        yield Omission(outcome)
 
 
 def _project(fields: Mapping[str, Any]) -> str | None:

@@ -29,6 +29,7 @@ from perf_assets.formats.ci_runs import (
     identifier_in,
     name_in,
     objects_in,
+    omission_of,
     path_of,
     place_in,
     results_of,
@@ -162,9 +163,7 @@ def _stage(
     source: Input, path: str, stage: Mapping[str, Any], measured: Measurement, names: Counter[tuple[object, ...]]
 ) -> Iterator[Result]:
     name = told_apart(names, name_in(stage, "name"))
-    outcome = _OUTCOMES.get(word_in(stage, "status"))
-    if outcome is not None:
-        yield Omission(outcome)
+    yield from omission_of(word_in(stage, "status"), _OUTCOMES)
     if word_in(stage, "status") != "success":
         return
     paused = number_or_none(stage.get("pauseDurationMillis")) or 0.0
