@@ -25,7 +25,7 @@ from perf_assets.errors import UserError
 from perf_assets.landing import Given, LandedFile, Landing, utc_now
 from perf_assets.progress import Progress
 from perf_assets.settings import Settings
-from perf_assets.sources.files import arrivals, find_results
+from perf_assets.sources.files import find_results, land_files
 
 
 class NoResultsError(UserError):
@@ -55,7 +55,7 @@ def land_shown(landing: Landing, paths: Sequence[Path], given: Given, console: C
         raise NoResultsError(f"{named}: no result files{beside}; name a file or a folder that holds some")
     with _Watched(console).of("files received", len(found.files)) as tell:
         landed = []
-        for file in landing.land_many(arrivals(found.files, given), received_at=utc_now(), origin="file"):
+        for file in land_files(landing, found.files, utc_now(), given):
             landed.append(file)
             tell()
     if found.describing:

@@ -37,7 +37,7 @@ from perf_assets.formats.ci_runs import (
     told_apart,
     word_in,
 )
-from perf_assets.formats.head import HEAD_BYTES, Head
+from perf_assets.formats.head import Head
 from perf_assets.formats.measurement import (
     Format,
     Input,
@@ -53,6 +53,7 @@ from perf_assets.formats.measurement import (
     read_name,
     read_text,
 )
+from perf_assets.formats.recognition import head_of
 
 _FOLDERS = re.compile(r"/job/([^/]+)")
 _REMOTE = re.compile(r"^(refs/)?(remotes/|heads/)?(origin/)?")
@@ -85,8 +86,7 @@ def _builds(source: Input) -> Iterator[Result]:
 
 
 def _pattern(source: Input) -> str:
-    with source.path.open("rb") as file:
-        head = Head(file.read(HEAD_BYTES))
+    head = head_of(source.path, source.name)
     return next((f"{name}[]" for name in _LISTS if name in head.json_paths), "")
 
 

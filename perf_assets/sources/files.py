@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -40,19 +40,14 @@ def find_results(paths: Iterable[Path]) -> Found:
     return Found(tuple(files), describing)
 
 
-def land_paths(
+def land_files(
     landing: Landing,
-    paths: Iterable[Path],
+    files: Iterable[Path],
     received_at: datetime,
     given: Given = Given(),  # noqa: B008 - immutable
-    tell: Callable[[LandedFile], None] = lambda _: None,
-) -> list[LandedFile]:
-    """Land files, and all files below folders, with what is `given` of them; `tell` hears of each that is durable."""
-    landed = []
-    for file in landing.land_many(arrivals(find_results(paths).files, given), received_at=received_at, origin="file"):
-        landed.append(file)
-        tell(file)
-    return landed
+) -> Iterator[LandedFile]:
+    """Land files that a user named, with what is `given` of them; each comes once it is durable."""
+    return landing.land_many(arrivals(files, given), received_at=received_at, origin="file")
 
 
 def arrivals(files: Iterable[Path], given: Given = Given()) -> Iterator[Arrival]:  # noqa: B008 - immutable

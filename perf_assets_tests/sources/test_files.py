@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from perf_assets.landing import Landing
-from perf_assets.sources.files import collect_drop_folder, land_paths, waiting_files
+from perf_assets.landing import LandedFile, Landing
+from perf_assets.sources.files import collect_drop_folder, find_results, land_files, waiting_files
 
 NOW = datetime.fromisoformat("2026-09-10T12:00:00")
 UNFINISHED = ("a.csv.part", "b.tmp", "c.writing", "d.crdownload", ".hidden", ".git/e.csv", "f/.g/h.csv")
@@ -34,9 +34,13 @@ def write(folder: Path, *names: str) -> None:
         file.write_text(name)
 
 
+def land(landing: Landing, paths: list[Path]) -> list[LandedFile]:
+    return list(land_files(landing, find_results(paths).files, NOW))
+
+
 def test_files_below_folders_are_landed_and_kept(landing, drop):
     write(drop, "b.csv", "deep/er/a.json", *UNFINISHED)
-    landed = land_paths(landing, [drop, drop / "a.csv.part"], NOW)
+    landed = land(landing, [drop, drop / "a.csv.part"])
     # What is named is taken, whatever its name.
     assert sorted(file.name for file in landed) == ["a.csv.part", "a.json", "b.csv"]
     assert {file.origin for file in landed} == {"file"}
@@ -45,13 +49,13 @@ def test_files_below_folders_are_landed_and_kept(landing, drop):
 
 def test_hidden_folders_above_do_not_hide_files(landing, tmp_path):
     write(tmp_path / ".home" / "results", "a.csv")
-    assert len(land_paths(landing, [tmp_path / ".home" / "results"], NOW)) == 1
+    assert len(land(landing, [tmp_path / ".home" / "results"])) == 1
 
 
 def test_a_path_that_is_not_there_is_named_before_anything_is_landed(landing, drop):
     write(drop, "a.csv")
     with pytest.raises(FileNotFoundError, match=r"nowhere: no such file or folder; name a result file"):
-        land_paths(landing, [drop / "a.csv", drop / "nowhere"], NOW)
+        land(landing, [drop / "a.csv", drop / "nowhere"])
     assert list(landing.files()) == []
 
 
