@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cache, partial
 from typing import Any
 
@@ -20,7 +20,7 @@ from perf_assets.sources.addresses import address, shown_url, with_query
 from perf_assets.sources.answers import Answer
 from perf_assets.sources.errors import SettingsError, ShapeError
 from perf_assets.sources.http import Client, Service, secret_header
-from perf_assets.sources.pulling import Day, Delivery, Found, PullDay, Seen
+from perf_assets.sources.pulling import Day, Delivery, Found, PullDay, Seen, moment_of
 
 LOOKED_AT_AGAIN_AFTER = timedelta(hours=20)
 """Once a day, also where pulls are not at the same minute."""
@@ -80,9 +80,10 @@ def _pipelines_of_day(
     while token is not None:
         pipelines, token = page(token)
         for pipeline in pipelines:
-            if day.has(_moment(pipeline.get("created_at"))):
+            if day.has(moment_of(pipeline.get("created_at"))):
                 yield from _pipeline(client, api, pipeline, now, seen)
-        if any(_moment(pipeline.get("created_at")) < day.start for pipeline in pipelines):
+        moments = (moment_of(pipeline.get("created_at")) for pipeline in pipelines)
+        if any(moment < day.start for moment in moments if moment is not None):
             return
 
 
@@ -126,14 +127,23 @@ def _all_items(client: Client, url: str) -> tuple[list[Answer], list[dict[str, A
 
 
 def _items(client: Client, url: str, token: str) -> tuple[list[dict[str, Any]], str | None]:
-    answer = client.get(with_query(url, **{"page-token": token}) if token else url)
-    following = client.json(answer).get("next_page_token") if isinstance(client.json(answer), dict) else None
-    return _items_of(client, answer), following if isinstance(following, str) and following else None
+    answer = client.get(_page(url, token) if token else url)
+    return _items_of(client, answer), _next_token(client, answer)
 
 
 def _following(client: Client, url: str, answer: Answer) -> str | None:
-    token = client.json(answer).get("next_page_token") if isinstance(client.json(answer), dict) else None
-    return with_query(url, **{"page-token": token}) if isinstance(token, str) and token else None
+    token = _next_token(client, answer)
+    return _page(url, token) if token else None
+
+
+def _page(url: str, token: str) -> str:
+    return with_query(url, **{"page-token": token})
+
+
+def _next_token(client: Client, answer: Answer) -> str | None:
+    content = client.json(answer)
+    token = content.get("next_page_token") if isinstance(content, dict) else None
+    return token if isinstance(token, str) and token else None
 
 
 def _items_of(client: Client, answer: Answer) -> list[dict[str, Any]]:
@@ -146,12 +156,3 @@ def _items_of(client: Client, answer: Answer) -> list[dict[str, Any]]:
 
 def _status(fields: dict[str, Any]) -> str:
     return str(fields.get("status")).casefold()
-
-
-def _moment(text: object) -> datetime:
-    """Naive UTC; the distant future where there is none, which is on no day."""
-    try:
-        moment = datetime.fromisoformat(str(text))
-    except ValueError:
-        return datetime.max  # noqa: DTZ901 - naive UTC
-    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment

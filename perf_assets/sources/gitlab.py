@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 from urllib.parse import quote
@@ -16,7 +16,7 @@ from perf_assets.sources.addresses import address, shown_url, with_query
 from perf_assets.sources.answers import Answer
 from perf_assets.sources.errors import NotFoundError, SettingsError, ShapeError
 from perf_assets.sources.http import Client, Service, secret_header
-from perf_assets.sources.pulling import Day, Delivery, Found, PullDay, Seen
+from perf_assets.sources.pulling import Day, Delivery, Found, PullDay, Seen, moment_of
 
 _PAGE = 100
 _ENDED = frozenset({"success", "failed", "canceled", "skipped", "manual"})
@@ -67,7 +67,7 @@ def _pipelines_of_day(client: Client, project: str, url: str, day: Day, seen: Se
         for pipeline in _listed(client, answer):
             number, changed_at = str(pipeline["id"]), pipeline.get("updated_at")
             ended = str(pipeline.get("status")).casefold() in _ENDED
-            if ended and _is_on(day, changed_at) and seen.get(number) != changed_at:
+            if ended and day.has(moment_of(changed_at)) and seen.get(number) != changed_at:
                 yield Found(_files(client, project, f"{url}/pipelines/{number}", number), {number: changed_at})
 
 
@@ -91,11 +91,3 @@ def _files(client: Client, project: str, url: str, number: str) -> tuple[Deliver
         Delivery(f"{name}.json", pipeline.body),
         Delivery(f"{name} jobs.json", b"\n".join(page.body for page in jobs)),
     )
-
-
-def _is_on(day: Day, text: object) -> bool:
-    try:
-        moment = datetime.fromisoformat(str(text))
-    except ValueError:
-        return False
-    return day.has(moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -43,6 +43,15 @@ class Day:
 
     def has(self, moment: datetime | None) -> bool:
         return moment is not None and self.start <= moment < self.end
+
+
+def moment_of(text: object) -> datetime | None:
+    """A moment in ISO 8601 as naive UTC, as Day takes it; None for what is no moment."""
+    try:
+        moment = datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
 
 
 @dataclass(frozen=True)
