@@ -11,6 +11,7 @@ time, test, node and job with an ordinal among equal metrics. Rows with an unusa
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
@@ -222,7 +223,8 @@ def _scan_json_lines(con: DuckDBPyConnection, source: Input, scratch: Path) -> S
                 named=", ".join(f"{_quoted(column.name)} AS {column.source}" for column in columns),
             )
 
-        if columns and _has_a_line_each(source.path, _copy(con, source, scratch / _COPY, table, columns)):
+        if columns:
+            _copy(con, source, scratch / _COPY, table, columns)
             return _scan(con, source, _copied(scratch, 1), _with_converted(columns))
     except duckdb.Error:
         # Something in it is no JSON object; as above.
@@ -238,12 +240,18 @@ def _scan_json_lines(con: DuckDBPyConnection, source: Input, scratch: Path) -> S
 
 
 def _json_columns(con: DuckDBPyConnection, source: Input) -> list[_Column]:
-    """The columns of a file of like objects; none where its lines are no objects or differ too much."""
+    """The columns of a file with a like object on each line; none where lines are no objects or differ too much."""
     objects = _OBJECTS.format(file=_literal(str(source.path)))
     # Most files have in all their lines the keys of the first ones, which hashes tell without lists.
     first = _kinds_of(con, _FIRST_OBJECTS.format(objects=objects, lines=_FIRST_LINES))
-    found = {number for (number,) in con.execute(_KINDS.format(objects=objects, most=_MOST_KINDS + 1)).fetchall()}
-    if len(found) > _MOST_KINDS:
+    counted = con.execute(_KINDS.format(objects=objects, most=_MOST_KINDS + 1)).fetchall()
+    if len(counted) > _MOST_KINDS:
+        return []
+    found = {kind for kind, _, _ in counted}
+    lines, size = sum(lines for _, lines, _ in counted), sum(size for _, _, size in counted)
+    # Where nothing but a line feed follows each object, lines need no counting.
+    with_feeds = size + lines - (not _ends_with_feed(source.path))
+    if source.path.stat().st_size != with_feeds and not _has_a_line_each(source.path, lines):
         return []
     kinds = first if found <= first.keys() else _kinds_of(con, objects)
     names = sorted({name for kind in kinds.values() for name in kind or ()})
@@ -306,6 +314,12 @@ def _with_converted(columns: Sequence[_Column]) -> list[_Column]:
 def _copied(scratch: Path, first: int) -> _Rows:
     """Rows that were copied to Parquet, a line each, beginning at line `first`."""
     return _Rows(_READ_PARQUET.format(file=_literal(str(scratch / _COPY))), "file_row_number", first, "line")
+
+
+def _ends_with_feed(file: Path) -> bool:
+    with file.open("rb") as source:
+        source.seek(-1, os.SEEK_END)
+        return source.read() == b"\n"
 
 
 def _has_a_line_each(file: Path, expected: int) -> bool:
@@ -540,7 +554,9 @@ _CSV_TABLE = """read_csv({file}, columns = {{{columns}}}, auto_detect = false, d
 _JSON_TABLE = """(SELECT {named} FROM read_json({file}, columns = {{{columns}}}, format = 'newline_delimited',
     maximum_object_size = 16777216))"""
 _OBJECTS = "read_ndjson_objects({file}, maximum_object_size = 16777216)"
-_KINDS = "SELECT DISTINCT hash(json_keys(json)) FROM {objects} LIMIT {most}"
+_KINDS = """
+SELECT hash(json_keys(json)) AS kind, count(*), sum(strlen(json)) FROM {objects} GROUP BY kind LIMIT {most}
+"""
 _ALL_KINDS = """
 SELECT hash(json_keys(json)) AS kind, any_value(CASE WHEN json_type(json) = 'OBJECT' THEN json_keys(json) END)
 FROM {objects} GROUP BY kind

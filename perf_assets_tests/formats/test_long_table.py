@@ -287,6 +287,19 @@ def test_json_lines_with_byte_order_mark_and_other_line_ends_are_the_same() -> N
     assert read(b"\xef\xbb\xbf" + content.replace(b"\n", b"\r\n")) == read(content)
 
 
+@given(
+    st.lists(st.tuples(st.sampled_from(["", "\n", " \n", "  "]), st.sampled_from(["", " ", "\r"])), max_size=5),
+    st.sampled_from(["\n", "", "\n\n", " "]),
+)
+def test_places_of_json_objects_are_their_lines(around: list[tuple[str, str]], end: str) -> None:
+    lines = [
+        before + json_line(test_run_id=str(number)).strip() + after for number, (before, after) in enumerate(around)
+    ]
+    text = "\n".join([*lines, json_line(test_run_id="last").strip()]) + end
+    expected = {f"line {number}" for number, line in enumerate(text.split("\n"), 1) if line.strip()}
+    assert {row["location"] for row in read(text.encode()).rows} == expected
+
+
 def test_json_lines_cut_anywhere_keep_the_lines_before_the_cut() -> None:
     content = (json_line(test_run_id="1") + json_line(test_run_id="2")).encode()
     whole = read(content).rows
