@@ -411,7 +411,8 @@ CREATE TEMP TABLE stored_reports AS
 SELECT *, {CONTENT_KEY} AS content_key FROM (
   SELECT m.series_id, m.run_id, m.ts, m.value, coalesce(d.raw_value, m.value) AS raw_value,
     coalesce(d.raw_unit, s.unit) AS raw_unit, coalesce(d.time_source, 'result') AS time_source, d.spread, d.replicates,
-    d.node_name, coalesce(d.context, r.context) AS context, coalesce(d.time_source = 'receipt', false) AS by_receipt,
+    d.node_name, nullif(coalesce(d.context, r.context), '{{}}') AS context,
+    coalesce(d.time_source = 'receipt', false) AS by_receipt,
     b.content_hash, b.name, b.received_day, b.received_at, d.location, r.run_key
   FROM measurements m SEMI JOIN incoming_reports i ON i.series_id = m.series_id AND i.run_id = m.run_id
   JOIN series s ON s.series_id = m.series_id JOIN runs r ON r.run_id = m.run_id
@@ -484,14 +485,15 @@ WHERE n.series_id = s.series_id
 _INSERT_SERIES = "INSERT INTO series SELECT *, $sample, $simulated FROM new_series ORDER BY series_id"
 
 _MERGE_INTO_RUNS = (
-    # Measurements that leant on the run's former context get it as their own.
+    # Measurements that leant on the run's former context get it as their own, also one that was none.
     """INSERT INTO measurement_details
-    SELECT m.series_id, m.run_id, m.batch_id, m.value, s.unit, 'result', NULL, NULL, NULL, c.context_before, NULL
+    SELECT m.series_id, m.run_id, m.batch_id, m.value, s.unit, 'result', NULL, NULL, NULL,
+      coalesce(c.context_before, '{}'), NULL
     FROM measurements m JOIN changed_runs c USING (run_id) JOIN series s USING (series_id)
     ANTI JOIN measurement_details d ON d.series_id = m.series_id AND d.run_id = m.run_id
-    WHERE c.context_before <> c.context""",
-    """UPDATE measurement_details d SET context = c.context_before FROM changed_runs c
-    WHERE c.run_id = d.run_id AND d.context IS NULL AND c.context_before <> c.context""",
+    WHERE c.context_before IS DISTINCT FROM c.context""",
+    """UPDATE measurement_details d SET context = coalesce(c.context_before, '{}') FROM changed_runs c
+    WHERE c.run_id = d.run_id AND d.context IS NULL AND c.context_before IS DISTINCT FROM c.context""",
     """UPDATE runs r SET branch = c.branch, on_series_branch = c.on_series_branch, commit_id = c.commit_id,
       ci_job_id = c.ci_job_id, run_url = c.run_url, context = c.context
     FROM changed_runs c WHERE c.run_id = r.run_id""",
@@ -512,10 +514,10 @@ WHERE f.detailed OR f.run_id IN (SELECT run_id FROM divided)
 _INSERT_DETAILS = """
 INSERT INTO measurement_details
 SELECT d.series_id, d.run_id, p.batch_id, d.raw_value, d.raw_unit, d.time_source, d.spread, d.replicates, d.node_name,
-  CASE WHEN d.context <> r.context THEN d.context END, d.location
+  CASE WHEN d.context IS DISTINCT FROM r.context THEN coalesce(d.context, '{}') END, d.location
 FROM details d JOIN runs r USING (run_id) JOIN parts p USING (part) JOIN series s USING (series_id)
 WHERE d.raw_unit <> s.unit OR d.time_source <> 'result' OR d.spread IS NOT NULL OR d.replicates IS NOT NULL
-  OR d.node_name IS NOT NULL OR d.context <> r.context
+  OR d.node_name IS NOT NULL OR d.context IS DISTINCT FROM r.context
 ORDER BY d.series_id, d.run_id
 """
 

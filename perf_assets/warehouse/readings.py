@@ -135,7 +135,7 @@ _IMAGE_CHANGES = f"""
 WITH of_runs AS (SELECT run_id, {_IMAGE} AS image FROM runs WHERE contains(context, 'image')),
 with_own AS (
   SELECT series_id, run_id, CASE WHEN contains(context, 'image') THEN {_IMAGE} END AS image FROM measurement_details
-  WHERE context IS NOT NULL
+  WHERE context <> '{{}}'
 ), known AS (
   SELECT m.series_id, m.ts, r.image FROM analysed_measurements m JOIN of_runs r USING (run_id)
   ANTI JOIN with_own o ON o.series_id = m.series_id AND o.run_id = m.run_id

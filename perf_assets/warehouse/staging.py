@@ -427,9 +427,9 @@ SELECT *, {_SERIES_ID} AS series_id,
 FROM placed
 """  # noqa: S608 - expressions of this module
 
-_WITH_OTHER_TAGS = """CASE WHEN tags IS NULL THEN context ELSE nullif(json_merge_patch(coalesce(context, '{{}}'),
+_WITH_OTHER_TAGS = """nullif(CASE WHEN tags IS NULL THEN context ELSE json_merge_patch(coalesce(context, '{{}}'),
     (SELECT to_json(map_from_entries(list_filter(map_entries(tags :: JSON :: MAP(VARCHAR, VARCHAR)),
-      lambda entry: NOT list_contains($tags :: VARCHAR[], entry.key)))))) :: VARCHAR, '{{}}') END"""
+      lambda entry: NOT list_contains($tags :: VARCHAR[], entry.key)))))) :: VARCHAR END, '{{}}')"""
 # Tags that are no identity explain: they are part of the context.
 _RUN_ROWS = f"""
 CREATE TEMP TABLE run_rows AS

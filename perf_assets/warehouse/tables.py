@@ -140,7 +140,7 @@ MEASUREMENT_DETAILS = _table(
     spread DOUBLE spread the format reports, in the series' unit
     replicates DOUBLE[] single repetitions, in the series' unit
     node_name VARCHAR name of a node that does not last
-    context VARCHAR JSON object, where it differs within the run
+    context VARCHAR JSON object, where it is not that of the run; empty where there is none
     location VARCHAR place in the file
     """,
 )
@@ -753,7 +753,8 @@ VIEWS = (
     """CREATE OR REPLACE VIEW performance_metrics AS
     SELECT md5_number_lower(concat_ws('/', m.series_id, m.run_id)) AS id, m.ts AS timestamp,
       s.metric AS metric_name, m.value AS metric_value, s.test_name, s.test_type, coalesce(s.node_id, d.node_name)
-      AS node_id, s.node_type, r.run_key AS test_run_id, r.ci_job_id, coalesce(d.context, r.context) AS context_data
+      AS node_id, s.node_type, r.run_key AS test_run_id, r.ci_job_id,
+      nullif(coalesce(d.context, r.context), '{}') AS context_data
     FROM measurements m JOIN series s USING (series_id) JOIN runs r USING (run_id)
     LEFT JOIN measurement_details d ON d.series_id = m.series_id AND d.run_id = m.run_id""",
 )
