@@ -33,6 +33,7 @@ from perf_assets.formats.measurement import (
     Rejection,
     Scan,
     fragment_of,
+    unreadable,
 )
 from perf_assets.formats.text_tables import (
     MOST_COLUMNS,
@@ -71,6 +72,7 @@ _OF_ROWS = (*NEEDED, "test_name", "test_type", "node_id", "node_type", "test_run
 _IGNORED = ("id",)
 _SHOWN = ("timestamp", "metric_name", "metric_value", "attempt", "test_name", "node_id")
 """What of a rejected row is told."""
+_ARROW_FILE, _ARROW_STREAM = b"ARROW1", b"\xff\xff\xff\xff"
 _ROWS_IN_A_CHUNK = 100_000
 _FIRST_LINES = 10_000
 _MOST_KINDS = 1_000
@@ -103,7 +105,8 @@ def _is_parquet(head: Head) -> bool:
 
 
 def _is_arrow(head: Head) -> bool:
-    return head.content[:6] == b"ARROW1"
+    is_stream = head.content.startswith(_ARROW_STREAM) and b"metric_" in head.content
+    return is_stream or head.content.startswith(_ARROW_FILE)
 
 
 def _is_json_lines(head: Head) -> bool:
@@ -124,10 +127,13 @@ def _reader(scan: Callable[[DuckDBPyConnection, Input, Path], Scan]) -> Callable
 
         with tempfile.TemporaryDirectory() as scratch, duckdb.connect() as con:
             scanned = scan(con, source, Path(scratch))
-            yield Chunk(MEASUREMENTS.empty_table(), (*scanned.broken, *scanned.rejections()))
-            rows = con.sql(_IN_ORDER.format(columns=", ".join(MEASUREMENTS.names), accepted=scanned.accepted))
-            for batch in rows.to_arrow_reader(_ROWS_IN_A_CHUNK):
-                yield Chunk(pa.Table.from_batches([batch]).cast(MEASUREMENTS))
+            try:
+                yield Chunk(MEASUREMENTS.empty_table(), (*scanned.broken, *scanned.rejections()))
+                rows = con.sql(_IN_ORDER.format(columns=", ".join(MEASUREMENTS.names), accepted=scanned.accepted))
+                for batch in rows.to_arrow_reader(_ROWS_IN_A_CHUNK):
+                    yield Chunk(pa.Table.from_batches([batch]).cast(MEASUREMENTS))
+            except duckdb.Error as error:
+                raise unreadable(source.name, error) from error
 
     return read
 
@@ -141,15 +147,13 @@ def _scan_parquet(con: DuckDBPyConnection, source: Input, scratch: Path) -> Scan
         described = con.execute(_DESCRIBE.format(rows=file)).fetchall()
         columns = [_Column(name, type_, _quoted(name)) for name, type_, *_ in described if name != "file_row_number"]
         _check_columns(source, columns)
+        _check_no_duration(source)
         # Whether all of it can be read; the footer tells only what ought to be there.
         needed = ", ".join(column.source for column in columns if column.name not in _IGNORED)
-        con.execute(_READ_ALL.format(columns=needed, rows=file))
+        con.execute(_READ_ALL.format(columns=needed, rows=file)).fetchall()
+        return _scan(con, source, _Rows(file, "file_row_number", 1, "row"), columns)
     except duckdb.Error as error:
-        reason = str(error).splitlines()[0]
-        raise FormatError(
-            "unreadable", f"{source.name}: not a whole Parquet file ({reason}); write or fetch it again"
-        ) from error
-    return _scan(con, source, _Rows(file, "file_row_number", 1, "row"), columns)
+        raise unreadable(source.name, error) from error
 
 
 def _scan_arrow(con: DuckDBPyConnection, source: Input, scratch: Path) -> Scan:
@@ -157,26 +161,52 @@ def _scan_arrow(con: DuckDBPyConnection, source: Input, scratch: Path) -> Scan:
 
     _prepare(con, source)
     try:
-        with pa.memory_map(str(source.path)) as file, pa.ipc.open_file(file) as reader:
+        with pa.memory_map(str(source.path)) as file, _opened_arrow(file) as reader:
             names = reader.schema.names
             columns = [_Column(name, "", f"c{place}") for place, name in enumerate(names)]
             _check_columns(source, columns)
-            empty = reader.schema.empty_table()
-            for number, batch in enumerate([empty, *range(reader.num_record_batches)]):
-                table = batch if number == 0 else pa.Table.from_batches([reader.get_batch(batch)])
+            for number, table in enumerate((reader.schema.empty_table(), *_tables(reader))):
                 # DuckDB trusts what a file says of its own texts and lists.
                 table.validate(full=True)
                 con.register("piece", table.rename_columns([column.source for column in columns]))
                 con.execute("INSERT INTO raw_rows FROM piece" if number else "CREATE TEMP TABLE raw_rows AS FROM piece")
                 con.unregister("piece")
     except (pa.ArrowException, OSError, UnicodeError, duckdb.Error) as error:
-        reason = str(error).partition("\n")[0]
-        raise FormatError(
-            "unreadable", f"{source.name}: not a whole Arrow file ({reason}); write or fetch it again"
-        ) from error
+        raise unreadable(source.name, error) from error
     described = con.execute(_DESCRIBE.format(rows="raw_rows")).fetchall()
     columns = [_Column(c.name, type_, c.source) for c, (_, type_, *_) in zip(columns, described, strict=True)]
     return _scan(con, source, _Rows("raw_rows", "rowid", 1, "row"), columns)
+
+
+def _opened_arrow(file: pa.NativeFile) -> pa.ipc.RecordBatchFileReader | pa.ipc.RecordBatchStreamReader:
+    is_file = file.read(len(_ARROW_FILE)) == _ARROW_FILE
+    file.seek(0)
+    return pa.ipc.open_file(file) if is_file else pa.ipc.open_stream(file)
+
+
+def _tables(reader: pa.ipc.RecordBatchFileReader | pa.ipc.RecordBatchStreamReader) -> Iterator[pa.Table]:
+    if isinstance(reader, pa.ipc.RecordBatchFileReader):
+        batches = (reader.get_batch(number) for number in range(reader.num_record_batches))
+    else:
+        batches = iter(reader)
+    for batch in batches:
+        yield pa.Table.from_batches([batch])
+
+
+def _check_no_duration(source: Input) -> None:
+    """To DuckDB a duration in Parquet is a whole number of whatever unit it was written in."""
+    import pyarrow.parquet as pq
+
+    try:
+        kind = pq.read_schema(source.path).field("metric_value").type
+    except (pa.ArrowException, OSError, KeyError):
+        # What Arrow cannot read DuckDB may.
+        return
+    if pa.types.is_duration(kind):
+        raise FormatError(
+            "wrong_type",
+            f"{source.name}: metric_value has the type {kind}; write it as a number, in the unit that `unit` names",
+        )
 
 
 def _scan_csv(con: DuckDBPyConnection, source: Input, scratch: Path) -> Scan:
@@ -494,8 +524,8 @@ def _is_given(column: _Column) -> str:
 def _time(column: _Column, zone: str) -> str:
     if column.converted:
         return column.converted
-    if column.type == "TIMESTAMP WITH TIME ZONE":
-        return f"{column.source} AT TIME ZONE 'UTC'"
+    if column.type in ("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS"):
+        return f"{column.source} :: TIMESTAMPTZ AT TIME ZONE 'UTC'"
     if column.type.startswith("TIMESTAMP") or column.type == "DATE":
         naive = f"{column.source} :: TIMESTAMP"
         return naive if zone == "UTC" else f"({naive}) AT TIME ZONE {_literal(zone)} AT TIME ZONE 'UTC'"

@@ -55,6 +55,13 @@ class FormatError(ValueError):
         self.location = location
 
 
+def unreadable(name: str, error: Exception) -> FormatError:
+    """What is said of a file that a library cannot read: what it says itself, and what to do."""
+    return FormatError(
+        "unreadable", f"{name}: not a whole file ({str(error).partition(chr(10))[0]}); write or fetch it again"
+    )
+
+
 @dataclass(frozen=True)
 class Measurement:
     """One value of one metric in one run, as a format read it. Identity is worked out where it is stored.
@@ -174,7 +181,8 @@ class Scan:
     `rows` is what stands behind FROM and gives the raw rows, each with its number in the column `row`. `accepted` is a
     SELECT of `row`, the columns of MEASUREMENTS and `info_key`, a hash of what describes their runs, of all rows but
     those of which nothing can be made, which `rejections` reads. `typed` is the same of some raw rows that were
-    accepted. `broken` are places in the file that are no row at all.
+    accepted. `broken` are places in the file that are no row at all. Where the file is damaged the SQL raises
+    duckdb.Error.
     """
 
     rows: str

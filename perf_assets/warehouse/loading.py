@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+import duckdb
 import pyarrow as pa
 
-from perf_assets.formats.measurement import Format, FormatError, Input, Rejection
+from perf_assets.formats.measurement import Format, FormatError, Input, Rejection, unreadable
 from perf_assets.formats.opening import open_received
 from perf_assets.formats.recognition import recognise
 from perf_assets.landing import LandedFile
@@ -42,6 +43,12 @@ if TYPE_CHECKING:
 ROWS_IN_A_GROUP = 200_000
 FILES_IN_A_GROUP = 2_000
 """Files that are stored in one transaction: as many as come to one of these."""
+_OF_THE_MACHINE = (
+    duckdb.OutOfMemoryException, duckdb.IOException, duckdb.InterruptException, duckdb.FatalException,
+    duckdb.InternalException, duckdb.TransactionException, duckdb.ParserException, duckdb.BinderException,
+    duckdb.CatalogException,
+)  # fmt: skip
+"""Errors that no file is to blame for."""
 
 
 @dataclass(frozen=True)
@@ -145,6 +152,7 @@ class _Group:
         self._rules = rules
         self.stage = Stage(self._folder / "spilled", rules)
         self.files: list[LandedFile] = []
+        self._scanned: Input | None = None
 
     def __enter__(self) -> _Group:
         return self
@@ -190,8 +198,20 @@ class _Group:
         assert found.scan is not None
         try:
             self.stage.scan(part, found.scan(self.stage.con, source, self._folder))
+            self._scanned = source
         except FormatError as error:
             self._refuse(part, error)
+
+    def refuse_scanned(self, error: duckdb.Error) -> bool:
+        """Where `error` came from reading a scanned file, send that to quarantine whole; False if there is none."""
+        if self._scanned is None or isinstance(error, _OF_THE_MACHINE):
+            return False
+        [scanned] = self.stage.parts
+        self.stage.con.close()
+        self.stage = Stage(self._folder / "spilled", self._rules)
+        self._refuse(self.stage.part(scanned.file, scanned.name, scanned.format), unreadable(scanned.name, error))
+        self._scanned = None
+        return True
 
     def _read(self, part: Part, found: Format, source: Input) -> None:
         try:
@@ -212,9 +232,15 @@ class _Group:
 def _stored(warehouse: Warehouse, group: _Group) -> list[Loaded]:
     if not group.files:
         return []
-    group.stage.identify()
-    with warehouse.attached(group.stage.con) as con:
-        return _store(con, group)
+    try:
+        group.stage.identify()
+        with warehouse.attached(group.stage.con) as con:
+            return _store(con, group)
+    except duckdb.Error as error:
+        # A scanned file is read by these statements: what is damaged in it is met here.
+        if not group.refuse_scanned(error):
+            raise
+        return _stored(warehouse, group)
 
 
 def _store(con: DuckDBPyConnection, group: _Group) -> list[Loaded]:

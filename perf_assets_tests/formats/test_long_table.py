@@ -387,12 +387,36 @@ def test_parquet_without_a_needed_column_is_named() -> None:
 def test_truncated_parquet_says_so() -> None:
     content = parquet()
     for end in (4, 5, len(content) // 2, len(content) - 1):
-        with pytest.raises(FormatError, match=f"{NAME}: not a whole Parquet file") as caught:
+        with pytest.raises(FormatError, match=f"{NAME}: not a whole file") as caught:
             read(content[:end])
         assert caught.value.reason == "unreadable"
 
 
 # Arrow
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin"])
+def test_times_in_nanoseconds_with_a_zone_are_read(zone: str) -> None:
+    times = pa.array([datetime(2026, 9, 10, 8, tzinfo=timezone(timedelta(hours=2)))], pa.timestamp("ns", tz=zone))
+    for content in (parquet(timestamp=times), arrow(timestamp=times)):
+        (row,) = read(content).rows
+        assert row["ts"].isoformat() == "2026-09-10T06:00:00"
+
+
+def test_durations_are_no_numbers_without_a_unit() -> None:
+    with pytest.raises(FormatError, match="duration"):
+        read(parquet(metric_value=pa.array([timedelta(seconds=1)], pa.duration("us"))))
+
+
+def test_arrow_streams_are_read_as_files_are() -> None:
+    table = pq.read_table(io.BytesIO(parquet(test_name=["login"])))
+    target = io.BytesIO()
+    with pa.ipc.new_stream(target, table.schema) as writer:
+        writer.write_table(table)
+        writer.write_table(table)
+    rows = read(target.getvalue()).rows
+    assert [row["location"] for row in rows] == ["row 1", "row 2"]
+    assert rows[0] == read(arrow(test_name=["login"])).rows[0]
 
 
 def test_damaged_arrow_says_so() -> None:
@@ -404,7 +428,7 @@ def test_damaged_arrow_says_so() -> None:
         content.replace(b"metric_value", b"metric_v\xfflue"),
         content[: batch - 60] + b"\xff" * 16 + content[batch - 44 :],
     ):
-        with pytest.raises(FormatError, match=f"{NAME}: not a whole Arrow file") as caught:
+        with pytest.raises(FormatError, match=f"{NAME}: not a whole file") as caught:
             read(damaged)
         assert caught.value.reason == "unreadable"
 

@@ -11,11 +11,14 @@ from itertools import permutations
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perf_assets.catalog import load_catalog
+from perf_assets.formats import long_table
 from perf_assets.formats.measurement import Measurement, as_json
 from perf_assets.landing import Given, Origin
 from perf_assets.settings import IdentitySettings, QualitySettings
@@ -381,6 +384,22 @@ def test_results_without_a_value_are_counted_and_are_not_in_quarantine(site: Sit
     loaded = site.load(content)
     assert (loaded.measurements, loaded.quarantined, loaded.omitted) == (1, 0, (("failed", 1),))
     assert site.warehouse.query("SELECT omitted FROM batches")["omitted"][0] == '{"failed": 1}'
+
+
+def test_damage_that_is_met_while_storing_takes_no_other_file_along(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Some damage shows in one statement and not in another.
+    monkeypatch.setattr(long_table, "_READ_ALL", "SELECT 1")
+    target = io.BytesIO()
+    rows = [row(float(number), run=f"r{number}", hour=number) for number in range(5_000)]
+    pq.write_table(pa.Table.from_pylist(rows), target, compression="gzip")
+    content = bytearray(target.getvalue())
+    content[1_000:1_100] = bytes(100)
+    damaged = site.load(bytes(content))
+    assert (damaged.measurements, damaged.quarantined) == (0, 1)
+    assert list(site.quarantine()["reason"]) == ["unreadable"]
+    assert site.load([row(1.0)]).new_measurements == 1
 
 
 def test_many_files_are_stored_together_and_told_one_by_one(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
