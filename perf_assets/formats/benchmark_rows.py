@@ -10,6 +10,8 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
+from itertools import chain
+from math import hypot, sqrt
 from statistics import median
 from typing import Any, NamedTuple
 
@@ -33,23 +35,24 @@ MOST_PROPERTIES = 20
 
 
 def repetitions_merged(results: Iterable[Result], most_held: int = MOST_HELD) -> Iterator[Result]:
-    """One measurement for all of one series and run: their median, and all of them as replicates.
+    """One measurement for all of one series and run: their median, all of them (or their replicates) as replicates, and
+    the root mean square of their spreads.
 
     Measurements come in the order in which each was seen first.
     """
-    held: OrderedDict[object, tuple[Measurement, list[float]]] = OrderedDict()
+    held: OrderedDict[object, list[Measurement]] = OrderedDict()
     count = 0
     for result in results:
         if not isinstance(result, Measurement):
             yield result
             continue
-        held.setdefault(_series_and_run(result), (result, []))[1].append(result.raw_value)
+        held.setdefault(_series_and_run(result), []).append(result)
         count += 1
         while count > most_held:
-            _, (first, values) = held.popitem(last=False)
-            count -= len(values)
-            yield _one(first, values)
-    yield from (_one(first, values) for first, values in held.values())
+            _, repetitions = held.popitem(last=False)
+            count -= len(repetitions)
+            yield _one(repetitions)
+    yield from map(_one, held.values())
 
 
 def _series_and_run(row: Measurement) -> object:
@@ -58,10 +61,17 @@ def _series_and_run(row: Measurement) -> object:
     return (run, test, row.metric, row.raw_unit, row.node_id, row.node_type, row.tags)
 
 
-def _one(first: Measurement, values: list[float]) -> Measurement:
-    if len(values) == 1:
+def _one(repetitions: list[Measurement]) -> Measurement:
+    first = repetitions[0]
+    if len(repetitions) == 1:
         return first
-    return replace(first, raw_value=median(values), raw_replicates=tuple(values))
+    spreads = [one.raw_spread for one in repetitions if one.raw_spread is not None]
+    return replace(
+        first,
+        raw_value=median(one.raw_value for one in repetitions),
+        raw_replicates=tuple(chain.from_iterable(one.raw_replicates or (one.raw_value,) for one in repetitions)),
+        raw_spread=hypot(*spreads) / sqrt(len(spreads)) if spreads else None,
+    )
 
 
 def not_negative(number: float | Problem, what: str = "a duration") -> float | Problem:

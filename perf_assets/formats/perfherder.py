@@ -5,15 +5,14 @@ application (as runtime) and operating system. A suite that has a value is a mea
 subtests. Metric and unit: by its `unit` benchmark_time, benchmark_memory and the like; benchmark_value where it has
 none or another. A subtest does not inherit the suite's unit. Direction: lower is better unless `lowerIsBetter` says
 otherwise. Repetitions: `replicates` of a subtest; of one series that is there several times the median is taken.
-Time: that which the log writes before the line (`[task 2026-09-01T08:00:00.000Z]`), else `pushTimestamp`, else none.
-Run: the file.
+Data that a log has twice, as harness and script both print it, are there once. Time: that which the log writes before
+the line (`[task 2026-09-01T08:00:00.000Z]`, or at its beginning), else `pushTimestamp`, else none. Run: the file.
 
 What decides on alerts (shouldAlert, alertThreshold), tags and versions are context. A suite or subtest without name
 or finite value is rejected, the others are read; a suite whose value is null has none. A line that breaks off is
 rejected.
 
-Limits: lines of more than 1,048,576 characters break off. A log is told by such a line near its beginning, or by the
-first line that Taskcluster writes.
+Limits: lines of more than 1,048,576 characters break off.
 """
 
 from __future__ import annotations
@@ -23,6 +22,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
+from hashlib import sha256
 from typing import Any
 
 from perf_assets.formats.benchmark_rows import not_negative, repetitions_merged
@@ -54,7 +54,9 @@ from perf_assets.formats.text import read_lines
 _PATTERNS = ("suites[]", "[].suites[]")
 _MARK = "PERFHERDER_DATA:"
 _LINE = re.compile(rf".*?\b{_MARK}\s*(?=\{{)")
-_CLOCK = re.compile(r"\[\w+ (?P<time>\d{4}-\d\d-\d\d[T ][\d:.]+Z?)\]")
+_CLOCK = re.compile(r"(?:\[\w+ |^)(?P<time>\d{4}-\d\d-\d\d[T ][\d:.]+Z?)[\] ]")
+_JSON = re.compile(r"\s*[{\[]\s*(?:[\"{}\[\]]|\Z)")
+"""How it begins; a line of a log may begin with a bracket, too."""
 _DECODER = json.JSONDecoder()
 
 
@@ -73,23 +75,29 @@ def _is_log(head: Head) -> bool:
 
 
 def _read(source: Input) -> Iterator[Chunk]:
-    is_log = _is_log(head_of(source.path, source.name))
-    return chunked(repetitions_merged(_logged(source) if is_log else _listed(source)))
+    head = head_of(source.path, source.name)
+    is_json = not _is_log(head) and _JSON.match(head.text) is not None
+    return chunked(repetitions_merged(_listed(source) if is_json else _logged(source)))
 
 
 def _logged(source: Input) -> Iterator[Result]:
+    told: set[bytes] = set()
     for number, line in read_lines(source.path):
         found = _LINE.match(line) if _MARK in line else None
         if found is None:
             continue
         location = f"line {number}"
         try:
-            data, _ = _DECODER.raw_decode(line, found.end())
+            data, end = _DECODER.raw_decode(line, found.end())
         except (ValueError, RecursionError):
             yield rejection(
                 location, "", Problem("truncated", "the JSON is damaged or breaks off"), line[found.end() :]
             )
             continue
+        digest = sha256(line[found.end() : end].encode("utf-8", "surrogatepass")).digest()
+        if digest in told:
+            continue
+        told.add(digest)
         clock = _CLOCK.search(line[: found.end()])
         common = _common(source, data, parse_time(clock["time"], source.zone) if clock else None)
         suites = data.get("suites")
@@ -215,4 +223,4 @@ def _measurement(
     )
 
 
-FORMAT = Format("perfherder", _recognises, _read)
+FORMAT = Format("perfherder", _recognises, _read, mark=_MARK.encode())

@@ -14,6 +14,7 @@ from perf_assets.formats.head import HEAD_BYTES, Head
 from perf_assets.formats.measurement import Format, FormatError, Input
 
 GROUP = "perf_assets.formats"
+_PIECE = 1 << 20
 _OWN = "perf_assets.formats."
 
 
@@ -57,10 +58,28 @@ def recognise(source: Input) -> Format:
     for candidate in formats():
         if candidate.recognises(head):
             return candidate
-    raise FormatError(
-        "unknown_format",
-        f"{source.name}: the content is of none of the {len(formats())} known formats; docs/formats.md says how each "
-        "is told, and how to add one",
+    for candidate in formats():
+        if candidate.mark and _has(source.path, candidate.mark):
+            return candidate
+    raise FormatError("unknown_format", f"{source.name}: {_unknown(head)}")
+
+
+def _has(file: Path, mark: bytes) -> bool:
+    with file.open("rb") as source:
+        before = b""
+        while piece := source.read(_PIECE):
+            if mark in before + piece:
+                return True
+            before = piece[-len(mark) :]
+    return False
+
+
+def _unknown(head: Head) -> str:
+    if head.text.lstrip()[:1] == "[" and '"metric_name"' in head.text:
+        return "a JSON list of rows; write one object a line (JSON Lines), without the list around them"
+    return (
+        f"the content is of none of the {len(formats())} known formats; docs/formats.md has what is read, and how "
+        "to add a format"
     )
 
 

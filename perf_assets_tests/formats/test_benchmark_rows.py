@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from perf_assets.formats.benchmark_rows import repetitions_merged, run_properties
 from perf_assets.formats.measurement import Measurement, Omission
 
 
-def row(name: str, value: float, **fields: str) -> Measurement:
+def row(name: str, value: float, **fields: Any) -> Measurement:
     return Measurement(location=f"{name} {value}", metric="m", raw_value=value, raw_unit="s", test_name=name, **fields)
 
 
@@ -19,6 +21,14 @@ def test_repetitions_are_one_measurement_where_the_first_stood() -> None:
     assert isinstance(first, Measurement)
     assert (first.location, first.raw_value, first.raw_replicates) == ("a 3.0", 3.0, (3.0, 1.0, 8.0))
     assert second == row("b", 7.0)
+
+
+def test_replicates_and_spreads_of_repetitions_are_kept() -> None:
+    rows = [row("a", 1.0, raw_replicates=(0.5, 1.5), raw_spread=3.0), row("a", 2.0, raw_spread=4.0), row("a", 6.0)]
+    [merged] = repetitions_merged(rows)
+    assert isinstance(merged, Measurement)
+    assert (merged.raw_value, merged.raw_replicates) == (2.0, (0.5, 1.5, 2.0, 6.0))
+    assert merged.raw_spread == pytest.approx((12.5) ** 0.5)
 
 
 @pytest.mark.parametrize("field", ["node_id", "tags", "branch", "run_key", "benchmark_version", "project"])

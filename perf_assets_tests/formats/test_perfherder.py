@@ -157,6 +157,22 @@ def test_what_a_log_has_several_times_is_one_measurement() -> None:
     assert read(log(*runs)).column("raw_value", "raw_replicates") == [(6.0, [5.0, 9.0, 6.0])]
 
 
+def test_data_that_a_log_has_twice_is_there_once() -> None:
+    blob = data(suite(subtest(replicates=[90, 100, 110])))
+    reading = read(log(blob, blob))
+    assert reading.column("raw_value", "raw_replicates") == [(252.5, [90.0, 100.0, 110.0])]
+
+
+def test_a_log_is_told_by_a_line_far_down_and_has_the_clock_before_it() -> None:
+    lines = "[log] nothing to see\n" * 10_000
+    written = f"{lines}2026-09-01T08:00:00.1234567Z PERFHERDER_DATA: {json.dumps(data(suite(subtest())))}\n"
+    (row,) = read(written.encode()).rows
+    assert (row["ts"].isoformat(timespec="seconds"), row["location"]) == (
+        "2026-09-01T08:00:00",
+        "line 10001, suites[0].subtests[0].value",
+    )
+
+
 @pytest.mark.parametrize(
     ("content", "ts", "time_source"),
     [

@@ -73,6 +73,11 @@ def test_an_unknown_format_says_where_the_known_are_told(content: bytes) -> None
     assert caught.value.reason == "unknown_format"
 
 
+def test_a_list_of_rows_is_told_how_to_be_written() -> None:
+    with pytest.raises(FormatError, match="one object a line"):
+        read(b'[{"timestamp": 1, "metric_name": "a", "metric_value": 1}]')
+
+
 def test_a_text_that_is_never_closed_ends_the_paths_of_a_head() -> None:
     started = time.process_time()
     assert Head(b'{"a": {"b": "' + b'\\"' * 30_000).json_paths == {"a", "a.b"}
