@@ -27,9 +27,12 @@ DEEPEST = 200
 _WHOLE = 1 << 23
 
 _DECODER = json.JSONDecoder()
+_OPENING_OR_CLOSING = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 _SPACE = re.compile(r"[ \t\r\n]*")
 _TOKENS_OF_PATTERN = re.compile(r"\[\]|[^.\[\]]+")
 _NOTHING = object()
+_BREAK = Problem("truncated", "damaged, or breaks off")
+_DEPTH = Problem("unsafe", f"lists and objects within one another deeper than {DEEPEST}")
 
 
 @dataclass(frozen=True)
@@ -180,9 +183,10 @@ def _joined(path: str, key: str) -> str:
 class _DamageError(Exception):
     """The text stops being JSON, at this path."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, problem: Problem = _BREAK) -> None:
         super().__init__(path)
         self.path = path
+        self.problem = problem
 
 
 class _Reader:
@@ -232,9 +236,11 @@ class _Reader:
         text = self.text
         at = text.before + text.position
         location = f"{self.place}{damage.path}" or f"character {at}"
-        message = f"{self.name}, {location}: damaged, or breaks off, at character {at}; fetch the file again"
+        reason, what = damage.problem
+        remedy = "fetch the file again" if damage.problem is _BREAK else "write it flatter"
+        message = f"{self.name}, {location}: {what}, at character {at}; {remedy}"
         fragment = fragment_of(text.window[max(0, text.position - 80) : text.position + 80])
-        return Rejection(storable(location), "", "truncated", storable(message), fragment)
+        return Rejection(storable(location), "", reason, storable(message), fragment)
 
     def _descend(
         self, steps: tuple[str, ...], keys: tuple[str | int, ...], parents: tuple[dict[str, Any], ...], path: str
@@ -332,7 +338,7 @@ class _Reader:
             if len(text.window) - text.position > LARGEST_RECORD or not text.grow():
                 if value is not _NOTHING and text.ended:
                     continue
-                raise _DamageError(path)
+                raise _DamageError(path, _DEPTH if _goes_too_deep(text.window, text.position) else _BREAK)
 
     def _skip(self) -> None:
         _skip(self.text)
@@ -364,6 +370,18 @@ def _decode(window: str, position: int) -> tuple[Any, int]:
         return _NOTHING, position
     brackets = window.count("[", position, end) + window.count("{", position, end)
     return (_NOTHING, position) if brackets > DEEPEST and _is_too_deep(value) else (value, end)
+
+
+def _goes_too_deep(window: str, position: int) -> bool:
+    """Whether a value that cannot be read goes deeper than DEEPEST before anything else can be wrong with it."""
+    depth = 0
+    for token in _OPENING_OR_CLOSING.finditer(window, position):
+        depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(token[0], 0)
+        if depth > DEEPEST:
+            return True
+        if depth <= 0:
+            return False
+    return False
 
 
 def _inside(value: Any) -> Iterable[Any]:

@@ -84,6 +84,21 @@ def test_declared_entities_are_refused(tmp_path: Path, content: bytes) -> None:
     assert caught.value.reason == "unsafe"
 
 
+def test_documents_that_follow_one_another_are_read_with_their_lines(tmp_path: Path) -> None:
+    found = events(tmp_path, b'<?xml version="1.0"?>\n<a/>\n<?xml version="1.0"?>\n<b/><c/>\n')
+    assert [(event.name, event.line) for event in found if isinstance(event, Event) and event.kind == "start"] == [
+        ("a", 2), ("b", 4), ("c", 4),
+    ]  # fmt: skip
+    assert not any(isinstance(event, XmlDamage) for event in found)
+
+
+@pytest.mark.parametrize("rest", [b"text", b"</a>", b"<?xml ?>", b"<b>"])
+def test_what_follows_a_document_and_is_none_is_damage(tmp_path: Path, rest: bytes) -> None:
+    found = events(tmp_path, b"<a/>\n" + rest)
+    assert isinstance(found[-1], XmlDamage)
+    assert found[-1].line == 2
+
+
 def test_deep_nesting_is_refused(tmp_path: Path) -> None:
     assert len(events(tmp_path, b"<a>" * DEEPEST + b"</a>" * DEEPEST)) == 2 * DEEPEST
     with pytest.raises(FormatError, match="nested deeper") as caught:
