@@ -26,12 +26,21 @@ _SECOND_NAMES = {
     "minute": "min", "minutes": "min", "hour": "h", "hours": "h", "day": "d", "days": "d",
 }  # fmt: skip
 _BYTES = {
-    "By": 1.0, "B": 1.0, "byte": 1.0, "bytes": 1.0,
+    "By": 1.0, "B": 1.0,
     "kBy": 1e3, "kB": 1e3, "KB": 1e3, "MBy": 1e6, "MB": 1e6, "GBy": 1e9, "GB": 1e9, "TBy": 1e12, "TB": 1e12,
     "KiBy": 2.0**10, "KiB": 2.0**10, "MiBy": 2.0**20, "MiB": 2.0**20, "GiBy": 2.0**30, "GiB": 2.0**30,
     "TiBy": 2.0**40, "TiB": 2.0**40,
 }  # fmt: skip
-_RATIOS = {"1": 1.0, "%": 0.01, "percent": 0.01, "ratio": 1.0}
+_WORDS = {
+    name + ending: unit
+    for name, unit in {
+        "byte": "By", "kilobyte": "kBy", "megabyte": "MBy", "gigabyte": "GBy", "terabyte": "TBy",
+        "kibibyte": "KiBy", "mebibyte": "MiBy", "gibibyte": "GiBy", "tebibyte": "TiBy", "percent": "%", "ratio": "1",
+    }.items()
+    for ending in ("", "s")
+}  # fmt: skip
+"""Units in full, in upper or lower case."""
+_RATIOS = {"1": 1.0, "%": 0.01}
 _FREQUENCIES = {"Hz": 1.0, "kHz": 1e3, "MHz": 1e6, "GHz": 1e9}
 _LONGEST = 100
 _PER_ITERATION = re.compile(r"^(?P<unit>.+?)\s*/\s*(iter|iteration|op|ops|run|call|request|req)$", re.IGNORECASE)
@@ -55,6 +64,7 @@ def canonical_unit(raw: str) -> CanonicalUnit:
         return CanonicalUnit("1/s", 1.0 / seconds) if seconds else CanonicalUnit(text, 1.0)
     if seconds := _seconds(text):
         return CanonicalUnit("s", seconds)
+    text = _in_short(text)
     if text in _BYTES:
         return CanonicalUnit("By", _BYTES[text])
     if text in _RATIOS:
@@ -62,9 +72,14 @@ def canonical_unit(raw: str) -> CanonicalUnit:
     if text in _FREQUENCIES:
         return CanonicalUnit("Hz", _FREQUENCIES[text])
     head, slash, tail = text.partition("/")
+    head = _in_short(head)
     if slash and head in _BYTES and (seconds := _seconds(tail)):
         return CanonicalUnit("By/s", _BYTES[head] / seconds)
     return CanonicalUnit(text, 1.0)
+
+
+def _in_short(text: str) -> str:
+    return _WORDS.get(text.strip().lower(), text)
 
 
 def _seconds(text: str) -> float | None:

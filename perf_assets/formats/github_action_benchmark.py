@@ -1,15 +1,17 @@
 """github-action-benchmark history: `data.js`, or the same as JSON.
 
 Series: repository, suite and benchmark name. Value and unit: `value` in `unit`, converted; `range` is kept as the
-spread. Direction: the tool's where it says one, else the unit's. Time: `date` of the entry (epoch ms, the run's own
-clock), else the commit's. Run: commit and date, so that two runs of one commit stay two. Repetitions: none in this
-format. A bench without name or finite value is rejected, the others of its entry are read.
+spread: a share is one of the value, and pytest's, in seconds beside iterations a second, is converted. Direction: that
+of the custom tools; else that of the unit, and where it has none that of the tool. Time: `date` of the entry (epoch ms,
+the run's own clock), else the commit's. Run: commit and date, so that two runs of one commit stay two. Repetitions:
+none in this format. A bench without name or finite value is rejected, the others of its entry are read.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from math import isfinite
 
 from perf_assets.catalog import Direction
 from perf_assets.formats.head import Head
@@ -39,6 +41,9 @@ _TOOL_DIRECTION: dict[str, Direction] = {
     "customBiggerIsBetter": "higher_is_better",
     "customSmallerIsBetter": "lower_is_better",
 }
+_OF_RATES = ("benchmarkjs", "pytest")
+_OF_TIMES = ("cargo", "go", "googlecpp", "catch2", "julia", "jmh", "benchmarkdotnet", "benchmarkluau")
+"""Tools by what they report for the better."""
 _NUMBER = re.compile(r"\d+(?:\.\d*)?(?:[eE][-+]?\d+)?", re.ASCII)
 _BEFORE = re.compile(r"[^{]*(?=\{)")
 _REPOSITORY = re.compile(r"^(?:\w+://)?[^/]+/(?P<name>[^?#]+?)/?(?:\.git)?$")
@@ -80,9 +85,10 @@ def _bench(source: Input, project: str | None, record: Record) -> Measurement | 
     times = [(origin, value, ts) for origin, value in clocks if (ts := parse_time(value, source.zone)) is not None]
     time_source, clock, ts = times[0] if times else (None, "", None)
     tool = read_text(run.get("tool")) or ""
+    metric = benchmark_metric(raw_unit)
     return Measurement(
         location=record.path,
-        metric=benchmark_metric(raw_unit),
+        metric=metric,
         raw_value=value,
         raw_unit=raw_unit,
         ts=ts,
@@ -93,16 +99,32 @@ def _bench(source: Input, project: str | None, record: Record) -> Measurement | 
         test_type="benchmark",
         commit_id=commit_id,
         run_url=read_text(commit.get("url")),
-        direction=_TOOL_DIRECTION.get(tool),
-        raw_spread=_spread(read_text(bench.get("range"))),
+        direction=_direction(tool, metric, raw_unit),
+        raw_spread=_spread(read_text(bench.get("range")), value, raw_unit),
         tags=as_json({"suite": record.keys[1]}),
         context=described({"tool": tool, "extra": read_text(bench.get("extra"))}),
     )
 
 
-def _spread(text: str | None) -> float | None:
-    found = None if text is None or "%" in text else _NUMBER.search(text.replace(",", ""))
-    return float(found[0]) if found else None
+def _direction(tool: str, metric: str, unit: str) -> Direction | None:
+    if tool in _TOOL_DIRECTION or metric != "benchmark_value":
+        return _TOOL_DIRECTION.get(tool)
+    if tool in _OF_RATES:
+        return "higher_is_better"
+    # What a benchmark counts by the second, tools that measure time report as well.
+    return "lower_is_better" if tool in _OF_TIMES and not unit.endswith(("/s", "/sec")) else None
+
+
+def _spread(text: str | None, value: float, unit: str) -> float | None:
+    found = None if text is None else _NUMBER.search(text.replace(",", ""))
+    if text is None or found is None:
+        return None
+    spread = float(found[0])
+    if "%" in text:
+        spread = abs(value) * spread / 100
+    elif text.startswith("stddev") and unit == "iter/sec":
+        spread *= value**2
+    return spread if isfinite(spread) else None
 
 
 FORMAT = Format("github-action-benchmark", _recognises, _read)

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, tzinfo
 from pathlib import PureWindowsPath
 from typing import Any, NamedTuple
 
@@ -70,6 +70,11 @@ _DESCRIBING = {
 }  # fmt: skip
 _OLD_AGGREGATE = re.compile(r"(?P<name>.+)_(?P<statistic>mean|median|stddev|cv|BigO|RMS)")
 _COMPLEXITY = ("BigO", "RMS")
+_OLD_DATES = (
+    (re.compile(r"(?P<m>\d\d)/(?P<d>\d\d)/(?P<y>\d\d) (?P<time>[\d:]+)", re.ASCII), "20{y}-{m}-{d}T{time}"),
+    (re.compile(r"(?P<y>\d{4})/(?P<m>\d\d)/(?P<d>\d\d)-(?P<time>[\d:]+)", re.ASCII), "{y}-{m}-{d}T{time}"),
+)
+"""As builds of before 1.5 wrote it, on Windows and elsewhere."""
 _BUILD = ("num_cpus", "mhz_per_cpu", "cpu_scaling_enabled", "library_build_type", "library_version", "aslr_enabled")
 
 
@@ -103,7 +108,11 @@ def _read(source: Input) -> Iterator[Chunk]:
 
 def _results(source: Input) -> Iterator[Result]:
     for document in read_documents(source.path, source.name, _PATTERN):
-        run = _run(source, as_object(as_object(document.root).get("context")))
+        context = as_object(as_object(document.root).get("context"))
+        run = _run(source, context)
+        if run.ts is None and read_text(context.get("date")):
+            problem = Problem("bad_time", "expected a time in ISO 8601; its rows have the time of receipt")
+            yield rejection(f"{document.place}context", "date", problem, context["date"])
         yield from _rows(source, document, run)
 
 
@@ -141,7 +150,7 @@ def _run(source: Input, context: dict[str, Any]) -> _Run:
         {key: value for key, value in context.items() if key not in known and isinstance(value, str)}
     )
     return _Run(
-        ts=parse_time(date, source.zone),
+        ts=_time(date, source.zone),
         run_key=properties.run_key or (digest_of(context) if date else None),
         host=host,
         # A path of Windows' may have slashes of either kind.
@@ -149,6 +158,13 @@ def _run(source: Input, context: dict[str, Any]) -> _Run:
         properties=properties,
         build={name: context.get(name) for name in _BUILD},
     )
+
+
+def _time(date: str | None, zone: tzinfo) -> datetime | None:
+    for pattern, written in _OLD_DATES if date else ():
+        if (found := pattern.fullmatch(date or "")) is not None:
+            return parse_time(written.format(**found.groupdict()), zone)
+    return parse_time(date, zone)
 
 
 def _row(record: Record) -> _Row | Rejection:

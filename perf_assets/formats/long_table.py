@@ -275,7 +275,7 @@ def _json_columns(con: DuckDBPyConnection, source: Input) -> list[_Column]:
     # Most files have in all their lines the keys of the first ones, which hashes tell without lists.
     first = _kinds_of(con, _FIRST_OBJECTS.format(objects=objects, lines=_FIRST_LINES))
     counted = con.execute(_KINDS.format(objects=objects, most=_MOST_KINDS + 1)).fetchall()
-    if len(counted) > _MOST_KINDS:
+    if not 0 < len(counted) <= _MOST_KINDS:
         return []
     found = {kind for kind, _, _ in counted}
     lines, size = sum(lines for _, lines, _ in counted), sum(size for _, _, size in counted)

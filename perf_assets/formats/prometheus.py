@@ -60,10 +60,13 @@ def _series(source: Input, record: Record) -> Iterator[Result]:
     labels = record.value.get("metric")
     if not isinstance(labels, dict):
         raise BrokenFieldError("metric", Problem("wrong_type", "expected labels"))
-    if record.value.get("histograms") or record.value.get("histogram"):
-        raise BrokenFieldError("histograms", Problem("wrong_type", "a native histogram is no value; query a quantile"))
     measured = _measured(labels, source.catalog)
     values = record.value.get("values")
+    if record.value.get("histograms") or record.value.get("histogram"):
+        problem = Problem("wrong_type", "a native histogram is no value; query a quantile")
+        yield rejection(record.path, "histograms", problem, record.value)
+        if values is None and "value" not in record.value:
+            return
     if values is None and "value" in record.value:
         yield _sample(f"{record.path}.value", record.value["value"], measured)
         return

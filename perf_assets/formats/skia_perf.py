@@ -56,6 +56,7 @@ _DIRECTIONS: dict[str, Direction] = {
     "smaller": "lower_is_better",
 }
 _UNIT = re.compile(r"(?P<unit>.*?)(_(?P<better>bigger|smaller)IsBetter)?", re.DOTALL)
+_CHROMES_UNITS = {"sizeInBytes": "By", "n%": "1", "msBestFitFormat": "ms", "tsMs": "ms", "unitless": ""}
 _ERRORS = ("error", "err", "stddev", "stdev", "std_dev", "std")
 _COUNTS = ("count", "samples")
 _TYPICAL = ("value", "mean", "avg", "average", "median")
@@ -191,7 +192,7 @@ def _unit(keys: dict[str, str], listed_by: str) -> tuple[str, Direction | None]:
         written = listed_by if benchmark_metric(listed_by) != "benchmark_value" else ""
     found = _UNIT.fullmatch(written)
     unit, better = (found["unit"], found["better"]) if found else (written, None)
-    return unit, _DIRECTIONS.get(keys.get(_BETTER) or better or "")
+    return _CHROMES_UNITS.get(unit, unit), _DIRECTIONS.get(keys.get(_BETTER) or better or "")
 
 
 FORMAT = Format("skia-perf", _recognises, lambda source: chunked(_results(source)))

@@ -16,7 +16,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 import duckdb
 import pyarrow as pa
@@ -225,7 +224,7 @@ class _Group:
         self.stage.reject(part, [Rejection(error.location, "", error.reason, str(error), "")])
 
     def _input(self, file: LandedFile) -> Input:
-        zone = ZoneInfo(file.given.timezone or self._rules.quality.timezone)
+        zone = self._rules.zone(file.given)
         return Input(file.path, file.name, file.received_at, self._rules.catalog, zone, file.companions)
 
 

@@ -13,16 +13,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import duckdb
 import pyarrow as pa
 
 from perf_assets.catalog import Catalog, canonical_unit
 from perf_assets.formats.measurement import LONGEST_NAME, MEASUREMENTS, Chunk, Outcome, Rejection, Scan, parse_time
-from perf_assets.landing import LandedFile
+from perf_assets.landing import Given, LandedFile
 from perf_assets.settings import IdentitySettings, QualitySettings
 
 if TYPE_CHECKING:
@@ -43,6 +44,10 @@ class Rules:
     catalog: Catalog
     identity: IdentitySettings
     quality: QualitySettings
+
+    def zone(self, given: Given) -> ZoneInfo:
+        """Of times that name none."""
+        return ZoneInfo(given.timezone or self.quality.timezone)
 
 
 @dataclass
@@ -232,7 +237,7 @@ class Stage:
             "given_commit": given.commit_id,
             "given_run": given.run_key,
             "given_attempt": given.attempt,
-            "given_ts": parse_time(given.ts, UTC),
+            "given_ts": parse_time(given.ts, self.rules.zone(given)),
             "earliest": max(_EARLIEST, file.received_at - timedelta(days=back)) if back is not None else _EARLIEST,
             "latest": file.received_at + ahead,
         }

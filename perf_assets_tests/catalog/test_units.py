@@ -14,6 +14,7 @@ WRITTEN = [
     ("msec / op", "s", 1e-3), ("ops/sec", "1/s", 1.0), ("req per minute", "1/s", 1 / 60), ("iter/s", "1/s", 1.0),
     ("MB", "By", 1e6), ("KiB", "By", 1024.0), ("MB/s", "By/s", 1e6), ("bytes", "By", 1.0), ("GHz", "Hz", 1e9),
     ("%", "1", 0.01), ("ratio", "1", 1.0), ("{test}/h", "{test}/h", 1.0), ("", UNKNOWN_UNIT, 1.0), (" ms ", "s", 1e-3),
+    ("Percent", "1", 0.01), ("Megabytes", "By", 1e6), ("kilobyte/s", "By/s", 1e3), ("Mebibytes", "By", 2.0**20),
     ("furlong", "furlong", 1.0), ("ops/furlong", "ops/furlong", 1.0),
 ]  # fmt: skip
 

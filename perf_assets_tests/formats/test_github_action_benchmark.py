@@ -54,6 +54,42 @@ def test_a_benchmark_becomes_a_measurement_in_canonical_units() -> None:
     assert json.loads(row["context"]) == {"extra": "warm", "tool": "cargo"}
 
 
+@pytest.mark.parametrize(
+    ("written", "value", "unit", "spread"),
+    [
+        ("± 1,250", 1e6, "ns", 1.25e-6),
+        ("±0.50%", 1000.0, "ops/sec", 5.0),
+        ("stddev: 0.0002", 100.0, "iter/sec", 2.0),
+        ("stddev: 0.5", 100.0, "ns", 0.5e-9),
+        ("±1e308%", 1e300, "ops/sec", None),
+        ("none", 1.0, "ns", None),
+    ],
+)
+def test_the_range_is_the_spread_in_the_unit_of_the_value(
+    written: str, value: float, unit: str, spread: float | None
+) -> None:
+    (row,) = read(published(run(bench(value=value, unit=unit, range=written)))).rows
+    assert row["spread"] == (None if spread is None else pytest.approx(spread))
+
+
+@pytest.mark.parametrize(
+    ("tool", "unit", "direction"),
+    [
+        ("customBiggerIsBetter", "ns", "higher_is_better"),
+        ("customSmallerIsBetter", "widgets", "lower_is_better"),
+        ("go", "allocs/op", "lower_is_better"),
+        ("go", "tokens/s", None),
+        ("go", "MB/s", None),
+        ("pytest", "iter/sec", None),
+        ("benchmarkjs", "widgets", "higher_is_better"),
+        ("another", "widgets", None),
+    ],
+)
+def test_the_tool_tells_the_direction_where_the_unit_does_not(tool: str, unit: str, direction: str | None) -> None:
+    (row,) = read(published(run(bench(unit=unit), tool=tool))).rows
+    assert row["direction"] == direction
+
+
 def test_two_runs_of_one_commit_stay_two() -> None:
     rows = read(published(run(bench()), run(bench(), date=1_700_000_060_000))).rows
     assert len({row["run_key"] for row in rows}) == 2

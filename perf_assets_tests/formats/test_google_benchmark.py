@@ -117,7 +117,8 @@ def test_without_a_unit_a_time_is_in_nanoseconds(unit: Any) -> None:
     [
         ("2026-09-01T10:00:00+02:00", "2026-09-01T08:00:00"),
         ("2026-09-01 10:00:00", "2026-09-01T13:00:00"),
-        ("08/02/16 17:44:46", None),
+        ("08/02/16 17:44:46", "2016-08-02T20:44:46"),
+        ("2015/03/17-18:40:25", "2015-03-17T21:40:25"),
         (None, None),
     ],
 )
@@ -125,6 +126,12 @@ def test_a_date_without_zone_is_in_the_zone_of_the_source(date: Any, ts: str | N
     (first, *_) = read(written(row(), date=date), zone=timezone(timedelta(hours=-3))).rows
     assert (first["ts"] and first["ts"].isoformat()) == ts
     assert (first["run_key"] is None) == (date is None)
+
+
+def test_a_date_that_cannot_be_read_is_told_and_takes_no_row_along() -> None:
+    reading = read(written(row(), date="17.03.2015"))
+    assert reading.problems == [("context", "date", "bad_time")]
+    assert {row["ts"] for row in reading.rows} == {None}
 
 
 def test_a_run_is_known_by_its_context() -> None:

@@ -79,6 +79,12 @@ def test_nan_is_nothing_to_measure_and_infinity_is_rejected() -> None:
     assert_helpful(reading.rejections[0])
 
 
+def test_samples_beside_native_histograms_are_read() -> None:
+    reading = read(matrix(series("0.25") | {"histograms": [[AT, {"count": "1", "sum": "1", "buckets": []}]]}))
+    assert reading.column("value") == [0.25]
+    assert reading.problems == [("data.result[0]", "histograms", "wrong_type")]
+
+
 def test_an_instant_query() -> None:
     found = {"metric": {"__name__": "up", "instance": "a"}, "value": [AT + 0.5, "1"]}
     reading = read(matrix(found, kind="vector"))

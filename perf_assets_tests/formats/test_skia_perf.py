@@ -117,6 +117,8 @@ def test_where_nothing_is_typical_all_are_measurements() -> None:
         ({"unit": "fps_biggerIsBetter"}, "fps", "higher_is_better"),
         ({"unit": "ms", "improvement_direction": "down"}, "ms", "lower_is_better"),
         ({"units": "score", "improvement_direction": "up"}, "score", "higher_is_better"),
+        ({"unit": "sizeInBytes_smallerIsBetter"}, "By", "lower_is_better"),
+        ({"unit": "n%_biggerIsBetter"}, "1", "higher_is_better"),
         ({"units": "ms"}, "ms", None),
         ({}, "", None),
     ],

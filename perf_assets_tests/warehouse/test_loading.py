@@ -367,6 +367,11 @@ def test_times_without_a_zone_are_in_the_zone_that_is_set_or_came_with_the_file(
     assert [str(ts) for ts in found["ts"]] == ["2026-09-01 10:00:00", "2026-09-01 16:00:00"]
 
 
+def test_the_time_that_came_with_a_file_is_in_the_zone_that_came_with_it(site: Site) -> None:
+    site.load(JUNIT, given=Given(run_key="r", ts="2026-09-01T12:00:00", timezone="Europe/Berlin"))
+    assert str(site.warehouse.query("SELECT ts FROM measurements")["ts"][0]) == "2026-09-01 10:00:00"
+
+
 def test_the_files_of_an_archive_are_loaded_as_one_delivery(site: Site) -> None:
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w") as archive:
