@@ -1,4 +1,4 @@
-"""Go benchmarks: what `go test -bench` prints, and the benchmark data format of golang.org/x/perf (benchfmt).
+"""Go benchmarks: what `go test -bench` prints, also with `-json`, and the benchmark data format of golang.org/x/perf.
 
 Series: function with its sub-benchmarks (`BenchmarkSort/n=10`), package (`pkg:`, as suite), `goos`, `goarch`, and the
 number behind the name, which is GOMAXPROCS, as runtime: with another number of processors it is another series. Metric:
@@ -26,6 +26,7 @@ from typing import NamedTuple
 from perf_assets.catalog import Direction
 from perf_assets.formats.benchmark_rows import RunProperties, not_negative, repetitions_merged, run_properties
 from perf_assets.formats.head import Head
+from perf_assets.formats.json_records import read_json
 from perf_assets.formats.measurement import (
     Chunk,
     Format,
@@ -36,6 +37,7 @@ from perf_assets.formats.measurement import (
     Rejection,
     Result,
     TimeSource,
+    as_object,
     benchmark_metric,
     chunked,
     described,
@@ -45,8 +47,10 @@ from perf_assets.formats.measurement import (
     read_text,
     rejection,
 )
-from perf_assets.formats.text import read_lines
+from perf_assets.formats.recognition import head_of
+from perf_assets.formats.text import LONGEST_LINE, read_lines
 
+_TEST_EVENT = re.compile(r'\{("Time":\s*"[^"]*",\s*)?"Action":\s*"')
 _RESULT_AT_HEAD = re.compile(r"^Benchmark\S*\s+\d+\s+[\d.]+(e[+-]?\d+)?\s+\S+", re.MULTILINE)
 _CONFIGURATION = re.compile(r"(?P<key>[a-z][^\sA-Z:]*):([ \t]+(?P<value>.*))?")
 # A name without its result on the same line must be one that a Go function can have.
@@ -86,9 +90,13 @@ class _Setting(NamedTuple):
 
 
 def _recognises(head: Head) -> bool:
-    if _RESULT_AT_HEAD.search(head.text) is not None:
+    if _RESULT_AT_HEAD.search(head.text) is not None or _has_test_events(head):
         return True
     return {"goos:", "goarch:"} <= {line.split(" ")[0] for line in head.lines}
+
+
+def _has_test_events(head: Head) -> bool:
+    return _TEST_EVENT.match(head.text) is not None and '"Package"' in head.first_line
 
 
 def _read(source: Input) -> Iterator[Chunk]:
@@ -144,7 +152,10 @@ def _events(file: Path) -> Iterator[_Row | Omission | Rejection | str]:
 def _lines(file: Path) -> Iterator[tuple[int, str, bool]]:
     """Lines with their numbers, and of the last one whether it lacks an end and so may be cut."""
     before: tuple[int, str] | None = None
-    for numbered in read_lines(file):
+    numbered_lines = read_lines(file)
+    if _has_test_events(head_of(file, file.name)):
+        numbered_lines = _printed(numbered_lines)
+    for numbered in numbered_lines:
         if before is not None:
             yield (*before, False)
         before = numbered
@@ -152,6 +163,25 @@ def _lines(file: Path) -> Iterator[tuple[int, str, bool]]:
         with file.open("rb") as source:
             source.seek(-min(2, file.stat().st_size), 2)
             yield (*before, not source.read().rstrip(b"\0").endswith((b"\n", b"\r")))
+
+
+def _printed(events: Iterator[tuple[int, str]]) -> Iterator[tuple[int, str]]:
+    """The lines that tests printed, a part of a line an event, each with the number of the event that ends it."""
+    number, rest = 1, ""
+    for number, written in events:
+        try:
+            event = as_object(read_json(written))
+        except ValueError:
+            # What the compiler says stands between the events.
+            event = {"Action": "output", "Output": written + "\n"}
+        output = event.get("Output")
+        if event.get("Action") == "output" and isinstance(output, str):
+            *lines, rest = (rest + output).split("\n")
+            for line in lines:
+                yield number, line
+            rest = rest[:LONGEST_LINE]
+    if rest:
+        yield number, rest
 
 
 def _is_result(fields: list[str]) -> bool:

@@ -2,7 +2,8 @@
 
 Columns: `timestamp`, `metric_name` and `metric_value` are needed; `test_name, test_type, node_id, node_type,
 test_run_id, ci_job_id, context_data` are used where they are there, as are `project, branch, unit, commit_id, attempt,
-benchmark_version, direction`, which may also stand in the JSON object `context_data`. Other columns become context.
+benchmark_version, direction`, which may also stand in the JSON object `context_data`. Upper and lower case are one
+unless a table has both. Other columns become context.
 
 Series: project, metric, test, test type, node, node type. Value and unit: `unit`, else the catalogue's. Time:
 `timestamp`, ISO 8601 (naive is UTC) or epoch seconds or milliseconds. Run: `test_run_id` and attempt, else a hash of
@@ -12,6 +13,7 @@ time, test, node and job with an ordinal among equal metrics. Rows with an unusa
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
@@ -39,6 +41,7 @@ from perf_assets.formats.text_tables import (
     MOST_COLUMNS,
     BrokenLine,
     Row,
+    as_meant,
     check_width,
     read_csv,
     read_header,
@@ -110,13 +113,15 @@ def _is_arrow(head: Head) -> bool:
 
 
 def _is_json_lines(head: Head) -> bool:
-    first = head.first_line
+    first = head.first_line.lower()
     return first[:1] == "{" and ('"metric_name"' in first or '"metric_value"' in first)
 
 
 def _is_csv(head: Head) -> bool:
-    first = head.first_line
-    return first[:1] not in ("{", "[") and ("metric_name" in first or "metric_value" in first)
+    first = head.first_line.lower()
+    # A table of these two would be taken for another one, and is told what its columns must be called.
+    is_alike = {"metric", "value"} <= set(re.split(r"[\s,;|\"]+", first))
+    return first[:1] not in ("{", "[") and ("metric_name" in first or "metric_value" in first or is_alike)
 
 
 def _reader(scan: Callable[[DuckDBPyConnection, Input, Path], Scan]) -> Callable[[Input], Iterator[Chunk]]:
@@ -145,7 +150,9 @@ def _scan_parquet(con: DuckDBPyConnection, source: Input, scratch: Path) -> Scan
     file = _READ_PARQUET.format(file=_literal(str(source.path)))
     try:
         described = con.execute(_DESCRIBE.format(rows=file)).fetchall()
-        columns = [_Column(name, type_, _quoted(name)) for name, type_, *_ in described if name != "file_row_number"]
+        described = [(name, type_) for name, type_, *_ in described if name != "file_row_number"]
+        meant = as_meant([name for name, _ in described], _KNOWN)
+        columns = [_Column(meant.get(name, name), type_, _quoted(name)) for name, type_ in described]
         _check_columns(source, columns)
         _check_no_duration(source)
         # Whether all of it can be read; the footer tells only what ought to be there.
@@ -163,7 +170,8 @@ def _scan_arrow(con: DuckDBPyConnection, source: Input, scratch: Path) -> Scan:
     try:
         with pa.memory_map(str(source.path)) as file, _opened_arrow(file) as reader:
             names = reader.schema.names
-            columns = [_Column(name, "", f"c{place}") for place, name in enumerate(names)]
+            meant = as_meant(names, _KNOWN)
+            columns = [_Column(meant.get(name, name), "", f"c{place}") for place, name in enumerate(names)]
             _check_columns(source, columns)
             for number, table in enumerate((reader.schema.empty_table(), *_tables(reader))):
                 # DuckDB trusts what a file says of its own texts and lists.
@@ -214,7 +222,8 @@ def _scan_csv(con: DuckDBPyConnection, source: Input, scratch: Path) -> Scan:
 
     _prepare(con, source)
     header = read_header(source.path, source.name)
-    columns = [_Column(name, "VARCHAR", f"c{place}") for place, name in enumerate(header.names)]
+    meant = as_meant(header.names, _KNOWN)
+    columns = [_Column(meant.get(name, name), "VARCHAR", f"c{place}") for place, name in enumerate(header.names)]
     _check_columns(source, columns)
     kept = [column for column in columns if column.name not in _IGNORED]
 
@@ -288,7 +297,7 @@ def _json_columns(con: DuckDBPyConnection, source: Input) -> list[_Column]:
     if None in kinds.values():
         return []
     # To DuckDB upper and lower case are one.
-    alike = len({name.lower() for name in names}) < len(names)
+    alike = len({name.lower() for name in names}) < len(names) or bool(as_meant(names, _KNOWN))
     if not set(NEEDED) <= set(names) or alike or len(names) > MOST_COLUMNS:
         return []
     # What has no meaning here keeps its type.
@@ -504,6 +513,7 @@ def _expressions(columns: Mapping[str, _Column], zone: str, told: Sequence[str])
         fields[name] = f"coalesce(nullif(trim({text[name]}), ''), {inner})" if name in columns else inner
     context = text["context_data"]
     return fields | {
+        "bad_direction": _BAD_DIRECTION.format(text=text["direction"]) if "direction" in columns else "false",
         "is_object": f"starts_with(ltrim({context}), '{{')" if "context_data" in columns else "false",
         "has_time": _is_given(columns["timestamp"]),
         "has_value": _is_given(columns["metric_value"]),
@@ -620,7 +630,8 @@ WITH named AS (
     {metric_name} AS metric_name, {test_name} AS test_name, {test_type} AS test_type, {node_id} AS node_id,
     {node_type} AS node_type, {test_run_id} AS test_run_id, {ci_job_id} AS ci_job_id, {context_data} AS context_data,
     {project} AS project, {branch} AS branch, {unit} AS unit, {commit_id} AS commit_id, {attempt} AS attempt_text,
-    {benchmark_version} AS benchmark_version, {direction} AS direction, {others} AS others, {is_object} AS is_object
+    {benchmark_version} AS benchmark_version, {direction} AS direction, {others} AS others, {is_object} AS is_object,
+    {bad_direction} AS bad_direction
   FROM {rows}
 ), parsed AS (
   SELECT *, CASE WHEN attempt_text IS NULL THEN 1 ELSE TRY_CAST(attempt_text AS INTEGER) END AS attempt,
@@ -635,6 +646,7 @@ SELECT *,
     WHEN ts IS NULL THEN CASE WHEN has_time THEN 'bad time' ELSE 'no time' END
     WHEN NOT isfinite(ts) THEN 'bad time'
     WHEN attempt IS NULL OR attempt < 1 THEN 'bad attempt'
+    WHEN bad_direction THEN 'bad direction'
     WHEN is_object AND NOT json_valid(context_data) THEN 'bad context' END AS problem
 FROM parsed
 """
@@ -643,6 +655,7 @@ _REJECTED = """
 SELECT line, problem, shown FROM ({typed}) WHERE problem IS NOT NULL ORDER BY line
 """
 
+_BAD_DIRECTION = "trim({text}) NOT IN (" + ", ".join(f"'{direction}'" for direction in ("", *get_args(Direction))) + ")"
 _NOT_ISO = "write ISO 8601 such as 2026-09-10T06:00:00Z, or epoch seconds"
 _PROBLEMS: dict[str, tuple[str, tuple[Reason, str]]] = {
     "no metric": (
@@ -655,6 +668,10 @@ _PROBLEMS: dict[str, tuple[str, tuple[Reason, str]]] = {
     "no time": ("timestamp", ("missing_time", f"no time; {_NOT_ISO}")),
     "bad time": ("timestamp", ("bad_time", f"not a time; {_NOT_ISO}")),
     "bad attempt": ("attempt", ("wrong_type", "not a whole number from 1; count attempts from 1, or leave it out")),
+    "bad direction": (
+        "direction",
+        ("wrong_type", f"not one of {', '.join(get_args(Direction))}; use one, or leave it out"),
+    ),
     "bad context": (
         "context_data",
         ("wrong_type", "not a whole JSON object; correct it, since it may say which branch and unit this is"),
@@ -683,7 +700,7 @@ _AS_MEASUREMENTS = """
 SELECT row, info_key, {place} || line AS location, metric_name AS metric, value AS raw_value, unit AS raw_unit, ts,
   'result' AS time_source, project, {run_key} AS run_key, attempt, test_name, test_type, benchmark_version, node_id,
   node_type, branch, commit_id, ci_job_id, NULL :: VARCHAR AS run_url,
-  CASE WHEN direction IN ({directions}) THEN direction END AS direction, NULL :: DOUBLE AS raw_spread,
+  CASE WHEN trim(direction) IN ({directions}) THEN trim(direction) END AS direction, NULL :: DOUBLE AS raw_spread,
   NULL :: DOUBLE[] AS raw_replicates, NULL :: VARCHAR AS tags,
   CASE WHEN others IS NULL THEN own_context
     ELSE nullif(json_merge_patch(coalesce(own_context, '{{}}'), others), '{{}}') END :: VARCHAR AS context
@@ -691,7 +708,7 @@ FROM ({typed}) t
 """
 _ACCEPTED = """
 WHERE metric_name IS NOT NULL AND trim(metric_name) <> '' AND isfinite(value) AND isfinite(t.ts) AND t.attempt >= 1
-  AND NOT coalesce(is_object AND NOT json_valid(context_data), false)
+  AND NOT coalesce(is_object AND NOT json_valid(context_data), false) AND NOT coalesce(bad_direction, false)
 """
 
 

@@ -52,7 +52,7 @@ from perf_assets.formats.recognition import head_of
 from perf_assets.formats.text_tables import BrokenLine, Header, Row, read_csv, read_header
 
 _TIMES = ("time", "timestamp", "date", "datetime")
-_OF_OTHERS = ({"metric_name", "metric_value"}, {"User Count", "Type", "Name"})
+_OF_OTHERS = ({"metric_name", "metric_value"}, {"metric", "value"}, {"User Count", "Type", "Name"})
 """Long tables and the history of Locust have a time as well."""
 _KNOWN = {
     "test": "test", "test_name": "test", "benchmark": "test",

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import csv
 import json
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -63,6 +63,15 @@ def read_header(file: Path, name: str) -> Header:
         raise FormatError("unreadable", f"{name}, line {number}: no header of a CSV table ({error})") from error
     check_width(name, len(header))
     return Header(_unique(header), delimiter, number)
+
+
+def as_meant(written: Iterable[str], names: Sequence[str]) -> dict[str, str]:
+    """Those of `names` that are there in another case only, by how they are written; none that is there twice."""
+    present = set(written)
+    known = {name: name for name in names if name not in present}
+    found = [(key, known[key.strip().lower()]) for key in present.difference(names) if key.strip().lower() in known]
+    counts = Counter(name for _, name in found)
+    return {key: name for key, name in found if counts[name] == 1}
 
 
 def check_width(name: str, columns: int) -> None:
@@ -150,6 +159,8 @@ def read_json_lines(file: Path, names: Sequence[str]) -> Iterator[Row | BrokenLi
             continue
         found = _object(line)
         if isinstance(found, dict):
+            meant = as_meant(found, names)
+            found = {meant.get(key, key): value for key, value in found.items()}
             others = {key: value for key, value in found.items() if key not in known}
             yield Row(number, [*(_as_text(found.get(name)) for name in names), as_json(others) if others else None])
         else:

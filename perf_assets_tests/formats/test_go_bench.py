@@ -37,6 +37,13 @@ def tags(row: dict[str, Any]) -> dict[str, str]:
     return found
 
 
+def as_events(*printed: str) -> bytes:
+    """The same as `go test -json` has it: a piece of a line an event."""
+    start = {"Time": "2026-09-01T00:00:00Z", "Action": "start", "Package": "p"}
+    events = [start, *({"Action": "output", "Package": "p", "Output": text} for text in printed)]
+    return "".join(json.dumps(event) + "\n" for event in events).encode()
+
+
 WHOLE = output(result(), result("BenchmarkCopy-8", "40.5 ns/op\t  24.68 MB/s\t  16 B/op\t  2 allocs/op"))
 
 
@@ -291,3 +298,16 @@ def test_any_bytes_give_rows_and_rejections(content: bytes) -> None:
 @pytest.mark.parametrize("values", ["1 ns" + " ns" * 60_000, "1 ns" + "/op" * 60_000, "1 " * 100_000])
 def test_a_long_line_is_read_quickly(values: str) -> None:
     assert_read_quickly(output(result(values=values)), FORMAT)
+
+
+def test_what_go_test_says_in_json_is_what_it_prints() -> None:
+    line = result()
+    printed = [*(f"{line}\n" for line in HEADER.splitlines()), "BenchmarkSort\n", line[:14], line[14:], "PASS\n"]
+    reading = read(as_events(*printed) + b"# a warning of the compiler\n")
+    assert values(reading) == [("benchmark_time", 325.0, "ns/op")]
+    assert tags(reading.rows[0])["suite"] == "example.com/sort"
+    assert reading.rejections == []
+
+
+def test_events_of_go_test_without_benchmarks_are_no_rows() -> None:
+    assert read(as_events("=== RUN   TestSort\n", "--- PASS: TestSort (0.00s)\n")).rows == []

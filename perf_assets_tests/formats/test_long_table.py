@@ -28,11 +28,14 @@ def json_line(**fields: Any) -> str:
 
 
 def parquet(**columns: Any) -> bytes:
-    table = pa.table(
+    return parquet_of(
         {"timestamp": ["2026-09-10T06:00:00Z"], "metric_name": ["cpu_usage"], "metric_value": [0.5]} | columns
     )
+
+
+def parquet_of(columns: dict[str, Any]) -> bytes:
     target = io.BytesIO()
-    pq.write_table(table, target)
+    pq.write_table(pa.table(columns), target)
     return target.getvalue()
 
 
@@ -85,6 +88,47 @@ def test_other_columns_become_context() -> None:
     first, second = sorted(read(text.encode()).rows, key=lambda row: row["location"])
     assert json.loads(first["context"]) == {"os": "linux", "region": "eu", "Region": "us"}
     assert second["context"] is None
+
+
+def test_columns_are_known_in_any_case() -> None:
+    header = "Timestamp,METRIC_NAME,metric_value,Test_Name,Unit\n"
+    fields = {"METRIC_NAME": "queue_wait_time", "Unit": "ms", "Test_Name": "login"}
+    line = {"Timestamp": "2026-09-10T06:00:00Z", "metric_value": 90.0} | fields
+    contents = (
+        (header + "2026-09-10T06:00:00Z,queue_wait_time,90,login,ms\n").encode(),
+        json.dumps(line).encode(),
+        parquet_of({name: [value] for name, value in line.items()}),
+    )
+    for content in contents:
+        (row,) = read(content).rows
+        assert (row["test_name"], row["value"], row["unit"], row["context"]) == ("login", 0.09, "s", None)
+
+
+def test_a_column_that_is_there_in_two_cases_is_the_one_that_is_written_as_known() -> None:
+    exact = json.dumps({"timestamp": 1, "metric_name": "a", "metric_value": 1, "unit": "ms", "Unit": "us"})
+    neither = json.dumps({"timestamp": 1, "metric_name": "a", "metric_value": 1, "UNIT": "ms", "Unit": "us"})
+    first, second = read(f"{exact}\n{neither}\n".encode()).rows
+    assert (first["raw_unit"], json.loads(first["context"])) == ("ms", {"Unit": "us"})
+    assert (second["raw_unit"], json.loads(second["context"])) == ("", {"UNIT": "ms", "Unit": "us"})
+
+
+@pytest.mark.parametrize("direction", ["down", "lower"])
+def test_a_direction_that_is_none_is_rejected(direction: str) -> None:
+    lines = json_line(direction=direction) + json_line(direction=" lower_is_better ") + json_line(direction="")
+    reading = read(lines.encode())
+    assert reading.column("direction") == ["lower_is_better", None]
+    assert reading.problems == [("line 1", "direction", "wrong_type")]
+    assert "higher_is_better" in reading.rejections[0].message
+
+
+def test_a_direction_in_the_context_may_mean_something_else() -> None:
+    (row,) = read(json_line(context_data={"direction": "ingress"}).encode()).rows
+    assert row["direction"] is None
+
+
+def test_a_table_with_other_names_is_told_what_they_must_be() -> None:
+    with pytest.raises(FormatError, match="needs timestamp, metric_name, metric_value"):
+        read(b"time,metric,value,test\n2026-09-10T06:00:00Z,cpu_usage,0.5,a\n")
 
 
 @pytest.mark.parametrize("context", ["not json", "[1]", "5"])
