@@ -265,14 +265,26 @@ class _Staged:
             if path not in described:
                 described[path] = _StagedBytes.of(stage, path)
         companions = {role: described[path] for role, path in arrival.companions.items()}
-        if not companions and not arrival.given:
-            return cls(file, companions, file.digest)
-        told = {
-            "bytes": file.digest,
-            "companions": {role: companion.digest for role, companion in companions.items()},
-            "given": asdict(arrival.given),
-        }
-        return cls(file, companions, hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest())
+        digests = {role: companion.digest for role, companion in companions.items()}
+        return cls(file, companions, _combined(file.digest, digests, arrival.given))
+
+
+def content_hash(file: Path, companions: Mapping[str, Path], given: Given) -> str:
+    """What a file with these companions, and with this said of it, is known by once it has landed."""
+    digests = {role: _digest(path) for role, path in companions.items()}
+    return _combined(_digest(file), digests, given)
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as source:
+        return hashlib.file_digest(source, "sha256").hexdigest()
+
+
+def _combined(digest: str, companions: Mapping[str, str], given: Given) -> str:
+    if not companions and not given:
+        return digest
+    told = {"bytes": digest, "companions": companions, "given": asdict(given)}
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
 @contextmanager

@@ -23,7 +23,7 @@ import pyarrow as pa
 from perf_assets.formats.measurement import Format, FormatError, Input, Rejection, unreadable
 from perf_assets.formats.opening import open_received
 from perf_assets.formats.recognition import recognise
-from perf_assets.landing import LandedFile
+from perf_assets.landing import LandedFile, content_hash
 from perf_assets.warehouse.database import Warehouse
 from perf_assets.warehouse.staging import (
     CONTENT_KEY,
@@ -178,7 +178,12 @@ class _Group:
         for opened in open_received(source, unpacked):
             if opened.format is not None and opened.format.scan is not None and opened.source is source:
                 return False
-            part = self.stage.part(file, opened.source.name, opened.format.name if opened.format else None)
+            own_run = (
+                None
+                if opened.source is source
+                else content_hash(opened.source.path, opened.source.companions, file.given)
+            )
+            part = self.stage.part(file, opened.source.name, opened.format.name if opened.format else None, own_run)
             if opened.format is None:
                 self._refuse(part, opened.problem)
             else:

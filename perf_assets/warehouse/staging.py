@@ -52,12 +52,17 @@ class Rules:
 
 @dataclass
 class Part:
-    """A file with results: one that was landed, or a member of an archive that was."""
+    """A file with results: one that was landed, or a member of an archive that was.
+
+    `own_run` is its run where neither the file nor what came with it names one: the hash it has by itself, so that it
+    makes no difference whether it comes in an archive.
+    """
 
     number: int
     file: LandedFile
     name: str
     format: str | None
+    own_run: str
     omitted: Counter[Outcome] = field(default_factory=Counter)
     rejected: int = 0
 
@@ -85,9 +90,9 @@ class Stage:
         self.con.execute("CREATE TEMP TABLE incoming AS FROM nothing")
         self.con.unregister("nothing")
 
-    def part(self, file: LandedFile, name: str, format_name: str | None) -> Part:
-        """A new part, to which chunks are then added."""
-        self.parts.append(Part(len(self.parts), file, name, format_name))
+    def part(self, file: LandedFile, name: str, format_name: str | None, own_run: str | None = None) -> Part:
+        """A new part, to which chunks are then added; without a run of its own it has that of the landed file."""
+        self.parts.append(Part(len(self.parts), file, name, format_name, own_run or file.content_hash))
         return self.parts[-1]
 
     def add(self, part: Part, chunk: Chunk) -> None:
@@ -236,6 +241,7 @@ class Stage:
             "given_branch": given.branch,
             "given_commit": given.commit_id,
             "given_run": given.run_key,
+            "own_run": part.own_run,
             "given_attempt": given.attempt,
             "given_ts": parse_time(given.ts, self.rules.zone(given)),
             "earliest": max(_EARLIEST, file.received_at - timedelta(days=back)) if back is not None else _EARLIEST,
@@ -320,6 +326,7 @@ _PARTS = pa.schema(
         ("given_branch", pa.string()),
         ("given_commit", pa.string()),
         ("given_run", pa.string()),
+        ("own_run", pa.string()),
         ("given_attempt", pa.int32()),
         ("given_ts", pa.timestamp("us")),
         ("earliest", pa.timestamp("us")),
@@ -361,7 +368,9 @@ _SERIES_ID = stable_hash(
     "node_type",
     "identity_tags",
 )
-_RUN_ID = stable_hash("project", "run_key", "attempt")
+# Build numbers begin anew on each branch, so that one without series never takes a run of the others.
+_RUN_ID = f"""CASE WHEN on_series_branch THEN {stable_hash("project", "run_key", "attempt")}
+    ELSE {stable_hash("project", "run_key", "attempt", "branch")} END"""
 _BATCH_ID = stable_hash("content_hash")
 
 _WITH_PART = "SELECT {part} AS part, * FROM ({typed})"
@@ -375,8 +384,8 @@ SELECT * REPLACE (received_day :: DATE AS received_day), {_BATCH_ID} AS batch_id
 # What a file leaves open is told by what came with it, so its part takes part in the keys.
 _SERIES_KEY = """hash(metric, raw_unit, project, branch, test_name, test_type, benchmark_version, node_id, node_type,
     tags, direction, CASE WHEN project IS NULL OR branch IS NULL THEN part END)"""
-_RUN_HASH = """hash(project, run_key, attempt,
-    CASE WHEN project IS NULL OR run_key IS NULL OR attempt = 1 THEN part END)"""
+_RUN_HASH = """hash(project, run_key, attempt, branch,
+    CASE WHEN project IS NULL OR run_key IS NULL OR branch IS NULL OR attempt = 1 THEN part END)"""
 _KEYED = f"""
 CREATE TEMP TABLE keyed AS
 SELECT row, part, ts, raw_value, {_SERIES_KEY} AS series_key, {_RUN_HASH} AS run_hash,
@@ -441,7 +450,7 @@ CREATE TEMP TABLE run_rows AS
 WITH filled AS (
   SELECT {_RUN_HASH} AS run_hash, hash(info_key, part) AS info_key,
     coalesce(nullif(trim(p.given_project), ''), nullif(trim(i.project), ''), 'default') AS project,
-    coalesce(nullif(trim(i.run_key), ''), nullif(trim(p.given_run), ''), p.content_hash) AS run_key,
+    coalesce(nullif(trim(i.run_key), ''), nullif(trim(p.given_run), ''), p.own_run) AS run_key,
     CASE WHEN i.attempt = 1 THEN coalesce(p.given_attempt, 1) ELSE i.attempt END AS attempt,
     coalesce(nullif(trim(i.branch), ''), nullif(trim(p.given_branch), '')) AS branch,
     coalesce(nullif(trim(i.commit_id), ''), nullif(trim(p.given_commit), '')) AS commit_id,

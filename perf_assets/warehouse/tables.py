@@ -100,7 +100,7 @@ RUNS = _table(
     "Runs that produced measurements.",
     "run_id",
     """
-    run_id BIGINT hash of project, run key and attempt
+    run_id BIGINT hash of project, run key and attempt, and of the branch where it forms no series
     project VARCHAR project
     run_key VARCHAR the source's own id of the run
     attempt INTEGER attempt, from 1
@@ -727,11 +727,17 @@ VIEWS = (
     # Sample data is for the first look only: once there are results of one's own, it is left out.
     """CREATE OR REPLACE VIEW analysed_series AS
     SELECT * FROM series WHERE NOT sample OR NOT EXISTS (SELECT 1 FROM series WHERE NOT sample)""",
-    # Of several attempts at a run the last one counts; results of short-lived branches form no series. Few runs are
-    # repeated, so that only their measurements are compared.
+    # Results of short-lived branches form no series, nor do those that name no branch of a run that is there on such
+    # a one.
+    """CREATE OR REPLACE VIEW series_runs AS
+    SELECT r.* FROM runs r WHERE r.on_series_branch AND (r.branch IS NOT NULL OR NOT EXISTS (
+      SELECT 1 FROM runs o WHERE NOT o.on_series_branch AND o.project = r.project AND o.run_key = r.run_key
+        AND o.attempt = r.attempt))""",
+    # Of several attempts at a run the last one counts. Few runs are repeated, so that only their measurements are
+    # compared.
     """CREATE OR REPLACE VIEW series_measurements AS
     WITH repeated AS (
-      SELECT run_id, project, run_key, attempt FROM runs WHERE on_series_branch
+      SELECT run_id, project, run_key, attempt FROM series_runs
       QUALIFY count(*) OVER (PARTITION BY project, run_key) > 1
     ), superseded AS (
       SELECT m.series_id, m.run_id FROM measurements m JOIN repeated r USING (run_id)
@@ -739,7 +745,7 @@ VIEWS = (
     )
     SELECT m.series_id, m.run_id, m.ts, m.value FROM measurements m
     SEMI JOIN analysed_series s ON s.series_id = m.series_id
-    SEMI JOIN (SELECT run_id FROM runs WHERE on_series_branch) r ON r.run_id = m.run_id
+    SEMI JOIN series_runs r ON r.run_id = m.run_id
     ANTI JOIN superseded d ON d.series_id = m.series_id AND d.run_id = m.run_id""",
     f"""CREATE OR REPLACE VIEW incident_series AS
     SELECT s.series_id, i.incident_id, i.starts_at, i.ends_at FROM incidents i JOIN analysed_series s

@@ -384,6 +384,43 @@ def test_the_files_of_an_archive_are_loaded_as_one_delivery(site: Site) -> None:
     assert list(site.warehouse.query("SELECT measurements FROM batches")["measurements"]) == [2]
 
 
+def zipped(**files: bytes) -> bytes:
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(f"{name}/junit.xml", content)
+    return target.getvalue()
+
+
+def test_an_archive_is_what_its_files_are(site: Site, other_site: Site) -> None:
+    files = {"n1": JUNIT, "n2": JUNIT.replace(b"0.5", b"0.75")}
+    assert site.load(zipped(**files)).quarantined == 0
+    for content in files.values():
+        other_site.load(content)
+    assert_same_content(site, other_site)
+    assert other_site.load(zipped(**files)).new_measurements == 0
+
+
+def test_a_run_id_that_branches_share_is_a_run_on_each(site: Site, other_site: Site) -> None:
+    rows = [row(float(number), branch=branch) for number, branch in enumerate(["main", "PR-1", "PR-2"])]
+    site.load(rows)
+    for one in reversed(rows):
+        other_site.load([one])
+    assert_same_content(site, other_site)
+    assert list(site.warehouse.query("SELECT branch FROM runs ORDER BY branch")["branch"]) == ["PR-1", "PR-2", "main"]
+    assert site.values("series_measurements") == [0.0]
+
+
+def test_what_names_no_branch_is_on_that_of_its_run(site: Site) -> None:
+    site.load([row(1.0, test_name="a"), row(2.0, test_name="b", branch="PR-1"), row(3.0, test_name="b", run="r2")])
+    assert site.values("series_measurements") == [3.0]
+
+
+def test_an_attempt_on_another_branch_supersedes_none(site: Site) -> None:
+    site.load([row(1.0, branch="main"), row(2.0, branch="PR-1", attempt=2)])
+    assert site.values("series_measurements") == [1.0]
+
+
 def test_results_without_a_value_are_counted_and_are_not_in_quarantine(site: Site) -> None:
     content = JUNIT.replace(b"/></testsuite>", b'/><testcase name="b" time="1"><failure/></testcase></testsuite>')
     loaded = site.load(content)
