@@ -18,6 +18,7 @@ from perf_assets.cli.listing import as_json_text
 from perf_assets.landing import Landing
 from perf_assets.settings import CONFIG_FILE, Settings
 from perf_assets.warehouse import NoSnapshotError, open_snapshot
+from perf_assets.warehouse.branches import other_branches
 
 State = Literal["ok", "missing", "failed"]
 _MARK = {"ok": "ok     ", "missing": "not set", "failed": "FAILED "}
@@ -94,9 +95,11 @@ def _warehouse(settings: Settings) -> Iterator[Finding]:
     try:
         with open_snapshot(settings.snapshots) as con:
             row = con.execute(
-                """SELECT (SELECT count(*) FROM measurements), (SELECT count(*) FROM metric_series),
+                """SELECT (SELECT count(*) FROM measurements SEMI JOIN analysed_series USING (series_id)),
+                (SELECT count(*) FROM metric_series),
                 (SELECT count(*) FROM quarantined_results)"""
             ).fetchone()
+            others = other_branches(con)
             unknown = con.execute(
                 "SELECT DISTINCT metric FROM metric_series WHERE NOT in_catalogue ORDER BY 1"
             ).fetchall()
@@ -112,6 +115,10 @@ def _warehouse(settings: Settings) -> Iterator[Finding]:
         "snapshot", "ok", f"{measurements:,} measurements, {series:,} series under analysis, {quarantined:,} rows in "
         f"quarantine, {age.total_seconds() / 3600:.1f} h old",
     )  # fmt: skip
+    if others.measurements:
+        names = ", ".join(others.branches[:10])
+        detail = f"{others.measurements:,} measurements are on branches that form no series ({names})"
+        yield Finding("branches", "ok", f"{detail}; [identity] says which do")
     if unknown:
         names = ", ".join(name for (name,) in unknown[:10])
         yield Finding("metrics", "missing", f"{len(unknown)} not in the catalogue: {names}")

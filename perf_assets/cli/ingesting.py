@@ -22,7 +22,6 @@ from perf_assets.settings import Settings
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
-
 _FILES_SHOWN = 40
 _MESSAGES_SHOWN = 10
 
@@ -67,7 +66,9 @@ def loaded_hashes(settings: Settings) -> set[str]:
 
 def show_loaded(settings: Settings, files: Sequence[LandedFile], known: set[str], as_json: bool) -> int:
     """Print what became of files, those of `known` being loaded before; the number of results in quarantine."""
+    from perf_assets.report.reading import without_series
     from perf_assets.warehouse import open_snapshot
+    from perf_assets.warehouse.branches import other_branches
     from perf_assets.warehouse.names import unstable_names
 
     console = wide_console()
@@ -75,11 +76,18 @@ def show_loaded(settings: Settings, files: Sequence[LandedFile], known: set[str]
         rows = _outcomes(con, files, known)
         messages = _messages(con, files)
         changing = unstable_names(con)
+        others = other_branches(con, [file.content_hash for file in files])
     quarantined = sum(int(row["quarantined"]) for row in rows)
     if as_json:
-        console.print_json(json.dumps({"files": rows, "changing_names": changing.to_dict("records")}, default=str))
+        told = {"files": rows, "changing_names": changing.to_dict("records"), "other_branches": others._asdict()}
+        console.print_json(json.dumps(told, default=str))
         return quarantined
     _show_files(console, rows)
+    if len(files) > len(rows):
+        console.print(f"{counted(len(files) - len(rows), 'file')} with the same content as another one: told once")
+    if others.measurements:
+        kept = f"{without_series(others)} are kept and not analysed; `branches` under [identity] says which form some"
+        console.print(f"[yellow]no series[/] {escape(kept)}", soft_wrap=True)
     for message in messages:
         console.print(f"[yellow]quarantined[/] {escape(message)}", soft_wrap=True)
     if quarantined > len(messages):
@@ -104,9 +112,9 @@ def _outcomes(con: DuckDBPyConnection, files: Sequence[LandedFile], known: set[s
                 "content_hash": file.content_hash,
                 "format": name,
                 "measurements": measurements,
-                "new_measurements": new,
-                "new_series": new_series,
-                "known_series": series - new_series,
+                "new_measurements": 0 if file.content_hash in known else new,
+                "new_series": 0 if file.content_hash in known else new_series,
+                "known_series": series if file.content_hash in known else series - new_series,
                 "quarantined": quarantined,
                 "without_value": json.loads(omitted) if omitted else {},
                 "loaded_before": file.content_hash in known,
@@ -151,7 +159,7 @@ def _show_files(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
     told = ", ".join(f"{number:,} {outcome}" for outcome, number in sorted(without.items()))
     console.print(
         f"{counted(len(rows), 'file')}: {sum(row['measurements'] for row in rows):,} rows, "
-        f"{sum(row['new_measurements'] for row in rows if not row['loaded_before']):,} of them new; "
+        f"{sum(row['new_measurements'] for row in rows):,} of them new; "
         f"{sum(row['quarantined'] for row in rows):,} in quarantine" + (f"; without a value: {told}" if told else ""),
         soft_wrap=True,
     )

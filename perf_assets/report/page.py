@@ -64,7 +64,7 @@ def render_report(con: DuckDBPyConnection, handling: Handling | None = None) -> 
     report = read_report(con, handling)
     style = Markup((Path(__file__).parent / "page.css").read_text(encoding="utf-8"))  # noqa: S704 - our own file
     if report.empty:
-        return str(template.render(report=report, style=style))
+        return str(template.render(report=report, style=style, reading=reading))
     total, projects = reading.counts(report)
     waiting = report.regressions.sort_values("acknowledged", kind="stable")
     return str(

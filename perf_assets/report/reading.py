@@ -15,9 +15,11 @@ from duckdb import DuckDBPyConnection
 
 from perf_assets.advice.recommendations import Findings, breaches_ahead
 from perf_assets.advice.wording import metric_words
+from perf_assets.warehouse.branches import OtherBranches, other_branches
 from perf_assets.warehouse.readings import scenario_runs
 
 RECENT = pd.Timedelta(days=30)
+_BRANCHES_NAMED = 5
 _SCENARIO_INSIGHTS = ("strongest_predictor", "prediction_accuracy", "slowest_scenario", "most_variable_scenario")
 
 
@@ -49,6 +51,7 @@ class Report:
     epochs: pd.DataFrame
     silent: pd.DataFrame
     files: pd.DataFrame
+    others: OtherBranches
 
     @property
     def empty(self) -> bool:
@@ -132,7 +135,14 @@ def read_report(con: DuckDBPyConnection, handling: Handling | None = None) -> Re
             """SELECT name, any_value(format) AS format, sum(measurements) AS measurements,
               any_value(simulated) AS simulated FROM batches GROUP BY name ORDER BY name"""
         ),
+        others=other_branches(con),
     )
+
+
+def without_series(others: OtherBranches) -> str:
+    """Which measurements are kept and not analysed, in words."""
+    named = ", ".join(others.branches[:_BRANCHES_NAMED]) + (", ..." if len(others.branches) > _BRANCHES_NAMED else "")
+    return f"{counted(others.measurements, 'measurement')} on branches that form no series ({named})"
 
 
 def rows_of(table: pd.DataFrame) -> Iterator[Any]:

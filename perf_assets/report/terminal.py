@@ -38,7 +38,7 @@ def print_report(con: DuckDBPyConnection, console: Console) -> None:
     report = read_report(con)
     if report.empty:
         console.print(
-            "[bold]There are no results yet.[/] `make run` analyses the bundled sample, "
+            "[bold]There is nothing to analyse yet.[/] `make run` analyses the bundled sample, "
             "`make run INPUT=<file or folder>` results of your own."
         )
     # Where nothing could be read, why is all there is to tell.
@@ -136,14 +136,19 @@ def _quality(report: Report) -> Iterator[str]:
         f"{reading.counted(rows, 'row')} in quarantine" if rows else "",
         f"{reading.counted(int(unknown), 'metric')} not in the catalogue" if unknown else "",
         f"{len(report.gappy):,} series with gaps or silent" if len(report.gappy) else "",
+        f"{len(report.silent):,} that stopped lately" if len(report.silent) else "",
     ]
     told = ", ".join(part for part in parts if part)
     if told:
         yield f"\n[bold]Data quality[/]: {told}"
     for row in rows_of(report.quarantined.head(MOST_REASONS)):
-        yield f"  [yellow]{escape(str(row.reason))}[/] {row.rows:,} times, for example: {escape(str(row.example))}"
+        yield f"  [yellow]{escape(str(row.reason))}[/] {reading.counted(row.rows, 'time')}: {escape(str(row.example))}"
     if len(report.quarantined) > MOST_REASONS:
-        yield f"  [dim]and {len(report.quarantined) - MOST_REASONS:,} more reasons: table quarantined_results[/]"
+        more = reading.counted(len(report.quarantined) - MOST_REASONS, "more reason")
+        yield f"  [dim]and {more}: perf-assets quarantine list[/]"
+    if report.others.measurements:
+        told = escape(reading.without_series(report.others))
+        yield f"  [yellow]not analysed[/] {told}: `branches` under \\[identity] says which form some"
     for row in rows_of(report.silent.head(MOST_SILENT)):
         yield f"  [yellow]silent[/] {escape(str(row.title))}{_label(row.simulated)}"
     if len(report.silent) > MOST_SILENT:
@@ -246,9 +251,8 @@ def forecast_table(rows: pd.DataFrame) -> Table:
 
 def stopped_table(rows: pd.DataFrame) -> Table:
     """Rows of `stopped_reporting`."""
-    table = _table(
-        "Series", "Verdict", "Last seen (UTC)", "Silent", "Longest before", numbers=("Silent", "Longest before")
-    )
+    missed, before = "Hours with runs missed", "Most missed before"
+    table = _table("Series", "Verdict", "Last seen (UTC)", "Silent", missed, before, numbers=("Silent", missed, before))
     for row in rows_of(rows):
         verdict = "removed" if row.verdict == "removed" else "stopped"
         together = "" if row.scope == "series" else f", {row.scope} {row.scope_name} ({row.members} series)"
@@ -256,8 +260,9 @@ def stopped_table(rows: pd.DataFrame) -> Table:
             f"{row.title}{_plain_label(row.simulated)}",
             f"{verdict}{together}",
             f"{pd.Timestamp(row.last_seen):%Y-%m-%d %H:%M}",
-            f"{int(row.silent_hours):,} h",
-            f"{int(row.longest_gap_hours):,} h",
+            f"{row.silent_days:,.1f} d",
+            f"{int(row.silent_hours):,}",
+            f"{int(row.longest_gap_hours):,}",
         )
     return table
 

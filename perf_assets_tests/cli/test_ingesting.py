@@ -47,8 +47,8 @@ def test_a_mixed_folder_is_told_file_by_file_and_ends_well(site: Site, results: 
 
 def test_the_same_as_json(site: Site, results: Path) -> None:
     files = {file["file"]: file for file in site.json("ingest", results)["files"]}
-    assert files["junit.xml"] | {"content_hash": ""} == {
-        "file": "junit.xml",
+    assert files["results/junit.xml"] | {"content_hash": ""} == {
+        "file": "results/junit.xml",
         "content_hash": "",
         "format": "junit",
         "measurements": 1,
@@ -59,9 +59,28 @@ def test_the_same_as_json(site: Site, results: Path) -> None:
         "without_value": {"failed": 1},
         "loaded_before": False,
     }
-    assert files["notes.txt"]["format"] is None
+    assert files["results/notes.txt"]["format"] is None
     again = {file["file"]: file for file in site.json("ingest", results)["files"]}
     assert all(file["loaded_before"] for file in again.values())
+    assert {file["new_measurements"] + file["new_series"] for file in again.values()} == {0}
+
+
+def test_results_of_branches_without_series_are_told_and_not_taken_for_findings(site: Site, tmp_path: Path) -> None:
+    (tmp_path / "junit.xml").write_bytes(JUNIT)
+    result = site.call("ingest", tmp_path / "junit.xml", "--branch", "PR-7", "--run", "ci-1")
+    assert "1 measurement on branches that form no series (PR-7)" in result.stdout
+    analysed = site.call("run")
+    assert "There is nothing to analyse yet" in analysed.stdout
+    assert "branches that form no series (PR-7)" in " ".join(analysed.stdout.split())
+    assert "PR-7" in (site.home / "report.html").read_text()
+    assert "branches that form no series (PR-7)" in site.call("doctor").stdout
+
+
+def test_a_copy_of_a_file_is_told_to_be_one(site: Site, results: Path) -> None:
+    (results / "copy.xml").write_bytes(JUNIT)
+    result = site.call("ingest", results)
+    assert "3 files:" in result.stdout
+    assert "1 file with the same content as another one: told once" in result.stdout
 
 
 def test_what_is_said_of_files_is_kept_with_them(site: Site, results: Path) -> None:

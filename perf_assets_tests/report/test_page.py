@@ -125,7 +125,7 @@ def test_an_empty_warehouse_says_what_to_do(tmp_path: Path) -> None:
     with snapshot(tmp_path) as con:
         write_report(con, tmp_path / "out" / "report.html")
     text = _Page((tmp_path / "out" / "report.html").read_text(encoding="utf-8")).text
-    assert "There are no results yet." in text
+    assert "There is nothing to analyse yet." in text
     assert "make run" in text
     assert list((tmp_path / "out").iterdir()) == [tmp_path / "out" / "report.html"]
 

@@ -75,7 +75,7 @@ def test_many_regressions_fit_the_screen(tmp_path: Path) -> None:
 
 
 def test_an_empty_warehouse_says_what_to_do(tmp_path: Path) -> None:
-    assert "There are no results yet" in report(tmp_path, None)[0]
+    assert "There is nothing to analyse yet" in report(tmp_path, None)[0]
 
 
 @pytest.mark.parametrize(
