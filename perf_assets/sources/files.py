@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from perf_assets.formats import formats
 from perf_assets.formats.recognition import head_of
@@ -18,17 +18,24 @@ _SCENARIO_RUNS = Path(__file__).parents[1] / "samples" / "scenario_runs.json"
 _UNFINISHED = (".part", ".tmp", ".writing", ".crdownload")
 
 
+class NamedFile(NamedTuple):
+    """A file, and what it is called: with its folders from the one that was named, since many are called alike."""
+
+    path: Path
+    name: str
+
+
 @dataclass(frozen=True)
 class Found:
     """Files to land, and how many beside them only describe others."""
 
-    files: tuple[Path, ...]
+    files: tuple[NamedFile, ...]
     describing: int
 
 
 def find_results(paths: Iterable[Path]) -> Found:
     """Files, and all files below folders; FileNotFoundError names a path that is not there."""
-    files: list[Path] = []
+    files: list[NamedFile] = []
     describing = 0
     for path in paths:
         for file in _files_below(path):
@@ -36,13 +43,13 @@ def find_results(paths: Iterable[Path]) -> Found:
             if file != path and _is_part(file):
                 describing += 1
             else:
-                files.append(file)
+                files.append(NamedFile(file, _name(Path(path.name, file.relative_to(path)))))
     return Found(tuple(files), describing)
 
 
 def land_files(
     landing: Landing,
-    files: Iterable[Path],
+    files: Iterable[NamedFile],
     received_at: datetime,
     given: Given = Given(),  # noqa: B008 - immutable
 ) -> Iterator[LandedFile]:
@@ -50,10 +57,10 @@ def land_files(
     return landing.land_many(arrivals(files, given), received_at=received_at, origin="file")
 
 
-def arrivals(files: Iterable[Path], given: Given = Given()) -> Iterator[Arrival]:  # noqa: B008 - immutable
+def arrivals(files: Iterable[NamedFile], given: Given = Given()) -> Iterator[Arrival]:  # noqa: B008 - immutable
     """Files with those that describe them."""
-    for file in files:
-        yield Arrival(file, _name(file), _companions(file), given)
+    for path, name in files:
+        yield Arrival(path, name, _companions(path), given)
 
 
 def waiting_files(drop_folder: Path) -> list[Path]:
@@ -65,7 +72,8 @@ def waiting_files(drop_folder: Path) -> list[Path]:
 
 def collect_drop_folder(landing: Landing, drop_folder: Path, received_at: datetime) -> list[LandedFile]:
     """Land what waits in the drop folder, and remove it there once it is durable in landing."""
-    coming = list(arrivals(waiting_files(drop_folder)))
+    waiting = (NamedFile(file, _name(file.relative_to(drop_folder))) for file in waiting_files(drop_folder))
+    coming = list(arrivals(waiting))
     taken = {path for arrival in coming for path in (arrival.content, *arrival.companions.values())}
     before = {path: _stamp(path) for path in taken if isinstance(path, Path)}
     collected = list(landing.land_many(coming, received_at=received_at, origin="drop"))
@@ -129,5 +137,5 @@ def _stamp(file: Path) -> tuple[int, int]:
 
 
 def _name(file: Path) -> str:
-    """The file's name as text that can be stored: bytes that are not UTF-8 are replaced."""
-    return os.fsencode(file.name).decode("utf-8", errors="replace")
+    """A path as text that can be stored: bytes that are not UTF-8 are replaced."""
+    return os.fsencode(file.as_posix()).decode("utf-8", errors="replace")

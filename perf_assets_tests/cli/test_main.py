@@ -97,13 +97,13 @@ def test_ingest_says_what_became_of_each_file(site, tmp_path):
     result = site.call("ingest", folder)
     assert result.exit_code == 0, result.output
     lines = {line.split("  ")[0].strip(): line.split()[-6:] for line in result.stdout.splitlines() if "  " in line}
-    assert lines["good.csv"] == ["long-table-csv", "10", "10", "1", "0", "0"]
-    assert lines["half [red]good.csv"] == ["long-table-csv", "3", "3", "1", "0", "1"]
-    assert lines["unknown.bin"] == ["unknown", "0", "0", "0", "0", "1"]
-    assert "quarantined half [red]good.csv, line 5: 2031-06" in result.stdout
+    assert lines["results/good.csv"] == ["long-table-csv", "10", "10", "1", "0", "0"]
+    assert lines["results/half [red]good.csv"] == ["long-table-csv", "3", "3", "1", "0", "1"]
+    assert lines["results/unknown.bin"] == ["unknown", "0", "0", "0", "0", "1"]
+    assert "quarantined results/half [red]good.csv, line 5: 2031-06" in result.stdout
     assert "lies after the receipt at" in result.stdout
-    assert "quarantined unknown.bin" in result.stdout
-    assert "quarantined malformed.json" in result.stdout
+    assert "quarantined results/unknown.bin" in result.stdout
+    assert "quarantined results/malformed.json" in result.stdout
 
     again = site.call("ingest", folder / "good.csv", folder / "unknown.bin", "--strict")
     assert again.exit_code == 1

@@ -42,7 +42,7 @@ def test_files_below_folders_are_landed_and_kept(landing, drop):
     write(drop, "b.csv", "deep/er/a.json", *UNFINISHED)
     landed = land(landing, [drop, drop / "a.csv.part"])
     # What is named is taken, whatever its name.
-    assert sorted(file.name for file in landed) == ["a.csv.part", "a.json", "b.csv"]
+    assert sorted(file.name for file in landed) == ["a.csv.part", "drop/b.csv", "drop/deep/er/a.json"]
     assert {file.origin for file in landed} == {"file"}
     assert (drop / "b.csv").exists()
 
@@ -62,8 +62,8 @@ def test_a_path_that_is_not_there_is_named_before_anything_is_landed(landing, dr
 def test_the_drop_folder_is_emptied_of_what_is_durable(landing, drop):
     write(drop, "a.csv", "deep/b.csv", *UNFINISHED)
     collected = collect_drop_folder(landing, drop, NOW)
-    assert [(file.name, file.origin) for file in collected] == [("a.csv", "drop"), ("b.csv", "drop")]
-    assert all(file.path.read_text().endswith(file.name) for file in collected)
+    assert [(file.name, file.origin) for file in collected] == [("a.csv", "drop"), ("deep/b.csv", "drop")]
+    assert all(file.path.read_text().endswith(Path(file.name).name) for file in collected)
     assert waiting_files(drop) == []
     assert (drop / "a.csv.part").exists()
     assert collect_drop_folder(landing, drop, NOW) == []
