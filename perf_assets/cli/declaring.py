@@ -50,7 +50,8 @@ def declare_epoch(settings: Settings, declared: Mapping[str, str | None]) -> Non
     epoch_id = str(advice_id(epoch.starts_at.isoformat(), epoch.reason, *(told[name] or "" for name in sorted(told))))
     with open_state(settings.state) as state:
         state.declare_epoch(epoch_id, epoch.starts_at, epoch.reason, declared["declared_by"] or "", utc_now(), **told)
-    click.echo(f"Epoch {epoch_id} from {epoch.starts_at:%Y-%m-%d %H:%M} UTC: {epoch.reason}")
+    extent = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in told.items() if value) or "all series"
+    click.echo(f"Epoch {epoch_id} from {epoch.starts_at:%Y-%m-%d %H:%M} UTC for {extent}: {epoch.reason}")
     click.echo("It counts from the next run on.")
 
 

@@ -16,21 +16,26 @@ from perf_assets.settings import Settings
 
 @dataclass(frozen=True)
 class Listing:
-    """A SELECT over the snapshot, the columns it can be filtered by, and its order."""
+    """A SELECT over the snapshot, the columns it can be filtered by, its order, and what is said where it is empty."""
 
     select: str
     filters: tuple[str, ...]
     order: str
+    nothing: str
 
 
+_ROWS_SHOWN = 50
 _PLACE = ("metric", "test_name", "node_id")
 LISTINGS = {
-    "regressions": Listing("SELECT * FROM regressions", _PLACE, "first_bad_at DESC, members DESC"),
+    "regressions": Listing(
+        "SELECT * FROM regressions", _PLACE, "first_bad_at DESC, members DESC", "No change is known"
+    ),
     "trends": Listing(
         """SELECT s.title, s.project, s.metric, s.unit, s.test_name, s.node_id, s.simulated, t.*
         FROM metric_trends t JOIN metric_series s USING (series_id)""",
         _PLACE,
         "q_value NULLS LAST, abs(change_per_week) DESC",
+        "No trend is known",
     ),
     "forecast": Listing(
         """SELECT s.title, s.project, s.metric, s.unit, s.test_name, s.node_id, s.simulated, b.*,
@@ -38,50 +43,60 @@ LISTINGS = {
         FROM breach_outlook b JOIN metric_series s USING (series_id)""",
         _PLACE,
         "probability DESC, breach_date NULLS LAST, title",
+        "No series with a limit is forecast",
     ),
     "stopped": Listing(
-        """SELECT t.*, s.metric, s.test_name, s.node_id
+        """SELECT t.*, s.metric, s.test_name, s.node_id, epoch(s.as_of - t.last_seen) / 86400 AS silent_days
         FROM stopped_reporting t JOIN metric_series s USING (series_id)""",
         _PLACE,
         "verdict DESC, last_seen DESC, title",
+        "No series has stopped reporting",
     ),
-    "correlations": Listing("SELECT * FROM metric_correlations", ("node_id",), "q_value, abs(rho) DESC"),
-    "insights": Listing("SELECT * FROM key_insights", (), "rank"),
-    "nodes": Listing("SELECT * FROM node_scores", ("node_id",), "project, rank, node_id"),
-    "recommendations": Listing("SELECT * FROM recommendations", (), "rank"),
+    "correlations": Listing(
+        "SELECT * FROM metric_correlations", ("node_id",), "q_value, abs(rho) DESC", "No metrics move together"
+    ),
+    "insights": Listing("SELECT * FROM key_insights", (), "rank", "There is nothing to say"),
+    "nodes": Listing("SELECT * FROM node_scores", ("node_id",), "project, rank, node_id", "No nodes can be compared"),
+    "recommendations": Listing("SELECT * FROM recommendations", (), "rank", "There is nothing to do"),
 }
 
 
-def show_listing(settings: Settings, name: str, filters: Mapping[str, str], limit: int, as_json: bool) -> None:
-    """Print one of LISTINGS; a filter that a listing does not have is an error."""
+def show_listing(settings: Settings, name: str, filters: Mapping[str, str], limit: int | None, as_json: bool) -> None:
+    """Print one of LISTINGS, without a limit all of it as JSON; a filter that it does not have is an error."""
     import click
 
     listing = LISTINGS[name]
     unknown = [field for field in filters if field not in listing.filters]
     if unknown:
         raise click.UsageError(f"{name} cannot be filtered by {unknown[0].split('_')[0]}")
-    table = read_listing(settings, listing, filters, limit)
+    table, total = read_listing(settings, listing, filters, limit or (None if as_json else _ROWS_SHOWN))
     if as_json:
         click.echo(as_json_text(table))
         return
     if table.empty:
         wanted = " and ".join(f"{field.split('_')[0]} {value}" for field, value in filters.items())
-        click.echo(f"No {name}{' for ' + wanted if wanted else ''}.")
+        click.echo(f"{listing.nothing}{' for ' + wanted if wanted else ''}.")
         return
-    from rich.console import Console
-
+    from perf_assets.cli.showing import wide_console
     from perf_assets.report import terminal
 
-    Console().print(getattr(terminal, f"{name}_table")(table))
+    wide_console().print(getattr(terminal, f"{name}_table")(table))
+    if total > len(table):
+        click.echo(f"{len(table):,} of {total:,}; --limit shows more")
 
 
-def read_listing(settings: Settings, listing: Listing, filters: Mapping[str, str], limit: int) -> pd.DataFrame:
+def read_listing(
+    settings: Settings, listing: Listing, filters: Mapping[str, str], limit: int | None
+) -> tuple[pd.DataFrame, int]:
+    """The first rows, and how many there are without a limit."""
     from perf_assets.warehouse import open_snapshot
 
     wanted = " AND ".join(f"{field} = ?" for field in filters)
-    sql = f"SELECT * FROM ({listing.select}) {'WHERE ' + wanted if wanted else ''} ORDER BY {listing.order} LIMIT ?"  # noqa: S608 - constants of this module
+    found = f"FROM ({listing.select}) {'WHERE ' + wanted if wanted else ''}"
     with open_snapshot(settings.snapshots) as con:
-        return con.execute(sql, [*filters.values(), limit]).df()
+        [(total,)] = con.execute(f"SELECT count(*) {found}", [*filters.values()]).fetchall()
+        sql = f"SELECT * {found} ORDER BY {listing.order} LIMIT ?"
+        return con.execute(sql, [*filters.values(), total if limit is None else limit]).df(), int(total)
 
 
 def as_json_text(table: pd.DataFrame) -> str:

@@ -158,9 +158,9 @@ def _listing(name: str, help_text: str) -> None:
     @click.option("--metric", help="Only this metric.")
     @click.option("--test", "test_name", help="Only this test, scenario or benchmark.")
     @click.option("--node", "node_id", help="Only this node.")
-    @click.option("--limit", default=50, show_default=True, type=click.IntRange(1), help="Most rows.")
+    @click.option("--limit", type=click.IntRange(1), help="Most rows: 50 in a table, all as JSON.")
     @_command
-    def show(settings: Settings, as_json: bool, limit: int, **filters: str | None) -> None:
+    def show(settings: Settings, as_json: bool, limit: int | None, **filters: str | None) -> None:
         from perf_assets.cli.listing import show_listing
 
         show_listing(settings, name, {key: value for key, value in filters.items() if value}, limit, as_json)

@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from perf_assets.cli.launch import SOURCES_JOB, StepEnded, run_job
+from perf_assets.cli.showing import Watched
 from perf_assets.errors import UserError
 from perf_assets.landing import utc_now
 from perf_assets.settings import Settings, SourcesSettings
@@ -31,22 +32,27 @@ def pull_sources(settings: Settings, sources: Sequence[str], first: date | None,
     console = Console()
     table = Table("source", "requests", "files", "new files", "not modified", "s", box=None)
     troubles: list[tuple[str, str]] = []
+    new_files = 0
 
     def tell(step: StepEnded) -> None:
+        nonlocal new_files
         name = step.name.removesuffix(_ASSET_SUFFIX)
+        new_files += int(str(step.metadata.get("new_files", 0)))
         counts = [str(step.metadata.get(key, "")) for key in ("requests", "files", "new_files", "not_modified")]
         table.add_row(name, *counts, f"{step.seconds:.1f}")
         if step.error:
             troubles.append((name, str(step.metadata.get("troubles", step.error))))
 
-    with console.status(f"Pulling {', '.join(asked)}"):
-        result = run_job(SOURCES_JOB, settings, days, tell, [f"{name}{_ASSET_SUFFIX}" for name in asked])
+    watched = Watched(console)
+    with watched.steps(f"Pulling {', '.join(asked)}"):
+        assets = [f"{name}{_ASSET_SUFFIX}" for name in asked]
+        result = run_job(SOURCES_JOB, settings, days, tell, assets, progress=watched)
     console.print(table)
     for name, trouble in troubles:
         console.print(f"[red]{name}:[/] {escape(trouble)}", soft_wrap=True)
-    console.print(
-        f"Landed in {settings.landing}; `perf-assets run` loads and analyses it", soft_wrap=True, markup=False
-    )
+    landed = f"Landed in {settings.landing}; `perf-assets run` loads and analyses it"
+    told = landed if new_files else "There is nothing new."
+    console.print(told, soft_wrap=True, markup=False)
     return result.succeeded
 
 

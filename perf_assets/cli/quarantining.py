@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, get_args
 
 from rich.console import Console
 from rich.markup import escape
@@ -14,16 +14,19 @@ from perf_assets.cli.ingesting import show_loaded
 from perf_assets.cli.launch import INGESTION_JOB
 from perf_assets.cli.showing import counted, run_shown, wide_console
 from perf_assets.errors import UserError
+from perf_assets.formats.measurement import Reason
 from perf_assets.landing import Landing
 from perf_assets.settings import Settings
 
 
 class UnknownEntryError(UserError, ValueError):
-    """An id that is not in quarantine."""
+    """An id that is not in quarantine, or a reason that there is none of."""
 
 
 def show_quarantine(settings: Settings, reason: str | None, name: str | None, limit: int, as_json: bool) -> None:
-    """Print entries, newest first."""
+    """Print entries, newest first. Raises UnknownEntryError for a reason that none can have."""
+    if reason is not None and reason not in get_args(Reason):
+        raise UnknownEntryError(f"{reason} is no reason; use one of {', '.join(sorted(get_args(Reason)))}")
     entries, total = _entries(settings, reason, name, limit)
     console = wide_console()
     if as_json:
@@ -96,7 +99,8 @@ def _entries(
             """SELECT quarantine_id :: VARCHAR AS quarantine_id, reason, name, location, field, message, fragment,
               content_hash, first_seen, times_seen, count(*) OVER () AS total
             FROM quarantined_results
-            WHERE ($reason IS NULL OR reason = $reason) AND ($name IS NULL OR name GLOB $name)
+            WHERE ($reason IS NULL OR reason = $reason)
+              AND ($name IS NULL OR name GLOB $name OR name GLOB '*/' || $name)
             ORDER BY first_seen DESC, name, location, quarantine_id LIMIT $most""",
             {"reason": reason, "name": name, "most": limit or 1 << 62},
         )

@@ -32,7 +32,7 @@ class NoResultsError(UserError):
     """There is no file where results were to be."""
 
 
-_WIDTH_OF_A_LOG = 160
+_WIDTH_OF_A_LOG = 400
 
 
 def wide_console() -> Console:
@@ -53,7 +53,7 @@ def land_shown(landing: Landing, paths: Sequence[Path], given: Given, console: C
         named = ", ".join(str(path) for path in paths)
         beside = f" ({counted(found.describing, 'file')} there only describe others)" if found.describing else ""
         raise NoResultsError(f"{named}: no result files{beside}; name a file or a folder that holds some")
-    with _Watched(console).of("files received", len(found.files)) as tell:
+    with Watched(console).of("files received", len(found.files)) as tell:
         landed = []
         for file in land_files(landing, found.files, utc_now(), given):
             landed.append(file)
@@ -68,7 +68,7 @@ def run_shown(
 ) -> RunResult:
     """Run a job under a spinner that names its steps, with a bar while files are loaded."""
     today = f"{utc_now():%Y-%m-%d}"
-    watched = _Watched(console)
+    watched = Watched(console)
     with watched.steps("Loading Dagster") as said:
 
         def tell(step: StepEnded) -> None:
@@ -89,7 +89,7 @@ class _Rate(ProgressColumn):
         return Text(f"{task.speed:,.0f}/s" if task.speed else "")
 
 
-class _Watched(Progress):
+class Watched(Progress):
     """Progress as bars on a terminal; where there is none, as lines in the log."""
 
     def __init__(self, console: Console) -> None:

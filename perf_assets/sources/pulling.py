@@ -117,10 +117,12 @@ def pull(
     state: Path,
     landing: Landing,
     now: datetime,
+    tell: Callable[[], None] = lambda: None,
 ) -> Pulled:
     """Land what is new on these days, the newest first, in each scope (a repository, a job, a query...) of a source.
 
-    `state` is the folder of what was seen. A scope that fails leaves the others to go on, unless they would fail too.
+    `state` is the folder of what was seen; `tell` is called after each day of a scope. A scope that fails leaves the
+    others to go on, unless they would fail too.
     """
     pulled = Pulled()
     lost: set[str] = set()
@@ -139,6 +141,7 @@ def pull(
                         if ends_all(error):
                             return pulled
                         lost |= set() if is_passing(error) else {name}
+                    tell()
             finally:
                 # What was landed is remembered whatever came after it.
                 if _as_text(marks) != before:

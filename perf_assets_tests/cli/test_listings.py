@@ -96,3 +96,10 @@ def test_before_the_first_run_there_is_nothing_to_show(name, site):
     assert result.exit_code == 3
     assert "no snapshot in" in result.stderr
     assert "run `perf-assets run` first" in result.stderr
+
+
+def test_a_table_that_is_cut_says_so_and_json_is_whole(analysed_once):
+    whole = analysed_once.json("trends")
+    assert len(whole) > 1
+    assert f"1 of {len(whole)}; --limit shows more" in analysed_once.call("trends", "--limit", "1").stdout
+    assert len(analysed_once.json("trends", "--limit", "1")) == 1

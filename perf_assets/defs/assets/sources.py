@@ -8,6 +8,7 @@ import dagster as dg
 
 from perf_assets.defs.asset_spec import OWNERS
 from perf_assets.landing import Landing, Origin, utc_now
+from perf_assets.progress import Progress
 from perf_assets.settings import Settings
 from perf_assets.sources.dagster_log import DagsterLog
 from perf_assets.sources.errors import SourceError
@@ -58,7 +59,9 @@ def _pull(context: dg.AssetExecutionContext, origin: Origin, scopes: Mapping[str
     settings: Settings = context.resources.settings
     landing: Landing = context.resources.landing
     days = [date.fromisoformat(day) for day in context.partition_keys]
-    return pull(origin, scopes, days, settings.seen_by_sources / origin, landing, utc_now())
+    progress: Progress = context.resources.progress
+    with progress.of(f"days pulled from {origin}", len(days) * len(scopes)) as tell:
+        return pull(origin, scopes, days, settings.seen_by_sources / origin, landing, utc_now(), tell)
 
 
 def _result(pulled: Pulled, counted: Mapping[str, int]) -> dg.MaterializeResult[None]:
@@ -93,7 +96,7 @@ def _source_asset(
         partitions_def=SOURCE_DAY,
         backfill_policy=dg.BackfillPolicy.single_run(),
         retry_policy=dg.RetryPolicy(max_retries=2, delay=30),
-        required_resource_keys={source, "settings", "landing", "patience"},
+        required_resource_keys={source, "settings", "landing", "patience", "progress"},
     )
     def results(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
         if not getattr(context.resources, source).configured:
