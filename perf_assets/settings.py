@@ -91,10 +91,16 @@ class IdentitySettings(_Section):
     ephemeral_nodes: tuple[Annotated[str, AfterValidator(_pattern)], ...] = (
         r"^GitHub Actions \d+$",
         r"^fv-az\d+-\d+$",
+        r"^runnervm[0-9a-z]+$",
+        r"^Mac-\d{10,}(\.local)?$",
+        r"^runner-.+-project-\d+-concurrent-\d+",
         r"-[0-9a-f]{8,}(-[a-z0-9]{5})?$",
+        r"(-[bcdfghjklmnpqrstvwxz2456789]{5}){2}$",
         r"^[0-9a-f]{12}$",
     )
-    """Patterns of runner names that are gone after one job and so cannot identify a series; the last is a container."""
+    """Patterns of runner names that are gone after one job and so cannot identify a series: GitHub's, GitLab's, those
+    of pods (whose random parts have no vowels), and a container's.
+    """
 
 
 class QualitySettings(_Section):

@@ -13,6 +13,7 @@ from perf_assets.advice.identifiers import advice_id
 from perf_assets.advice.wording import change, day, metric_words, moment, quantity
 from perf_assets.analysis.level_changes import ALL_DAY
 
+_METRICS_NAMED = 3
 RECOMMENDATION_COLUMNS = (
     "recommendation_id", "rank", "kind", "subject", "title", "action", "expected_effect", "evidence", "state",
     "project", "as_of", "simulated",
@@ -205,14 +206,19 @@ def _about_failing_nodes(findings: Findings) -> Iterator[dict[str, object]]:
 
 
 def _about_unknown_metrics(findings: Findings) -> Iterator[dict[str, object]]:
-    unknown = findings.series[~findings.series["in_catalogue"].astype(bool)]
-    for (project, metric), rows in unknown.groupby(["project", "metric"]):
+    """One for all of a project: a format may bring dozens. Where results tell the direction it needs no catalogue."""
+    unknown = findings.series[
+        ~findings.series["in_catalogue"].astype(bool) & (findings.series["direction"] == "neutral")
+    ]
+    for project, rows in unknown.groupby("project"):
+        metrics = sorted(rows["metric"].unique())
+        named = ", ".join(metrics[:_METRICS_NAMED]) + (" and others" if len(metrics) > _METRICS_NAMED else "")
         yield {
-            "kind": "metric_not_in_catalogue", "subject": metric, "project": project,
-            "title": f"{metric} is not in the catalogue",
-            "action": f"Add [{metric}] with unit and direction to your metrics file: without a direction no change of "
-                      f"its {len(rows)} series can be called a regression.",
-            "expected_effect": f"{len(rows)} more series watched.",
-            "evidence": json.dumps([{"table": "metric_series", "metric": metric}]),
+            "kind": "metric_not_in_catalogue", "subject": "metrics", "project": project,
+            "title": f"{named}: not in the catalogue, and no result tells the direction",
+            "action": f"Add {'it' if len(metrics) == 1 else 'them'} with unit and direction to your metrics file: "
+                      f"without a direction no change of {len(rows):,} series can be called a regression.",
+            "expected_effect": f"{len(rows):,} more series watched.",
+            "evidence": json.dumps([{"table": "metric_series", "metric": name} for name in metrics[:_METRICS_NAMED]]),
             "simulated": bool(rows["simulated"].any()),
         }  # fmt: skip

@@ -101,7 +101,7 @@ def _warehouse(settings: Settings) -> Iterator[Finding]:
             ).fetchone()
             others = other_branches(con)
             unknown = con.execute(
-                "SELECT DISTINCT metric FROM metric_series WHERE NOT in_catalogue ORDER BY 1"
+                "SELECT DISTINCT metric FROM metric_series WHERE NOT in_catalogue AND direction = 'neutral' ORDER BY 1"
             ).fetchall()
     except NoSnapshotError as error:
         yield Finding("snapshot", "missing", str(error))
@@ -121,7 +121,9 @@ def _warehouse(settings: Settings) -> Iterator[Finding]:
         yield Finding("branches", "ok", f"{detail}; [identity] says which do")
     if unknown:
         names = ", ".join(name for (name,) in unknown[:10])
-        yield Finding("metrics", "missing", f"{len(unknown)} not in the catalogue: {names}")
+        yield Finding(
+            "metrics", "missing", f"{len(unknown)} without direction, for they are not in the catalogue: {names}"
+        )
 
 
 def _state(settings: Settings) -> Finding:

@@ -60,8 +60,13 @@ def show_entry(settings: Settings, quarantine_id: str, as_json: bool) -> bool:
         console.print_json(json.dumps(entry, default=str))
         return True
     for field, value in entry.items():
-        console.print(f"[bold]{field.replace('_', ' '):>14}[/]  {escape(str(value))}", soft_wrap=True)
+        console.print(f"[bold]{field.replace('_', ' '):>14}[/]  {escape(_printable(str(value)))}", soft_wrap=True)
     return True
+
+
+def _printable(text: str) -> str:
+    """Text of any file without what a terminal would obey."""
+    return "".join(sign if sign.isprintable() or sign in "\n\t" else ascii(sign)[1:-1] for sign in text)
 
 
 def replay_files(settings: Settings, ids: Sequence[str], reason: str | None, name: str | None) -> int | None:

@@ -67,8 +67,8 @@ class Report:
 
     @property
     def unknown_metrics(self) -> pd.DataFrame:
-        """project, metric, series: metrics that the catalogue does not know."""
-        unknown = self.series[~self.series["in_catalogue"].astype(bool)]
+        """project, metric, series: metrics without direction, since neither the catalogue nor a result tells one."""
+        unknown = self.series[~self.series["in_catalogue"].astype(bool) & (self.series["direction"] == "neutral")]
         return unknown.groupby(["project", "metric"], as_index=False).agg(series=("series_id", "size"))
 
     @property

@@ -134,7 +134,7 @@ def _quality(report: Report) -> Iterator[str]:
     unknown = report.unknown_metrics["metric"].nunique()
     parts = [
         f"{reading.counted(rows, 'row')} in quarantine" if rows else "",
-        f"{reading.counted(int(unknown), 'metric')} not in the catalogue" if unknown else "",
+        f"{reading.counted(int(unknown), 'metric')} without direction" if unknown else "",
         f"{len(report.gappy):,} series with gaps or silent" if len(report.gappy) else "",
         f"{len(report.silent):,} that stopped lately" if len(report.silent) else "",
     ]

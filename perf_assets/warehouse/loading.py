@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pyarrow as pa
 
-from perf_assets.formats.measurement import Format, FormatError, Input, Rejection, unreadable
+from perf_assets.formats.measurement import Format, FormatError, Input, Rejection, fragment_of, unreadable
 from perf_assets.formats.opening import open_received
-from perf_assets.formats.recognition import recognise
+from perf_assets.formats.recognition import head_of, recognise
 from perf_assets.landing import LandedFile, content_hash
 from perf_assets.warehouse.database import Warehouse
 from perf_assets.warehouse.staging import (
@@ -185,7 +185,7 @@ class _Group:
             )
             part = self.stage.part(file, opened.source.name, opened.format.name if opened.format else None, own_run)
             if opened.format is None:
-                self._refuse(part, opened.problem)
+                self._refuse(part, opened.problem, opened.source)
             else:
                 self._read(part, opened.format, opened.source)
         self.files.append(file)
@@ -204,7 +204,7 @@ class _Group:
             self.stage.scan(part, found.scan(self.stage.con, source, self._folder))
             self._scanned = source
         except FormatError as error:
-            self._refuse(part, error)
+            self._refuse(part, error, source)
 
     def refuse_scanned(self, error: duckdb.Error) -> bool:
         """Where `error` came from reading a scanned file, send that to quarantine whole; False if there is none."""
@@ -213,7 +213,9 @@ class _Group:
         [scanned] = self.stage.parts
         self.stage.con.close()
         self.stage = Stage(self._folder / "spilled", self._rules)
-        self._refuse(self.stage.part(scanned.file, scanned.name, scanned.format), unreadable(scanned.name, error))
+        self._refuse(
+            self.stage.part(scanned.file, scanned.name, scanned.format), unreadable(scanned.name, error), self._scanned
+        )
         self._scanned = None
         return True
 
@@ -222,11 +224,14 @@ class _Group:
             for chunk in found.read(source):
                 self.stage.add(part, chunk)
         except FormatError as error:
-            self._refuse(part, error)
+            self._refuse(part, error, source)
 
-    def _refuse(self, part: Part, error: FormatError | None) -> None:
+    def _refuse(self, part: Part, error: FormatError | None, source: Input) -> None:
         assert error is not None
-        self.stage.reject(part, [Rejection(error.location, "", error.reason, str(error), "")])
+        beginning = head_of(source.path, source.name).text
+        # What is no text is not shown.
+        fragment = "" if "\0" in beginning else fragment_of(beginning)
+        self.stage.reject(part, [Rejection(error.location, "", error.reason, str(error), fragment)])
 
     def _input(self, file: LandedFile) -> Input:
         zone = self._rules.zone(file.given)

@@ -21,7 +21,7 @@ CASES = {
     "flaky_test": findings(regressions=[{"metric": "test_failure_rate", "unit": "1"}]),
     "regression": findings(regressions=[{"metric": "build_time"}]),
     "high_node_failure_rate": findings([{"metric": "node_failure_rate", "unit": "1"}], trends=[{"average_7d": 0.07}]),
-    "metric_not_in_catalogue": findings([{"metric": "odd", "in_catalogue": False}]),
+    "metric_not_in_catalogue": findings([{"metric": "odd", "in_catalogue": False, "direction": "neutral"}]),
 }
 
 
@@ -105,7 +105,11 @@ def test_improvements_and_what_has_recovered_need_no_action():
 
 def test_the_most_urgent_comes_first_and_ranks_have_no_gaps():
     found = findings(
-        [{}, {"series_id": 5, "metric": "memory_usage"}, {"series_id": 6, "metric": "odd", "in_catalogue": False}],
+        [
+            {},
+            {"series_id": 5, "metric": "memory_usage"},
+            {"series_id": 6, "metric": "odd", "in_catalogue": False, "direction": "neutral"},
+        ],
         regressions=[{}, {"regression_id": 3, "first_bad_run": "run-7"}, {"scope": "node", "scope_name": "node-1"}],
         breaches=[BREACH | {"series_id": 5}],
         trends=[{"series_id": 5}],
@@ -115,6 +119,15 @@ def test_the_most_urgent_comes_first_and_ranks_have_no_gaps():
         "high_memory_usage", "slow_node", "slow_test_execution", "metric_not_in_catalogue",
     ]  # fmt: skip
     assert advice["rank"].tolist() == [1, 2, 3, 4]
+
+
+def test_metrics_without_direction_are_one_recommendation_and_others_none():
+    unknown = {"in_catalogue": False, "direction": "neutral"}
+    series = [{"series_id": number, "metric": f"odd_{number}"} | unknown for number in range(1, 6)]
+    told = {"series_id": 9, "metric": "told", "in_catalogue": False, "direction": "lower_is_better"}
+    (row,) = recommend(findings([*series, told])).itertuples()
+    assert row.title.startswith("odd_1, odd_2, odd_3 and others: not in the catalogue")
+    assert "5 series" in row.action
 
 
 def test_commits_are_named_where_they_are_known():

@@ -76,6 +76,14 @@ def test_results_of_branches_without_series_are_told_and_not_taken_for_findings(
     assert "branches that form no series (PR-7)" in site.call("doctor").stdout
 
 
+def test_what_a_terminal_would_obey_is_shown_as_text(site: Site, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_bytes(b"some notes \x1b[31m of somebody")
+    assert site.call("ingest", tmp_path / "notes.txt").exit_code == 0
+    [entry] = site.json("quarantine", "list")
+    shown = site.call("quarantine", "show", entry["quarantine_id"]).stdout
+    assert "some notes \\x1b[31m of somebody" in shown
+
+
 def test_a_copy_of_a_file_is_told_to_be_one(site: Site, results: Path) -> None:
     (results / "copy.xml").write_bytes(JUNIT)
     result = site.call("ingest", results)

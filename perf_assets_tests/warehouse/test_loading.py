@@ -202,7 +202,10 @@ def test_branches_are_long_lived_by_configuration(site: Site) -> None:
 
 
 def test_ephemeral_runners_form_no_series_and_keep_their_name(site: Site) -> None:
-    names = ["GitHub Actions 12", "fv-az12-345", "runner-0123456789ab-x7k2p", "GitHub Actions 13"]
+    names = [
+        "GitHub Actions 12", "fv-az12-345", "runner-0123456789ab-x7k2p", "GitHub Actions 13", "runnervmf2e7y",
+        "Mac-1735012345678.local", "runner-zxwgkjap-project-278964-concurrent-0", "maven-x7k2p-zd94q",
+    ]  # fmt: skip
     site.load([row(1.0, run=f"r{number}", node_id=name) for number, name in enumerate(names)])
     assert len(site.content()["series"]) == 1
     assert set(site.warehouse.query("SELECT node_id FROM performance_metrics")["node_id"]) == set(names)
@@ -426,6 +429,12 @@ def test_results_without_a_value_are_counted_and_are_not_in_quarantine(site: Sit
     loaded = site.load(content)
     assert (loaded.measurements, loaded.quarantined, loaded.omitted) == (1, 0, (("failed", 1),))
     assert site.warehouse.query("SELECT omitted FROM batches")["omitted"][0] == '{"failed": 1}'
+
+
+def test_a_file_that_is_refused_is_kept_with_its_beginning(site: Site) -> None:
+    site.load(b"some notes \x1b[31m of somebody")
+    site.load(b"\x89PNG\r\n\x1a\n\x00\x00")
+    assert sorted(site.quarantine()["fragment"]) == ["", "some notes \x1b[31m of somebody"]
 
 
 def test_damage_that_is_met_while_storing_takes_no_other_file_along(
