@@ -12,11 +12,12 @@ from perf_assets_tests.analysis.signals import FloatArray, white
 
 
 @limits(max_examples=40, deadline=None)
-@given(n=st.integers(1, 80), seed=st.integers(0, 500))
+@given(n=st.integers(5, 80), seed=st.integers(0, 500))
 def test_outliers_become_the_median_of_nine_neighbours(n: int, seed: int) -> None:
     values = np.where(np.random.default_rng(seed).random(n) < 0.05, 30.0, white(n, seed))
     cleaned = without_outliers(pack([values, white(90, 1)]))[:, 0]
-    median = median_filter(values, 9, mode="mirror")
+    # In one dimension scipy reads memory beside values that are fewer than the window.
+    [median] = median_filter(values[None], (1, 9), mode="mirror")
     changed = cleaned[:n] != values
     assert np.array_equal(cleaned[:n][changed], median[changed])
     assert not cleaned[n:].any()
