@@ -15,26 +15,35 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from perf_assets.catalog import Direction
 from perf_assets.formats.head import Head
+from perf_assets.formats.long_rows import (
+    IGNORED,
+    KNOWN,
+    NEEDED,
+    PARSED_TIME,
+    Column,
+    Rows,
+    literal,
+    quoted,
+    scan_rows,
+    value_of,
+)
 from perf_assets.formats.measurement import (
     MEASUREMENTS,
     Chunk,
     Format,
     FormatError,
     Input,
-    Reason,
     Rejection,
     Scan,
-    fragment_of,
     unreadable,
 )
 from perf_assets.formats.text_tables import (
@@ -51,56 +60,11 @@ from perf_assets.formats.text_tables import (
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-NEEDED = ("timestamp", "metric_name", "metric_value")
-_OPTIONAL = (
-    "test_name",
-    "test_type",
-    "node_id",
-    "node_type",
-    "test_run_id",
-    "ci_job_id",
-    "context_data",
-    "project",
-    "branch",
-    "unit",
-    "commit_id",
-    "attempt",
-    "benchmark_version",
-    "direction",
-)
-_KNOWN = (*NEEDED, *_OPTIONAL)
-_FROM_CONTEXT = ("project", "branch", "unit", "commit_id", "attempt", "benchmark_version", "direction")
-_OF_ROWS = (*NEEDED, "test_name", "test_type", "node_id", "node_type", "test_run_id", "unit", "attempt")
-"""What tells rows and series apart; everything else describes a run."""
-_IGNORED = ("id",)
-_SHOWN = ("timestamp", "metric_name", "metric_value", "attempt", "test_name", "node_id")
-"""What of a rejected row is told."""
 _ARROW_FILE, _ARROW_STREAM = b"ARROW1", b"\xff\xff\xff\xff"
 _ROWS_IN_A_CHUNK = 100_000
 _FIRST_LINES = 10_000
 _MOST_KINDS = 1_000
 """Of JSON objects by their keys: files whose lines differ more are read by Python."""
-
-
-@dataclass(frozen=True)
-class _Column:
-    """A column of a file: its name there, its type, and what it is called in `raw_rows` or its like."""
-
-    name: str
-    type: str
-    source: str
-    converted: str = ""
-    """Where its time or number stands, if that was read when the file was copied: `source` has only what is none."""
-
-    @property
-    def sql(self) -> str:
-        """Its content as text."""
-        if self.converted:
-            return f"coalesce({self.source}, {self.converted} :: VARCHAR)"
-        if self.type == "VARCHAR":
-            return self.source
-        nested = self.type.startswith(("STRUCT", "MAP", "UNION")) or self.type.endswith("]")
-        return f"{'to_json' if nested else ''}({self.source}) :: VARCHAR"
 
 
 def _is_parquet(head: Head) -> bool:
@@ -147,18 +111,18 @@ def _scan_parquet(con: DuckDBPyConnection, source: Input, scratch: Path) -> Scan
     import duckdb
 
     _prepare(con, source)
-    file = _READ_PARQUET.format(file=_literal(str(source.path)))
+    file = _READ_PARQUET.format(file=literal(str(source.path)))
     try:
         described = con.execute(_DESCRIBE.format(rows=file)).fetchall()
         described = [(name, type_) for name, type_, *_ in described if name != "file_row_number"]
-        meant = as_meant([name for name, _ in described], _KNOWN)
-        columns = [_Column(meant.get(name, name), type_, _quoted(name)) for name, type_ in described]
+        meant = as_meant([name for name, _ in described], KNOWN)
+        columns = [Column(meant.get(name, name), type_, quoted(name)) for name, type_ in described]
         _check_columns(source, columns)
         _check_no_duration(source)
         # Whether all of it can be read; the footer tells only what ought to be there.
-        needed = ", ".join(column.source for column in columns if column.name not in _IGNORED)
+        needed = ", ".join(column.source for column in columns if column.name not in IGNORED)
         con.execute(_READ_ALL.format(columns=needed, rows=file)).fetchall()
-        return _scan(con, source, _Rows(file, "file_row_number", 1, "row"), columns)
+        return scan_rows(con, source, Rows(file, "file_row_number", 1, "row"), columns)
     except duckdb.Error as error:
         raise unreadable(source.name, error) from error
 
@@ -170,8 +134,8 @@ def _scan_arrow(con: DuckDBPyConnection, source: Input, scratch: Path) -> Scan:
     try:
         with pa.memory_map(str(source.path)) as file, _opened_arrow(file) as reader:
             names = reader.schema.names
-            meant = as_meant(names, _KNOWN)
-            columns = [_Column(meant.get(name, name), "", f"c{place}") for place, name in enumerate(names)]
+            meant = as_meant(names, KNOWN)
+            columns = [Column(meant.get(name, name), "", f"c{place}") for place, name in enumerate(names)]
             _check_columns(source, columns)
             for number, table in enumerate((reader.schema.empty_table(), *_tables(reader))):
                 # DuckDB trusts what a file says of its own texts and lists.
@@ -182,8 +146,8 @@ def _scan_arrow(con: DuckDBPyConnection, source: Input, scratch: Path) -> Scan:
     except (pa.ArrowException, OSError, UnicodeError, duckdb.Error) as error:
         raise unreadable(source.name, error) from error
     described = con.execute(_DESCRIBE.format(rows="raw_rows")).fetchall()
-    columns = [_Column(c.name, type_, c.source) for c, (_, type_, *_) in zip(columns, described, strict=True)]
-    return _scan(con, source, _Rows("raw_rows", "rowid", 1, "row"), columns)
+    columns = [Column(c.name, type_, c.source) for c, (_, type_, *_) in zip(columns, described, strict=True)]
+    return scan_rows(con, source, Rows("raw_rows", "rowid", 1, "row"), columns)
 
 
 def _opened_arrow(file: pa.NativeFile) -> pa.ipc.RecordBatchFileReader | pa.ipc.RecordBatchStreamReader:
@@ -222,29 +186,29 @@ def _scan_csv(con: DuckDBPyConnection, source: Input, scratch: Path) -> Scan:
 
     _prepare(con, source)
     header = read_header(source.path, source.name)
-    meant = as_meant(header.names, _KNOWN)
-    columns = [_Column(meant.get(name, name), "VARCHAR", f"c{place}") for place, name in enumerate(header.names)]
+    meant = as_meant(header.names, KNOWN)
+    columns = [Column(meant.get(name, name), "VARCHAR", f"c{place}") for place, name in enumerate(header.names)]
     _check_columns(source, columns)
-    kept = [column for column in columns if column.name not in _IGNORED]
+    kept = [column for column in columns if column.name not in IGNORED]
 
     def table(time_type: str) -> str:
         types = {column.source: time_type if column.name == "timestamp" else "VARCHAR" for column in columns}
         return _CSV_TABLE.format(
-            file=_literal(str(source.path)),
+            file=literal(str(source.path)),
             columns=", ".join(f"{name}: '{type_}'" for name, type_ in types.items()),
-            delimiter=_literal(header.delimiter),
+            delimiter=literal(header.delimiter),
             skip=header.line - 1,
         )
 
     try:
         rows = _copy(con, source, scratch / _COPY, table, kept)
         if _has_a_line_each(source.path, rows + header.line):
-            return _scan(con, source, _copied(scratch, header.line + 1), _with_converted(kept))
+            return scan_rows(con, source, _copied(scratch, header.line + 1), _with_converted(kept))
     except duckdb.Error:
         # Something in it is no CSV: the slower reader tells what and where, and reads the rest.
         pass
     broken = _fill(con, len(columns), read_csv(source.path, header))
-    return _scan(con, source, _Rows("raw_rows", "row", 0, "line"), columns, _rejections(source, broken))
+    return scan_rows(con, source, Rows("raw_rows", "row", 0, "line"), columns, _rejections(source, broken))
 
 
 def _scan_json_lines(con: DuckDBPyConnection, source: Input, scratch: Path) -> Scan:
@@ -257,30 +221,30 @@ def _scan_json_lines(con: DuckDBPyConnection, source: Input, scratch: Path) -> S
         def table(time_type: str) -> str:
             types = {c.name: time_type if c.name == "timestamp" else c.type for c in columns}
             return _JSON_TABLE.format(
-                file=_literal(str(source.path)),
-                columns=", ".join(f"{_literal(name)}: '{type_}'" for name, type_ in types.items()),
-                named=", ".join(f"{_quoted(column.name)} AS {column.source}" for column in columns),
+                file=literal(str(source.path)),
+                columns=", ".join(f"{literal(name)}: '{type_}'" for name, type_ in types.items()),
+                named=", ".join(f"{quoted(column.name)} AS {column.source}" for column in columns),
             )
 
         if columns:
             _copy(con, source, scratch / _COPY, table, columns)
-            return _scan(con, source, _copied(scratch, 1), _with_converted(columns))
+            return scan_rows(con, source, _copied(scratch, 1), _with_converted(columns))
     except duckdb.Error:
         # Something in it is no JSON object; as above.
         pass
-    columns = [_Column(name, "VARCHAR", f"c{place}") for place, name in enumerate(_KNOWN)]
-    others = _Column("", "VARCHAR", f"c{len(_KNOWN)}")
-    broken = _fill(con, len(columns) + 1, read_json_lines(source.path, _KNOWN))
+    columns = [Column(name, "VARCHAR", f"c{place}") for place, name in enumerate(KNOWN)]
+    others = Column("", "VARCHAR", f"c{len(KNOWN)}")
+    broken = _fill(con, len(columns) + 1, read_json_lines(source.path, KNOWN))
     counts = (
         con.execute(_COUNT_VALUES.format(columns=", ".join(f"count({c.source})" for c in columns))).fetchone() or ()
     )
     found = [column for column, count in zip(columns, counts, strict=True) if count or column.name in NEEDED]
-    return _scan(con, source, _Rows("raw_rows", "row", 0, "line"), [*found, others], _rejections(source, broken))
+    return scan_rows(con, source, Rows("raw_rows", "row", 0, "line"), [*found, others], _rejections(source, broken))
 
 
-def _json_columns(con: DuckDBPyConnection, source: Input) -> list[_Column]:
+def _json_columns(con: DuckDBPyConnection, source: Input) -> list[Column]:
     """The columns of a file with a like object on each line; none where lines are no objects or differ too much."""
-    objects = _OBJECTS.format(file=_literal(str(source.path)))
+    objects = _OBJECTS.format(file=literal(str(source.path)))
     # Most files have in all their lines the keys of the first ones, which hashes tell without lists.
     first = _kinds_of(con, _FIRST_OBJECTS.format(objects=objects, lines=_FIRST_LINES))
     counted = con.execute(_KINDS.format(objects=objects, most=_MOST_KINDS + 1)).fetchall()
@@ -297,14 +261,14 @@ def _json_columns(con: DuckDBPyConnection, source: Input) -> list[_Column]:
     if None in kinds.values():
         return []
     # To DuckDB upper and lower case are one.
-    alike = len({name.lower() for name in names}) < len(names) or bool(as_meant(names, _KNOWN))
+    alike = len({name.lower() for name in names}) < len(names) or bool(as_meant(names, KNOWN))
     if not set(NEEDED) <= set(names) or alike or len(names) > MOST_COLUMNS:
         return []
     # What has no meaning here keeps its type.
     return [
-        _Column(name, "VARCHAR" if name in _KNOWN else "JSON", f"c{place}")
+        Column(name, "VARCHAR" if name in KNOWN else "JSON", f"c{place}")
         for place, name in enumerate(names)
-        if name not in _IGNORED
+        if name not in IGNORED
     ]
 
 
@@ -314,7 +278,7 @@ def _kinds_of(con: DuckDBPyConnection, objects: str) -> dict[int, list[str] | No
 
 
 def _copy(
-    con: DuckDBPyConnection, source: Input, target: Path, table: Callable[[str], str], columns: Sequence[_Column]
+    con: DuckDBPyConnection, source: Input, target: Path, table: Callable[[str], str], columns: Sequence[Column]
 ) -> int:
     """Copy a table of text to Parquet; the number of its rows. `table` gives its SQL with the type of its times.
 
@@ -328,10 +292,10 @@ def _copy(
     rest = f", {others}" if others else ""
     # Its readers take times without a zone for UTC, whatever zone is set.
     quick = [("TIMESTAMPTZ", _AS_UTC)] if str(source.zone) == "UTC" else []
-    for time_type, read in (*quick, ("VARCHAR", _PARSED_TIME)):
+    for time_type, read in (*quick, ("VARCHAR", PARSED_TIME)):
         copy = _COPY_TO.format(
-            table=table(time_type), rest=rest, value=values.source, time=times.source, target=_literal(str(target)),
-            read_value=_value(values), read_time=read.format(text=times.source),
+            table=table(time_type), rest=rest, value=values.source, time=times.source, target=literal(str(target)),
+            read_value=value_of(values), read_time=read.format(text=times.source),
         )  # fmt: skip
         try:
             [(rows,)] = con.execute(copy).fetchall()
@@ -343,16 +307,16 @@ def _copy(
     raise AssertionError("the last type either gives rows or raises")
 
 
-def _with_converted(columns: Sequence[_Column]) -> list[_Column]:
+def _with_converted(columns: Sequence[Column]) -> list[Column]:
     return [
         replace(column, converted=f"{column.source}_read") if column.name in ("timestamp", "metric_value") else column
         for column in columns
     ]
 
 
-def _copied(scratch: Path, first: int) -> _Rows:
+def _copied(scratch: Path, first: int) -> Rows:
     """Rows that were copied to Parquet, a line each, beginning at line `first`."""
-    return _Rows(_READ_PARQUET.format(file=_literal(str(scratch / _COPY))), "file_row_number", first, "line")
+    return Rows(_READ_PARQUET.format(file=literal(str(scratch / _COPY))), "file_row_number", first, "line")
 
 
 def _ends_with_feed(file: Path) -> bool:
@@ -419,12 +383,11 @@ def _rejections(source: Input, broken: Iterable[BrokenLine]) -> list[Rejection]:
 
 def _prepare(con: DuckDBPyConnection, source: Input) -> None:
     """Times without a zone are in that of the source; nothing is left of a scan before."""
-    con.execute(f"SET TimeZone = {_literal(str(source.zone))}")
-    for name in ("raw_rows", "repeated_rows"):
-        con.execute(f"DROP TABLE IF EXISTS {name}")
+    con.execute(f"SET TimeZone = {literal(str(source.zone))}")
+    con.execute("DROP TABLE IF EXISTS raw_rows")
 
 
-def _check_columns(source: Input, columns: Sequence[_Column]) -> None:
+def _check_columns(source: Input, columns: Sequence[Column]) -> None:
     check_width(source.name, len(columns))
     names = [column.name for column in columns]
     for name in NEEDED:
@@ -435,154 +398,6 @@ def _check_columns(source: Input, columns: Sequence[_Column]) -> None:
                 f"{', '.join(names)[:300]}; name them so and send it again",
             )
 
-
-@dataclass(frozen=True)
-class _Rows:
-    """Where raw rows are: their number among all, and that of the line or row in the file, `first` more."""
-
-    source: str
-    number: str
-    first: int
-    place: str
-
-    def selected(self, columns: Sequence[_Column]) -> str:
-        line = "line" if self.number == "row" else f"{self.number} + {self.first}"
-        named = ", ".join(
-            f"{column.source} AS c{place}" + (f", {column.converted} AS c{place}_read" if column.converted else "")
-            for place, column in enumerate(columns)
-        )
-        return _ROWS.format(number=self.number, line=line, columns=named, source=self.source)
-
-
-def _scan(
-    con: DuckDBPyConnection, source: Input, rows: _Rows, columns: Sequence[_Column], broken: Sequence[Rejection] = ()
-) -> Scan:
-    kept = [column for column in columns if column.name not in _IGNORED]
-    selected = rows.selected(kept)
-    named = {
-        column.name: replace(column, source=f"c{place}", converted=f"c{place}_read" if column.converted else "")
-        for place, column in enumerate(kept)
-    }
-    expressions = _expressions(named, str(source.zone), _told_by_context(con, named, selected))
-    run_key = _run_key(con, named.keys(), _TYPED.format(rows=selected, **expressions))
-
-    def typed(some: str) -> str:
-        return _AS_MEASUREMENTS.format(
-            typed=_TYPED.format(rows=some, **expressions),
-            place=_literal(f"{rows.place} "),
-            directions=", ".join(_literal(direction) for direction in get_args(Direction)),
-            run_key=run_key,
-        )
-
-    def rejections() -> Iterator[Rejection]:
-        # Unlike a relation's, the rows of a connection's last query can be taken a piece at a time.
-        found = con.execute(_REJECTED.format(typed=_TYPED.format(rows=selected, **expressions)))
-        while some := found.fetchmany(10_000):
-            for line, problem, fragment in some:
-                field, (reason, remedy) = _PROBLEMS[problem]
-                where = f"{rows.place} {line}"
-                message = f"{source.name}, {where}, {field}: {remedy}"
-                yield Rejection(where, field, reason, message, fragment_of(fragment))
-
-    return Scan(selected, f"{typed(selected)} {_ACCEPTED}", typed, tuple(broken), rejections)
-
-
-def _told_by_context(con: DuckDBPyConnection, columns: Mapping[str, _Column], rows: str) -> list[str]:
-    """What the context may say instead of a column: most say little, and reading JSON costs more than all else."""
-    if "context_data" not in columns:
-        return []
-    text = columns["context_data"].sql
-    mentioned: list[str] = []
-    asked = list(_FROM_CONTEXT)
-    while asked:
-        # Each look ends at the first name it finds, and only the last one reads everything.
-        found = con.execute(_MENTIONED.format(text=text, names="|".join(asked), rows=rows)).fetchone()
-        if found is None:
-            break
-        mentioned.append(found[0])
-        asked.remove(found[0])
-    return mentioned
-
-
-def _expressions(columns: Mapping[str, _Column], zone: str, told: Sequence[str]) -> dict[str, str]:
-    """SQL of what a long table tells, over raw rows; the context may tell `told`."""
-    text = {name: columns[name].sql if name in columns else "NULL :: VARCHAR" for name in _KNOWN}
-    fields = dict(text)
-    for name in told:
-        inner = f"nullif(trim(TRY(json_extract_string({text['context_data']}, '$.{name}'))), '')"
-        fields[name] = f"coalesce(nullif(trim({text[name]}), ''), {inner})" if name in columns else inner
-    context = text["context_data"]
-    return fields | {
-        "bad_direction": _BAD_DIRECTION.format(text=text["direction"]) if "direction" in columns else "false",
-        "is_object": f"starts_with(ltrim({context}), '{{')" if "context_data" in columns else "false",
-        "has_time": _is_given(columns["timestamp"]),
-        "has_value": _is_given(columns["metric_value"]),
-        # All that describes a run lies in these, as written: reading the context for each row is what costs.
-        "info_key": f"hash({', '.join(['0', *(c.source for name, c in columns.items() if name not in _OF_ROWS)])})",
-        "shown": f"concat_ws(', ', {', '.join(text[name] for name in _SHOWN)})",
-        "ts": _time(columns["timestamp"], zone),
-        "value": _value(columns["metric_value"]),
-        "others": _others(columns),
-    }
-
-
-def _is_given(column: _Column) -> str:
-    blank = f" AND trim({column.source}) <> ''" if column.type == "VARCHAR" else ""
-    return f"({column.source} IS NOT NULL{blank})"
-
-
-def _time(column: _Column, zone: str) -> str:
-    if column.converted:
-        return column.converted
-    if column.type in ("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS"):
-        return f"{column.source} :: TIMESTAMPTZ AT TIME ZONE 'UTC'"
-    if column.type.startswith("TIMESTAMP") or column.type == "DATE":
-        naive = f"{column.source} :: TIMESTAMP"
-        return naive if zone == "UTC" else f"({naive}) AT TIME ZONE {_literal(zone)} AT TIME ZONE 'UTC'"
-    return _PARSED_TIME.format(text=column.sql)
-
-
-def _value(column: _Column) -> str:
-    if column.converted:
-        return column.converted
-    if column.type in _NUMBER_TYPES or column.type.startswith("DECIMAL"):
-        return f"{column.source} :: DOUBLE"
-    return f"TRY_CAST({column.sql} AS DOUBLE)"
-
-
-def _others(columns: Mapping[str, _Column]) -> str:
-    """A JSON object of the columns that have no meaning here."""
-    if "" in columns:
-        return columns[""].source
-    others = [column for name, column in columns.items() if name not in _KNOWN]
-    # JSON keeps its types; of text, blank is nothing.
-    values = [column.source if column.type == "JSON" else f"nullif({column.sql}, '')" for column in others]
-    pairs = ", ".join(f"{_literal(column.name)}, {value}" for column, value in zip(others, values, strict=True))
-    return f"json_object({pairs})" if pairs else "NULL :: VARCHAR"
-
-
-def _run_key(con: DuckDBPyConnection, names: Set[str], typed: str) -> str:
-    """SQL of a row's run: its own, or a hash of its place with a number among equals; most have no equals."""
-    if "test_run_id" in names:
-        [(without,)] = con.execute(_WITHOUT_RUN.format(typed=typed)).fetchall()
-        if not without:
-            return "test_run_id"
-    con.execute(_REPEATED.format(typed=typed, place=_PLACE))
-    return _OWN_OR_DERIVED.format(place=_PLACE)
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
-_NUMBER_TYPES = {
-    "DOUBLE", "FLOAT", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT",
-    "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT",
-}  # fmt: skip
 
 _DESCRIBE = "DESCRIBE SELECT * FROM {rows}"
 _READ_ALL = "SELECT bit_xor(hash({columns})) FROM {rows}"
@@ -611,105 +426,9 @@ COPY (
 TO {target} (FORMAT parquet, COMPRESSION uncompressed)
 """
 _COUNT_VALUES = "SELECT {columns} FROM raw_rows"
-_MENTIONED = """
-SELECT regexp_extract({text}, '"({names})"', 1) FROM {rows} WHERE regexp_matches({text}, '"({names})"') LIMIT 1
-"""
-_ROWS = "(SELECT {number} AS row, {line} AS line, {columns} FROM {source})"
 _IN_ORDER = "SELECT {columns} FROM ({accepted}) ORDER BY row"
 
 _AS_UTC = "{text} AT TIME ZONE 'UTC'"
-_PARSED_TIME = """coalesce(TRY_CAST(trim({text}) AS TIMESTAMPTZ) AT TIME ZONE 'UTC',
-    CASE WHEN regexp_full_match(trim({text}), '-?[0-9]+([.][0-9]*)?') THEN TRY(make_timestamp(TRY_CAST(round(
-      TRY_CAST({text} AS DOUBLE) * CASE WHEN abs(TRY_CAST({text} AS DOUBLE)) >= 1e11 THEN 1000 ELSE 1000000 END)
-      AS BIGINT))) END)"""
-
-_TYPED = """
-WITH named AS (
-  SELECT row, line, {ts} AS ts, {value} AS value, {has_time} AS has_time, {has_value} AS has_value,
-    {shown} AS shown, {info_key} AS info_key,
-    {metric_name} AS metric_name, {test_name} AS test_name, {test_type} AS test_type, {node_id} AS node_id,
-    {node_type} AS node_type, {test_run_id} AS test_run_id, {ci_job_id} AS ci_job_id, {context_data} AS context_data,
-    {project} AS project, {branch} AS branch, {unit} AS unit, {commit_id} AS commit_id, {attempt} AS attempt_text,
-    {benchmark_version} AS benchmark_version, {direction} AS direction, {others} AS others, {is_object} AS is_object,
-    {bad_direction} AS bad_direction
-  FROM {rows}
-), parsed AS (
-  SELECT *, CASE WHEN attempt_text IS NULL THEN 1 ELSE TRY_CAST(attempt_text AS INTEGER) END AS attempt,
-    CASE WHEN is_object OR context_data IS NULL THEN context_data
-      WHEN trim(context_data) <> '' THEN json_object('context_data', context_data) END AS own_context
-  FROM named
-)
-SELECT *,
-  CASE WHEN metric_name IS NULL OR trim(metric_name) = '' THEN 'no metric'
-    WHEN value IS NULL THEN CASE WHEN has_value THEN 'bad value' ELSE 'no value' END
-    WHEN NOT isfinite(value) THEN 'infinite value'
-    WHEN ts IS NULL THEN CASE WHEN has_time THEN 'bad time' ELSE 'no time' END
-    WHEN NOT isfinite(ts) THEN 'bad time'
-    WHEN attempt IS NULL OR attempt < 1 THEN 'bad attempt'
-    WHEN bad_direction THEN 'bad direction'
-    WHEN is_object AND NOT json_valid(context_data) THEN 'bad context' END AS problem
-FROM parsed
-"""
-
-_REJECTED = """
-SELECT line, problem, shown FROM ({typed}) WHERE problem IS NOT NULL ORDER BY line
-"""
-
-_BAD_DIRECTION = "trim({text}) NOT IN (" + ", ".join(f"'{direction}'" for direction in ("", *get_args(Direction))) + ")"
-_NOT_ISO = "write ISO 8601 such as 2026-09-10T06:00:00Z, or epoch seconds"
-_PROBLEMS: dict[str, tuple[str, tuple[Reason, str]]] = {
-    "no metric": (
-        "metric_name",
-        ("missing_identity", "a measurement needs the name of its metric; fill the field"),
-    ),
-    "no value": ("metric_value", ("missing_value", "no value; leave the row out where nothing was measured")),
-    "bad value": ("metric_value", ("wrong_type", "not a number; write it with a decimal point and without unit")),
-    "infinite value": ("metric_value", ("not_finite", "not a finite number; leave the row out")),
-    "no time": ("timestamp", ("missing_time", f"no time; {_NOT_ISO}")),
-    "bad time": ("timestamp", ("bad_time", f"not a time; {_NOT_ISO}")),
-    "bad attempt": ("attempt", ("wrong_type", "not a whole number from 1; count attempts from 1, or leave it out")),
-    "bad direction": (
-        "direction",
-        ("wrong_type", f"not one of {', '.join(get_args(Direction))}; use one, or leave it out"),
-    ),
-    "bad context": (
-        "context_data",
-        ("wrong_type", "not a whole JSON object; correct it, since it may say which branch and unit this is"),
-    ),
-}
-
-# Without a run id, rows of one time, place and job are one run; a metric that it has twice makes it two.
-_PLACE = """concat_ws(chr(31), ts, coalesce(trim(test_name), chr(30)), coalesce(trim(test_type), chr(30)),
-    coalesce(benchmark_version, chr(30)), coalesce(trim(node_id), chr(30)), coalesce(trim(node_type), chr(30)),
-    coalesce(branch, chr(30)), coalesce(commit_id, chr(30)), coalesce(ci_job_id, chr(30)))"""
-_WITHOUT_RUN = "SELECT count(*) FROM ({typed}) WHERE test_run_id IS NULL OR trim(test_run_id) = ''"
-_REPEATED = """
-CREATE TEMP TABLE repeated_rows AS
-WITH places AS (
-  SELECT row, value, hash({place}, project, attempt, metric_name, unit) AS place FROM ({typed})
-  WHERE problem IS NULL AND (test_run_id IS NULL OR trim(test_run_id) = '')
-)
-SELECT row, row_number() OVER (PARTITION BY place ORDER BY value, row) AS ordinal
-FROM places SEMI JOIN (SELECT place FROM places GROUP BY place HAVING count(*) > 1) USING (place)
-QUALIFY ordinal > 1
-"""
-_OWN_OR_DERIVED = """CASE WHEN trim(test_run_id) <> '' THEN test_run_id
-  ELSE md5({place}) || '#' || coalesce((SELECT r.ordinal FROM repeated_rows r WHERE r.row = t.row), 1) END"""
-
-_AS_MEASUREMENTS = """
-SELECT row, info_key, {place} || line AS location, metric_name AS metric, value AS raw_value, unit AS raw_unit, ts,
-  'result' AS time_source, project, {run_key} AS run_key, attempt, test_name, test_type, benchmark_version, node_id,
-  node_type, branch, commit_id, ci_job_id, NULL :: VARCHAR AS run_url,
-  CASE WHEN trim(direction) IN ({directions}) THEN trim(direction) END AS direction, NULL :: DOUBLE AS raw_spread,
-  NULL :: DOUBLE[] AS raw_replicates, NULL :: VARCHAR AS tags,
-  CASE WHEN others IS NULL THEN own_context
-    ELSE nullif(json_merge_patch(coalesce(own_context, '{{}}'), others), '{{}}') END :: VARCHAR AS context
-FROM ({typed}) t
-"""
-_ACCEPTED = """
-WHERE metric_name IS NOT NULL AND trim(metric_name) <> '' AND isfinite(value) AND isfinite(t.ts) AND t.attempt >= 1
-  AND NOT coalesce(is_object AND NOT json_valid(context_data), false) AND NOT coalesce(bad_direction, false)
-"""
 
 
 PARQUET = Format("long-table-parquet", _is_parquet, _reader(_scan_parquet), scan=_scan_parquet)
