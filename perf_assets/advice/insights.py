@@ -106,14 +106,15 @@ def _about_silence(stopped: pd.DataFrame, series: pd.DataFrame) -> Iterator[dict
         first = together.sort_values("series_id").iloc[0]
         what = f"node {name}" if scope == "node" else str(name)
         count = f"{len(together)} series" if len(together) > 1 else "It"
+        gap = int(first["longest_gap_hours"])
+        before = f"the longest silence before was {gap} of them" if gap else "none was missed before"
         yield {
             "project": project,
             "kind": "stopped_reporting",
             "subject": f"{scope} {name}",
             "title": f"{what} has not reported since {moment(together['last_seen'].max())}",
             "text": f"{count} reported in {first['expected_share']:.0%} of the hours with runs of its kind, and in "
-            f"none of the last {int(first['silent_hours'])}; the longest silence before was "
-            f"{int(first['longest_gap_hours'])} of them.",
+            f"none of the last {int(first['silent_hours'])}; {before}.",
             "evidence": json.dumps({"table": "stopped_reporting", "series_id": str(first["series_id"])}),
             "simulated": bool(together["simulated"].all()),
         }

@@ -154,9 +154,19 @@ def _quality(report: Report) -> Iterator[str]:
     if len(report.silent) > MOST_SILENT:
         yield f"  [dim]and {len(report.silent) - MOST_SILENT:,} more: perf-assets stopped[/]"
     yield from _incidents(report)
+    yield from _epochs(report)
+
+
+def _epochs(report: Report) -> Iterator[str]:
+    if report.epochs.empty:
+        return
+    left_out, declared = int(report.epochs["left_out"].sum()), reading.counted(len(report.epochs), "epoch")
+    before = f"{reading.counted(left_out, 'measurement')} before {declared} that were declared"
+    yield f"\n[bold]Compared with nothing[/]: {before}"
     for row in rows_of(report.epochs.head(MOST_INCIDENTS)):
-        yield f"\n[bold]Epoch[/] from {moment(row.starts_at)} ({escape(reading.extent(row))}): {escape(row.reason)}"
-        yield f"  {reading.counted(int(row.left_out), 'measurement')} before it are compared with nothing"
+        about = escape(reading.extent(row))
+        yield f"  {row.left_out:,} of {about}, before {moment(row.starts_at)}: {escape(row.reason)}"
+    yield from _rest(len(report.epochs) - MOST_INCIDENTS, "epochs")
 
 
 def _incidents(report: Report) -> Iterator[str]:
