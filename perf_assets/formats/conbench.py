@@ -192,11 +192,18 @@ def _value(stats: dict[str, Any]) -> float:
     if stats.get("mean") is None and isinstance(stats.get("data"), list):
         numbers = [_number(each) for each in stats["data"]]
         broken = next((number for number in numbers if isinstance(number, Problem)), None)
-        field, mean = "stats.data", broken or fmean(number for number in numbers if isinstance(number, float))
+        field, mean = "stats.data", broken or _mean([number for number in numbers if isinstance(number, float)])
     mean = not_negative(mean, "a duration or rate")
     if isinstance(mean, Problem):
         raise BrokenFieldError(field, mean)
     return mean
+
+
+def _mean(numbers: list[float]) -> float | Problem:
+    try:
+        return fmean(numbers)
+    except OverflowError:
+        return Problem("not_finite", "their sum is too large a number")
 
 
 def _number(value: object) -> float | Problem:

@@ -7,7 +7,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, tzinfo
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -222,7 +222,7 @@ def chunked(results: Iterable[Result]) -> Iterator[Chunk]:
     rejections: list[Rejection] = []
     omitted: Counter[Outcome] = Counter()
     text = 0
-    for result in results:
+    for result in map(_sound, results):
         text += _length_of(result)
         if isinstance(result, Measurement):
             measurements.append(result)
@@ -234,6 +234,17 @@ def chunked(results: Iterable[Result]) -> Iterator[Chunk]:
             yield Chunk(as_table(measurements), tuple(rejections), dict(omitted))
             measurements, rejections, omitted, text = [], [], Counter(), 0
     yield Chunk(as_table(measurements), tuple(rejections), dict(omitted))
+
+
+def _sound(result: Result) -> Result:
+    """A measurement as it is, or why it is none: sums and medians of numbers near the largest one are infinite."""
+    if not isinstance(result, Measurement):
+        return result
+    if not math.isfinite(result.raw_value):
+        return rejection(result.location, "", Problem("not_finite", "too large a number"), str(result.raw_value))
+    if result.raw_spread is not None and not math.isfinite(result.raw_spread):
+        return replace(result, raw_spread=None)
+    return result
 
 
 def _length_of(result: Result) -> int:

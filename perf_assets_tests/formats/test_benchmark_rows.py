@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from perf_assets.formats.benchmark_rows import repetitions_merged, run_properties
-from perf_assets.formats.measurement import Measurement, Omission
+from perf_assets.formats.measurement import Measurement, Omission, chunked
 
 
 def row(name: str, value: float, **fields: Any) -> Measurement:
@@ -29,6 +29,13 @@ def test_replicates_and_spreads_of_repetitions_are_kept() -> None:
     assert isinstance(merged, Measurement)
     assert (merged.raw_value, merged.raw_replicates) == (2.0, (0.5, 1.5, 2.0, 6.0))
     assert merged.raw_spread == pytest.approx((12.5) ** 0.5)
+
+
+def test_what_becomes_infinite_is_no_measurement() -> None:
+    rows = [row("a", 1.5e308, raw_spread=1e308), row("a", 1.7e308), row("b", 1.0)]
+    [chunk] = chunked(repetitions_merged(rows))
+    assert chunk.measurements["test_name"].to_pylist() == ["b"]
+    assert [rejected.reason for rejected in chunk.rejections] == ["not_finite"]
 
 
 @pytest.mark.parametrize("field", ["node_id", "tags", "branch", "run_key", "benchmark_version", "project"])

@@ -312,3 +312,9 @@ def test_any_text_in_a_table_is_borne(text: str, place: int) -> None:
             continue
         for row in reading.rows:
             assert row["test_name"]
+
+
+def test_a_mean_that_is_too_large_a_number_is_rejected() -> None:
+    reading = read(json.dumps([result(stats=stats(1.5e308, 1.5e308)), result("b")]).encode())
+    assert reading.column("test_name", "raw_value") == [("b[compression=snappy,cpu_count=2]", 3.0)]
+    assert [rejection.reason for rejection in reading.rejections] == ["not_finite"]
