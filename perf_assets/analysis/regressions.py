@@ -60,6 +60,8 @@ MEMBER_COLUMNS = ("regression_id", "series_id", "changed_at", "before", "after",
 
 
 _SHARES = ["change", "change_low", "change_high"]
+_FEWEST_FOR_ORDER = 6
+"""Values between whose extremes their median lies with 95 %."""
 
 
 @dataclass(frozen=True)
@@ -429,10 +431,14 @@ def _table(
     table = candidates.iloc[best].reset_index(drop=True)
     table = table.rename(columns={"previous_at": "last_good_at", "changed_at": "first_bad_at"})
     for number, rows in enumerate(telling):
-        shares = columns.change[rows]
-        shares = shares[np.isfinite(shares)]
-        if rows.size > 1 and shares.size:
+        rows = rows[np.isfinite(columns.change[rows])]
+        if rows.size >= _FEWEST_FOR_ORDER:
+            shares = columns.change[rows]
             table.loc[number, _SHARES] = (np.median(shares), *_median_interval(shares))
+        elif rows.size > 1:
+            # So few say nothing of how far their median is off, but each says how far it is.
+            own = candidates[_SHARES].iloc[rows].to_numpy(dtype=np.float64)
+            table.loc[number, _SHARES] = (np.median(own[:, 0]), own[:, 1].min(), own[:, 2].max())
     table["q_value"] = np.array([group.q_value for group in groups], dtype=np.float64)
     table["members"] = np.array([np.unique(columns.series[group.rows]).size for group in groups], dtype=np.int64)
     table["state"] = _states(groups, table, rules)

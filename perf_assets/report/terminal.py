@@ -208,7 +208,7 @@ def regressions_table(rows: pd.DataFrame) -> Table:
         told.append(f"{_plain_label(row.simulated)}\n", style="dim")
         told.append(wording.change(row), style=_COLOURS[str(row.kind)])
         if not pd.isna(row.change):
-            told.append(f" ({share(row.change_low)} to {share(row.change_high)}), {wording.levels(row)}")
+            told.append(f" ({share(row.change_low)} to {share(row.change_high)}), {_levels(row)}")
         told.append("\n")
         told.append(f"{reading.confidence(row)}; {row.state}{recovery(row)}\n")
         runs = reading.commits(row) or f"{short(row.last_good_run, 28)} to {short(row.first_bad_run, 28)}"

@@ -126,6 +126,14 @@ def test_what_moved_together_is_one_finding_with_its_cause(
     assert row["change_low"] <= row["change"] <= row["change_high"]
 
 
+def test_the_interval_of_few_is_no_narrower_than_their_own() -> None:
+    found = Fleet().shift(50, 20.0, node_id="node-3").find()
+    row, members = found.table.iloc[0], found.members["change"]
+    assert len(members) == 4
+    assert row["change_low"] < members.min() - 0.002
+    assert members.max() + 0.002 < row["change_high"]
+
+
 @pytest.mark.parametrize(("where", "members"), [({}, 24), ({"node_type": "type-1"}, 12), ({"node_id": "node-2"}, 4)])
 def test_what_went_over_to_an_image_and_moved_then_is_the_images(where: dict[str, str], members: int) -> None:
     found = Fleet().shift(50, 20.0, **where).renew(50, "2026.10.2", **where).find()
