@@ -13,7 +13,7 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -25,6 +25,7 @@ Origin = Literal[
     "sample",
     "file",
     "drop",
+    "push",
     "dashboard",
     "github-actions",
     "jenkins",
@@ -124,9 +125,12 @@ class Landing:
     def land_many(
         self, arrivals: Iterable[Arrival], *, received_at: datetime, origin: Origin, simulated: bool = False
     ) -> Iterator[LandedFile]:
-        """Keep many files durably, a group at a time; each is given back once it is."""
+        """Keep many files durably, a group at a time; each is given back once it is.
+
+        What is not UTF-8 in names, and in what is given, is replaced: it could not be stored.
+        """
         folder = self.folder / received_at.strftime("%Y-%m-%d")
-        waiting = iter(arrivals)
+        waiting = map(_storable, arrivals)
         while group := list(islice(waiting, _FILES_IN_A_GROUP)):
             with _stage(self.folder) as stage:
                 described: dict[Path, _StagedBytes] = {}
@@ -224,6 +228,15 @@ class Landing:
             given=Given(**receipt["given"]),
             receipts=count,
         )
+
+
+def _storable(arrival: Arrival) -> Arrival:
+    given = {name: _text(value) for name, value in asdict(arrival.given).items()}
+    return replace(arrival, name=_text(arrival.name), given=Given(**given))
+
+
+def _text(value: Any) -> Any:
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 
 def _fields(landed: LandedFile) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from pydantic import (
 )
 
 from perf_assets.errors import UserError
+from perf_assets.landing import Origin
 
 CONFIG_FILE = "perf-assets.toml"
 
@@ -108,7 +109,7 @@ class QualitySettings(_Section):
 
     days_back: int = Field(90, ge=1)
     """How old a result of `limited_origins` may be when it comes, in days."""
-    limited_origins: tuple[str, ...] = ("push",)
+    limited_origins: tuple[Origin, ...] = ("push",)
     """Ways results come in on which old ones are mistakes; files, folders and pulled sources may bring history."""
     minutes_ahead: int = Field(10, ge=0)
     """How far after its receipt a result's own time may lie, in minutes."""

@@ -181,3 +181,9 @@ def test_an_empty_landing_has_no_files(landing: Landing) -> None:
 
 def test_now_is_naive_utc() -> None:
     assert utc_now().tzinfo is None
+
+
+def test_names_and_what_is_given_are_text_that_can_be_stored(landing: Landing) -> None:
+    file = landing.land(b"1", name="gr\udcf6\udcdfe", received_at=NOON, origin="file", given=Given(branch="fea\udcff"))
+    assert (file.name, file.given.branch) == ("gr??e", "fea?")
+    assert Landing(landing.folder).find(file.content_hash) == file

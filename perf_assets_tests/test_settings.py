@@ -132,6 +132,7 @@ def test_the_environment_goes_before_the_file(file: Path, tmp_path: Path) -> Non
         ("[identity]\nbranches = 'main'", "identity.branches", "got 'main'"),
         ("[identity]\nephemeral_nodes = ['(']", "identity.ephemeral_nodes.0", r"got '\('"),
         ("[identity]\nephemeral_nodes = ['(?=x)']", "identity.ephemeral_nodes.0", "got "),
+        ("[quality]\nlimited_origins = ['files']", "quality.limited_origins.0", "got 'files'"),
         ("[sources.github_actions]\nrepository = 'x'", "sources.github_actions.repository", "got 'x'"),
         ("[sources.gitlab]\nprojects = 'x'", "sources.gitlab.projects", "got 'x'"),
         ("[sources.prometheus]\nstep = 0", "sources.prometheus.step", "got 0"),

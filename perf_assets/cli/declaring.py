@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import click
 import pandas as pd
@@ -36,7 +37,10 @@ def show_epochs(settings: Settings, as_json: bool) -> None:
 
 
 def declare_epoch(settings: Settings, declared: Mapping[str, str | None]) -> None:
-    """Keep an epoch. Raises DeclarationError."""
+    """Keep an epoch. Raises DeclarationError.
+
+    Without a time it begins now, unless the same was declared before: a CI step that runs again declares nothing new.
+    """
     about = {name: declared[name] for name in ("project", "node_id", "node_type", "test_name", "metric")}
     try:
         epoch = Epoch.model_validate(
@@ -49,10 +53,26 @@ def declare_epoch(settings: Settings, declared: Mapping[str, str | None]) -> Non
     told = epoch.model_dump(exclude={"starts_at", "reason"})
     epoch_id = str(advice_id(epoch.starts_at.isoformat(), epoch.reason, *(told[name] or "" for name in sorted(told))))
     with open_state(settings.state) as state:
+        same = _same(state.epochs(), {"reason": epoch.reason, **told}) if declared["starts_at"] is None else None
+        if same is not None:
+            since = f"{same.starts_at:%Y-%m-%d %H:%M} UTC"
+            click.echo(f"Epoch {same.epoch_id} was declared before, from {since}; --at declares another.")
+            return
         state.declare_epoch(epoch_id, epoch.starts_at, epoch.reason, declared["declared_by"] or "", utc_now(), **told)
     extent = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in told.items() if value) or "all series"
     click.echo(f"Epoch {epoch_id} from {epoch.starts_at:%Y-%m-%d %H:%M} UTC for {extent}: {epoch.reason}")
     click.echo("It counts from the next run on.")
+
+
+def _same(known: pd.DataFrame, told: Mapping[str, str | None]) -> Any:
+    """The newest of the known epochs that was told the same of."""
+    alike = [row for row in known.sort_values("starts_at").itertuples()
+             if all(_text(getattr(row, name)) == (value or "") for name, value in told.items())]  # fmt: skip
+    return alike[-1] if alike else None
+
+
+def _text(value: object) -> str:
+    return "" if value is None or pd.isna(value) else str(value)
 
 
 def withdraw_epoch(settings: Settings, epoch_id: str) -> bool:

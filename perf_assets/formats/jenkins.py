@@ -102,7 +102,7 @@ def _build(source: Input, path: str, build: Mapping[str, Any]) -> Iterator[Resul
         yield Omission(outcome)
         return
     job = _job_of(read_text(build.get("url")), "url")
-    commit = _commit(build)
+    branch, commit_id = built_from(build)
     measured = Measurement(
         location="",
         metric="",
@@ -114,8 +114,8 @@ def _build(source: Input, path: str, build: Mapping[str, Any]) -> Iterator[Resul
         test_name=job,
         test_type="build",
         node_id=read_text(build.get("builtOn")),
-        branch=_branch(commit),
-        commit_id=read_text(commit.get("SHA1")),
+        branch=branch,
+        commit_id=commit_id,
         run_url=read_text(build.get("url")),
     )
     duration = duration_in(build, "duration")
@@ -189,6 +189,12 @@ def _job_of(address: str | None, field: str) -> str:
     if isinstance(name, Problem):
         raise BrokenFieldError(field, Problem("missing_identity", "expected an address of a job, as /job/name/1/"))
     return name
+
+
+def built_from(build: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """Branch and commit that the Git plugin names; None where it names none or several. Raises BrokenFieldError."""
+    commit = _commit(build)
+    return _branch(commit), read_text(commit.get("SHA1"))
 
 
 def _commit(build: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import IO, NamedTuple
 
-from perf_assets.formats.measurement import Format, FormatError, Input
+from perf_assets.formats.measurement import Format, FormatError, Input, storable
 from perf_assets.formats.recognition import formats, head_of, recognise
 
 MOST_MEMBERS = 200_000
@@ -168,12 +168,12 @@ def _members(file: Path, kind: str) -> Iterator[_Member | None]:
                 if not info.filename:
                     raise zipfile.BadZipFile("a file without a name")
                 left_out = info.is_dir() or _hidden(info.filename)
-                yield None if left_out else _Member(info.filename, lambda info=info: archive.open(info))  # type: ignore[misc]
+                yield None if left_out else _Member(storable(info.filename), lambda info=info: archive.open(info))  # type: ignore[misc]
     elif kind == "tar":
         with tarfile.open(file, "r|") as tape:
             for entry in tape:
                 content = tape.extractfile(entry) if entry.isfile() and not _hidden(entry.name) else None
-                yield None if content is None else _Member(entry.name, lambda content=content: content)  # type: ignore[misc]
+                yield None if content is None else _Member(storable(entry.name), lambda content=content: content)  # type: ignore[misc]
     else:
         open_compressed = {"gzip": gzip.open, "bzip2": bz2.open, "xz": lzma.open}[kind]
         yield _Member("", lambda: open_compressed(file, "rb"))  # type: ignore[operator]

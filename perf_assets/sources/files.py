@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
@@ -40,7 +41,7 @@ def find_results(paths: Iterable[Path]) -> Found:
     for path in paths:
         for file in _files_below(path):
             # What is named itself is taken, whatever it is.
-            if file != path and _is_part(file):
+            if file != path and is_part(file):
                 describing += 1
             else:
                 files.append(NamedFile(file, _name(Path(path.name, file.relative_to(path)))))
@@ -60,14 +61,14 @@ def land_files(
 def arrivals(files: Iterable[NamedFile], given: Given = Given()) -> Iterator[Arrival]:  # noqa: B008 - immutable
     """Files with those that describe them."""
     for path, name in files:
-        yield Arrival(path, name, _companions(path), given)
+        yield Arrival(path, name, companions_of(path, partial(_beside, path)), given)
 
 
 def waiting_files(drop_folder: Path) -> list[Path]:
     """Result files in the drop folder that are complete: hidden ones and those with an unfinished suffix are left
     alone, and so are those that only describe others.
     """
-    return [file for file in _files_below(drop_folder) if not _is_part(file)] if drop_folder.is_dir() else []
+    return [file for file in _files_below(drop_folder) if not is_part(file)] if drop_folder.is_dir() else []
 
 
 def collect_drop_folder(landing: Landing, drop_folder: Path, received_at: datetime) -> list[LandedFile]:
@@ -77,10 +78,11 @@ def collect_drop_folder(landing: Landing, drop_folder: Path, received_at: dateti
     taken = {path for arrival in coming for path in (arrival.content, *arrival.companions.values())}
     before = {path: _stamp(path) for path in taken if isinstance(path, Path)}
     collected = list(landing.land_many(coming, received_at=received_at, origin="drop"))
-    for path, stamp in before.items():
-        # A file that grew meanwhile is still being written; it stays, and comes again when it is whole.
-        if _stamp(path) == stamp:
-            path.unlink(missing_ok=True)
+    # A file that grew meanwhile is still being written; it stays, with what describes it, and comes again when whole.
+    growing = {path for path, stamp in before.items() if _stamp(path) != stamp}
+    kept = {path for arrival in coming if arrival.content in growing for path in arrival.companions.values()}
+    for path in before.keys() - growing - kept:
+        path.unlink(missing_ok=True)
     return collected
 
 
@@ -100,18 +102,26 @@ def land_sample(landing: Landing, folder: Path, received_at: datetime) -> list[L
     return [runs, landing.land(fleet, name=fleet.name, received_at=received_at, origin="sample", simulated=True)]
 
 
-def _is_part(file: Path) -> bool:
+def is_part(file: Path) -> bool:
+    """Whether a file only describes others."""
     return any(candidate.is_part(file) for candidate in formats())
 
 
-def _companions(file: Path) -> dict[str, Path]:
-    """The files that describe `file`, by their role; the format is asked only where such files lie beside it."""
+def companions_of(file: Path, beside: Callable[[str], Path | None]) -> dict[str, Path]:
+    """The files that describe `file`, by their role; `beside` gives the one at a path relative to its folder, if there
+    is one. The format is asked only where there are some.
+    """
     for candidate in formats():
-        beside = {role: file.parent / place for role, place in candidate.companions.items()}
-        there = {role: path for role, path in beside.items() if path.is_file()}
+        found = {role: beside(place) for role, place in candidate.companions.items()}
+        there = {role: path for role, path in found.items() if path is not None}
         if there and candidate.recognises(head_of(file, file.name)):
             return there
     return {}
+
+
+def _beside(file: Path, place: str) -> Path | None:
+    path = Path(os.path.normpath(file.parent / place))
+    return path if path.is_file() else None
 
 
 def _files_below(path: Path) -> Iterator[Path]:

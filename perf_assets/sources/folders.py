@@ -2,13 +2,15 @@
 
 A file is new when its path has not been landed with this size and ETag, or time of change where there is no ETag. Its
 day is that of its last change; of today where the store tells none. Hidden files and those with an unfinished suffix
-are left alone, and a file that changes while it is read comes with the next pull.
+are left alone, and a file that changes while it is read comes with the next pull. Files that only describe others come
+with these.
 """
 
 from __future__ import annotations
 
+import posixpath
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache, partial
@@ -17,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from perf_assets.sources.addresses import shown_url
 from perf_assets.sources.errors import NotFoundError, SettingsError, SourceError, StorageError, UnauthorizedError
+from perf_assets.sources.files import companions_of, is_part
 from perf_assets.sources.pulling import Day, Delivery, Found, PullDay, Seen
 
 if TYPE_CHECKING:
@@ -94,13 +97,41 @@ def _files_of_day(
                     size += copy.stat().st_size
                 else:
                     unsteady.append(file.name)
-            deliveries = tuple(Delivery(file.name, copy) for file, copy in batch)
+            beside = _Beside(folder, system, files, Path(place))
+            deliveries = tuple(
+                Delivery(file.name, copy, companions=beside.companions(file.name, copy))
+                for file, copy in batch
+                if not is_part(Path(file.name))
+            )
             yield Found(deliveries, {file.name: file.sign for file, _ in batch})
     if unsteady:
         raise StorageError(
             f"{shown_url(folder.url)}: {len(unsteady)} files have changed since they were listed, such as "
             f"{unsteady[0]}; they are read when they have stopped changing."
         )
+
+
+class _Beside:
+    """Files of a folder that describe others, each copied once."""
+
+    def __init__(self, folder: Folder, system: AbstractFileSystem, files: Sequence[_File], place: Path) -> None:
+        self._by_name = {file.name: file for file in files}
+        self._copies: dict[str, Path | None] = {}
+        self._copy = partial(_copied, folder, system)
+        self._place = place
+
+    def companions(self, name: str, copy: Path) -> dict[str, Path]:
+        """What describes the file called `name`, by its role."""
+
+        def there(role_place: str) -> Path | None:
+            other = posixpath.normpath(posixpath.join(posixpath.dirname(name), role_place))
+            if other not in self._copies:
+                target = self._place / f"beside-{len(self._copies)}"
+                file = self._by_name.get(other)
+                self._copies[other] = target if file is not None and self._copy(file, target) else None
+            return self._copies[other]
+
+        return companions_of(copy, there)
 
 
 def _list(folder: Folder, now: datetime) -> tuple[AbstractFileSystem, list[_File]]:

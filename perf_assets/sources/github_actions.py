@@ -112,8 +112,8 @@ def _attempt(client: Client, repository: str, run: dict[str, Any], attempt: int)
     name = f"{_name(repository)} run {run['id']} attempt {attempt}"
     is_last = attempt == run.get("run_attempt", 1)
     try:
-        files = [Delivery(f"{name}.json", client.get(url).body)] if not is_last else []
-        pages = client.pages(with_query(f"{url}/jobs", per_page=_PAGE))
+        files = [Delivery(f"{name}.json", client.whole(client.get(url)).body)] if not is_last else []
+        pages = map(client.whole, client.pages(with_query(f"{url}/jobs", per_page=_PAGE)))
         files += [Delivery(f"{name} jobs, page {number}.json", page.body) for number, page in enumerate(pages, 1)]
     except NotFoundError:
         # Deleted, or older than the repository keeps: there is nothing to ask for again.

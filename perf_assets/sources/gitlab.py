@@ -82,8 +82,9 @@ def _files(client: Client, project: str, url: str, number: str) -> tuple[Deliver
     """The pipeline and its jobs, the pages of these in one file: which attempt a job is takes all of them to tell."""
     name = f"{project} pipeline {number}"
     try:
-        pipeline = client.get(url)
-        jobs = list(client.pages(with_query(f"{url}/jobs", include_retried="true", per_page=_PAGE)))
+        pipeline = client.whole(client.get(url))
+        asked = with_query(f"{url}/jobs", include_retried="true", per_page=_PAGE)
+        jobs = [client.whole(page) for page in client.pages(asked)]
     except NotFoundError:
         # Deleted meanwhile: there is nothing to ask for again.
         return ()

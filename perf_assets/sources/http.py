@@ -194,6 +194,11 @@ class Client:
             seen.add(url)
         raise EndlessPagesError(f"{shown_url(url)}: more than {MOST_PAGES:,} pages. {remedy}")
 
+    def whole(self, answer: Answer) -> Answer:
+        """The answer, if it is JSON: one that breaks off may look whole otherwise. Raises NotJsonError."""
+        self.json(answer)
+        return answer
+
     def json(self, answer: Answer) -> Any:
         """What the body says. Raises NotJsonError."""
         try:

@@ -14,6 +14,9 @@ from functools import cache, partial
 from typing import Any
 from urllib.parse import quote
 
+from perf_assets.formats.ci_runs import BrokenFieldError
+from perf_assets.formats.jenkins import built_from
+from perf_assets.landing import Given
 from perf_assets.sources.addresses import address, shown_url, with_query
 from perf_assets.sources.answers import Answer
 from perf_assets.sources.errors import NotFoundError, SettingsError, ShapeError
@@ -112,10 +115,20 @@ def _stages(client: Client, job: str, url: str, build: dict[str, Any]) -> tuple[
     if _PIPELINE_BUILD not in str(build.get("_class")):
         return ()
     try:
-        answer = client.get(f"{url}/{build['number']}/wfapi/describe")
+        answer = client.whole(client.get(f"{url}/{build['number']}/wfapi/describe"))
     except NotFoundError:
         return ()
-    return (Delivery(f"{job} build {build['number']} stages.json", answer.body),)
+    # Stages do not say what was built.
+    return (Delivery(f"{job} build {build['number']} stages.json", answer.body, _given(build)),)
+
+
+def _given(build: dict[str, Any]) -> Given:
+    try:
+        branch, commit_id = built_from(build)
+    except BrokenFieldError:
+        # The page of builds has the same fields, and what is wrong with them goes to quarantine with it.
+        return Given()
+    return Given(branch=branch, commit_id=commit_id)
 
 
 def _path(job: str) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from perf_assets.landing import Arrival, Landing, Origin
+from perf_assets.landing import Arrival, Given, Landing, Origin
 from perf_assets.sources.durable import write_durably
 from perf_assets.sources.errors import SourceError, ends_all, is_passing
 
@@ -56,10 +56,14 @@ def moment_of(text: object) -> datetime | None:
 
 @dataclass(frozen=True)
 class Delivery:
-    """A file to land: what it is called, and its bytes as they came, or the file that holds them."""
+    """A file to land: what it is called, its bytes as they came (or the file that holds them), what else the source
+    knows of it, and the files that describe it.
+    """
 
     name: str
     body: bytes | Path
+    given: Given = field(default_factory=Given)
+    companions: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -156,7 +160,7 @@ def _pull_day(
         pulled.complete += 1
         return
     for found in pull_day(day, MappingProxyType(mark.seen)):
-        arrivals = [Arrival(delivery.body, delivery.name) for delivery in found.files]
+        arrivals = [Arrival(each.body, each.name, each.companions, each.given) for each in found.files]
         for landed in landing.land_many(arrivals, received_at=now, origin=origin):
             pulled.files += 1
             pulled.new_files += landed.receipts == 1

@@ -76,6 +76,17 @@ def test_results_of_branches_without_series_are_told_and_not_taken_for_findings(
     assert "branches that form no series (PR-7)" in site.call("doctor").stdout
 
 
+def test_a_replay_that_cannot_begin_leaves_the_quarantine_as_it_is(site: Site, tmp_path: Path) -> None:
+    with_metrics(site, "s")
+    (tmp_path / "bad.jsonl").write_text(BAD)
+    site.call("ingest", tmp_path / "bad.jsonl")
+    before = site.json("quarantine", "list")
+    with_metrics(site, "ms")  # not one to which values are converted
+    assert site.call("quarantine", "replay").exit_code == 1
+    with_metrics(site, "s")
+    assert site.json("quarantine", "list") == before != []
+
+
 def test_what_a_terminal_would_obey_is_shown_as_text(site: Site, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_bytes(b"some notes \x1b[31m of somebody")
     assert site.call("ingest", tmp_path / "notes.txt").exit_code == 0
@@ -188,6 +199,15 @@ def test_an_epoch_is_declared_once_listed_and_withdrawn(site: Site) -> None:
     assert site.call("epochs", "withdraw", epoch["epoch_id"]).exit_code == 0
     assert site.json("epochs") == []
     assert site.call("epochs", "withdraw", epoch["epoch_id"]).exit_code == 2
+
+
+def test_an_epoch_that_a_step_declares_each_time_it_runs_is_one(site: Site) -> None:
+    declared = ("epochs", "declare", "--reason", "new compiler", "--project", "shop")
+    assert "UTC for project shop: new compiler" in site.call(*declared).stdout
+    assert "was declared before" in site.call(*declared).stdout
+    assert len(site.json("epochs")) == 1
+    assert site.call("epochs", "declare", "--reason", "new compiler").exit_code == 0
+    assert len(site.json("epochs")) == 2
 
 
 def test_an_epoch_needs_a_time_that_is_one(site: Site) -> None:

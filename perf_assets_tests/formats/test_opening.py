@@ -63,6 +63,17 @@ def test_the_files_of_an_archive_are_found(tmp_path: Path, pack: Callable[[dict[
     assert [one.source.path.read_bytes() for one in found] == list(RESULTS.values())
 
 
+def test_names_that_are_not_utf_8_are_replaced(tmp_path: Path) -> None:
+    target = io.BytesIO()
+    with tarfile.open(fileobj=target, mode="w", encoding="latin-1", format=tarfile.GNU_FORMAT) as archive:
+        entry = tarfile.TarInfo("größe.jsonl")
+        entry.size = len(LINE)
+        archive.addfile(entry, io.BytesIO(LINE))
+    [found] = opened(tmp_path, target.getvalue())
+    found.source.name.encode()
+    assert found.source.name.endswith("e.jsonl")
+
+
 @pytest.mark.parametrize("compress", [gzip.compress, __import__("bz2").compress, __import__("lzma").compress])
 def test_a_compressed_file_keeps_its_name(tmp_path: Path, compress: Callable[[bytes], bytes]) -> None:
     [found] = opened(tmp_path, compress(LINE))

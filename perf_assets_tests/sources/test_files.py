@@ -12,6 +12,7 @@ import pytest
 
 from perf_assets.landing import LandedFile, Landing
 from perf_assets.sources.files import collect_drop_folder, find_results, land_files, waiting_files
+from perf_assets_tests.formats import test_asv
 
 NOW = datetime.fromisoformat("2026-09-10T12:00:00")
 UNFINISHED = ("a.csv.part", "b.tmp", "c.writing", "d.crdownload", ".hidden", ".git/e.csv", "f/.g/h.csv")
@@ -45,6 +46,35 @@ def test_files_below_folders_are_landed_and_kept(landing, drop):
     assert sorted(file.name for file in landed) == ["a.csv.part", "drop/b.csv", "drop/deep/er/a.json"]
     assert {file.origin for file in landed} == {"file"}
     assert (drop / "b.csv").exists()
+
+
+def test_results_in_the_drop_folder_come_with_those_that_describe_them(landing, drop):
+    for name, content in (
+        ("results/bench-1/abc-py.json", test_asv.WHOLE),
+        ("results/bench-1/def-py.json", test_asv.WHOLE.replace(b"abc", b"def")),
+        ("results/benchmarks.json", test_asv.described()),
+    ):
+        (drop / name).parent.mkdir(parents=True, exist_ok=True)
+        (drop / name).write_bytes(content)
+    collected = collect_drop_folder(landing, drop, NOW)
+    assert [set(file.companions) for file in collected if "-py" in file.name] == [{"benchmarks"}] * 2
+    assert [path for path in drop.rglob("*") if path.is_file()] == []
+
+
+def test_what_describes_a_growing_file_stays_with_it(landing, drop, monkeypatch):
+    for name, content in (("r/m/abc-py.json", test_asv.WHOLE), ("r/benchmarks.json", test_asv.described())):
+        (drop / name).parent.mkdir(parents=True, exist_ok=True)
+        (drop / name).write_bytes(content)
+    land_many = Landing.land_many
+
+    def grown_meanwhile(self, arrivals, **more):
+        yield from land_many(self, arrivals, **more)
+        with (drop / "r/m/abc-py.json").open("ab") as file:
+            file.write(b" ")
+
+    monkeypatch.setattr(Landing, "land_many", grown_meanwhile)
+    collect_drop_folder(landing, drop, NOW)
+    assert sorted(path.name for path in drop.rglob("*.json")) == ["abc-py.json", "benchmarks.json"]
 
 
 def test_hidden_folders_above_do_not_hide_files(landing, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -18,6 +19,7 @@ from perf_assets.landing import utc_now
 from perf_assets.sources import folders as folders_module
 from perf_assets.sources.folders import Folder, Folders
 from perf_assets.sources.pulling import Pulled
+from perf_assets_tests.formats import test_asv
 from perf_assets_tests.sources.dashboard_server import Answer
 from perf_assets_tests.sources.pull import NOON, TODAY, Site, errors_of
 from perf_assets_tests.sources.service import Request, Service, serving
@@ -74,6 +76,18 @@ def test_a_second_pull_lands_only_what_changed(site, folder):
     pulled = pull(site, folder)
     assert (pulled.files, pulled.new_files) == (3, 3)
     assert site.names() == ["a.json", "a.json", "b.json", "b.json", "late.json"]
+
+
+def test_files_come_with_those_that_describe_them(site, folder):
+    write(folder, "asv/bench-1/abc-py.json", test_asv.WHOLE)
+    write(folder, "asv/benchmarks.json", test_asv.described(), NOON - timedelta(days=60))
+    write(folder, "asv/bench-1/machine.json", json.dumps(test_asv.MACHINE).encode())
+    pulled = pull(site, folder)
+    assert errors_of(pulled) == []
+    [file] = [file for file in site.files() if file.name.endswith("abc-py.json")]
+    assert set(file.companions) == {"benchmarks", "machine"}
+    assert file.companions["benchmarks"].read_bytes() == test_asv.described()
+    assert pull(site, folder).files == 0
 
 
 def test_many_files_come_in_several_parts(site, folder, monkeypatch):

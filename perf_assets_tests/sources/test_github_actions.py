@@ -138,6 +138,19 @@ def test_answers_that_were_kept_may_be_deleted_or_damaged(github, site):
     assert (errors_of(pulled), pulled.files, client.not_modified) == ([], 0, 5)
 
 
+@pytest.mark.parametrize("body", [b"<html>Maintenance</html>", b'{"total_count": 3, "jobs": [{"id": 1', b""])
+def test_an_answer_that_is_not_whole_is_a_trouble_and_asked_for_again(github, site, body):
+    github.add(1)
+    whole = github.service.answer
+    github.service.answer = lambda request: Answer(body) if request.path.endswith("/jobs") else whole(request)
+    [error] = errors_of(site.pull(github.source())[0])
+    assert "is not JSON" in str(error)
+    assert site.names() == ["org/shop runs of 2026-09-10.json"]
+    github.service.answer = whole
+    assert errors_of(site.pull(github.source())[0]) == []
+    assert "org/shop run 1 attempt 1 jobs, page 1.json" in site.names()
+
+
 def test_a_run_that_is_late_is_picked_up(github, site):
     github.add(1, "2026-09-07T06:00:00Z", status="in_progress", conclusion=None)
     site.pull(github.source())

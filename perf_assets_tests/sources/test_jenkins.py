@@ -80,6 +80,18 @@ def test_a_day_is_the_builds_that_began_on_it_and_their_stages(jenkins, site):
     assert SECRET.encode() not in site.everything_kept()
 
 
+def test_stages_are_on_the_branch_of_their_build(jenkins, site):
+    revision = {"SHA1": "c0ffee", "branch": [{"name": "origin/feature/x"}]}
+    jenkins.add(1, _class=PIPELINE, result="FAILURE", actions=[{"lastBuiltRevision": revision}])
+    jenkins.add(2, _class=PIPELINE, actions=5)
+    site.pull(jenkins.source())
+    given = {file.name: (file.given.branch, file.given.commit_id) for file in site.files() if "stages" in file.name}
+    assert given == {
+        "team/shop front build 1 stages.json": ("feature/x", "c0ffee"),
+        "team/shop front build 2 stages.json": (None, None),
+    }
+
+
 def test_builds_still_running_come_when_they_have_ended(jenkins, site):
     jenkins.add(1, AT - 3 * DAY, building=True, result=None, duration=0, _class=PIPELINE)
     pulled, _ = site.pull(jenkins.source())

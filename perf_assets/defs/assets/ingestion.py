@@ -123,9 +123,9 @@ def load_results(
     warehouse: dg.ResourceParam[Warehouse],
     progress: dg.ResourceParam[Progress],
 ) -> tuple[dg.MaterializeResult[None], dg.MaterializeResult[None]]:
-    forget_files(warehouse, config.replay)
-    files = _files(landing, _days(context, landing))
     rules = Rules(load_catalog(settings.metrics_file), settings.identity, settings.quality)
+    files = _files(landing, _days(context, landing))
+    forget_files(warehouse, config.replay)
     with progress.of("files loaded", len(files)) as tell:
         loaded = list(load_files(warehouse, files, rules, settings.scratch, lambda _: tell()))
     quarantined = warehouse.query(
