@@ -8,8 +8,8 @@ further attempt, in the order of the ids of the jobs of one name.
 
 What has not ended is left out; failed, cancelled and skipped results are counted and give no value. Lists of pipelines
 have no durations and so give none. Tags of jobs explain, and form no series. Known limits: a pipeline whose jobs are
-retried keeps its id and changes its duration, and the first one that came stays; child pipelines are pipelines of their
-own.
+retried keeps its id and changes its duration, so that one of the two stays and the other is in quarantine; child
+pipelines are pipelines of their own.
 """
 
 from __future__ import annotations

@@ -32,6 +32,7 @@ from perf_assets.warehouse.staging import (
     Part,
     Rules,
     Stage,
+    conflict_id,
     precedence,
     stable_hash,
 )
@@ -127,6 +128,20 @@ def load_files(
                 group.read_alone(file)
                 yield from finished()
         yield from finished()
+
+
+def follow_rules(warehouse: Warehouse, rules: Rules) -> bool:
+    """Take everything out of the books that was loaded under other rules: with a new branch or unit a result would be
+    there twice. Whether there was anything, and all files are to be loaded again.
+    """
+    with warehouse.transaction() as con:
+        known = con.execute("SELECT fingerprint FROM loading_rules").fetchall()
+        if known == [(rules.fingerprint,)]:
+            return False
+        for table in _LOADED:
+            con.execute(f"DELETE FROM {table}")  # noqa: S608 - tables of this module
+        con.execute("INSERT INTO loading_rules VALUES (?)", [rules.fingerprint])
+    return bool(known)
 
 
 def forget_files(warehouse: Warehouse, hashes: Sequence[str]) -> int:
@@ -361,6 +376,9 @@ def _insert_batches(con: DuckDBPyConnection, loaded: Sequence[Loaded], values: d
     con.unregister("stored_batches")
 
 
+_LOADED = (
+    "loading_rules", "batches", "series", "runs", "measurements", "measurement_details", "quarantined_results"
+)  # fmt: skip
 _COUNT_RECEIPTS = """
 UPDATE quarantined_results q SET first_seen = r.received_at, times_seen = r.receipts FROM raw_results r
 WHERE r.content_hash = q.content_hash AND (q.first_seen, q.times_seen) IS DISTINCT FROM (r.received_at, r.receipts)
@@ -464,7 +482,7 @@ SELECT i.row, i.part, i.series_id, i.run_id, ({precedence("i")}) < ({precedence(
   s.run_key, concat_ws(', ', i.metric, i.test_name, i.node_id) AS subject
 FROM incoming_reports i JOIN stored_reports s USING (series_id, run_id)
 """  # noqa: S608 - expressions of this module
-_CONFLICT_ID = stable_hash("loser", "series_id", "run_id", "'duplicate_with_different_value'")
+_CONFLICT_ID = conflict_id("loser", "series_id", "run_id", "lost")
 _CONFLICTS_INTO_QUARANTINE = f"""
 INSERT INTO quarantined_results
 WITH conflicts AS (

@@ -10,6 +10,8 @@ run), `facts` (one row a measurement), `quarantine`.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -44,6 +46,13 @@ class Rules:
     catalog: Catalog
     identity: IdentitySettings
     quality: QualitySettings
+
+    @property
+    def fingerprint(self) -> str:
+        """Of what decides which series and run a result belongs to, its time and its unit."""
+        units = {name: metric.unit for name, metric in self.catalog.metrics.items()}
+        told = [self.identity.model_dump(mode="json"), self.quality.timezone, units]
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
     def zone(self, given: Given) -> ZoneInfo:
         """Of times that name none."""
@@ -588,6 +597,12 @@ SELECT *, {CONTENT_KEY} AS content_key FROM (
   JOIN run_rows r USING (run_hash, info_key) JOIN ({{typed}}) i USING (row))
 """  # noqa: S608 - expressions of this module
 
+
+def conflict_id(content_hash: str, series_id: str, run_id: str, value: str) -> str:
+    """SQL of the id of a value that gave way, the same whether it stood beside the other one or came later."""
+    return stable_hash(content_hash, series_id, run_id, value, "'duplicate_with_different_value'")
+
+
 _WINNERS = f"""
 CREATE TEMP TABLE losers AS
 SELECT row, part, series_id, run_id, location, metric, test_name, node_id, raw_value, raw_unit, ts, value,
@@ -598,7 +613,7 @@ WINDOW best AS (PARTITION BY series_id, run_id ORDER BY {precedence("c")}, row
   ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)
 QUALIFY row_number() OVER best > 1
 """  # noqa: S608 - expressions of this module
-_REPEATED_ID = stable_hash("p.content_hash", "l.location", "'value'", "'duplicate_with_different_value'")
+_REPEATED_ID = conflict_id("p.content_hash", "l.series_id", "l.run_id", "l.value")
 _LOSERS_INTO_QUARANTINE = f"""
 INSERT INTO quarantine
 SELECT l.part, {_REPEATED_ID}, l.location, 'value', 'duplicate_with_different_value',

@@ -51,6 +51,15 @@ RAW_RESULTS = _table(
     """,
 )
 
+LOADING_RULES = _table(
+    "loading_rules",
+    "Under which settings and catalogue all files were loaded.",
+    "fingerprint",
+    """
+    fingerprint VARCHAR hash of what decides which series and run a result belongs to, and its unit
+    """,
+)
+
 BATCHES = _table(
     "batches",
     "Files whose rows have been loaded; written in one transaction with them.",
@@ -682,7 +691,16 @@ SCHEDULE_PLAN = _table(
     """,
 )
 
-FACT_TABLES = (RAW_RESULTS, BATCHES, SERIES, RUNS, MEASUREMENTS, MEASUREMENT_DETAILS, QUARANTINED_RESULTS)
+FACT_TABLES = (
+    RAW_RESULTS,
+    LOADING_RULES,
+    BATCHES,
+    SERIES,
+    RUNS,
+    MEASUREMENTS,
+    MEASUREMENT_DETAILS,
+    QUARANTINED_RESULTS,
+)
 DERIVED_TABLES = (
     INCIDENTS,
     EPOCHS,

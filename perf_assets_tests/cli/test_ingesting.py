@@ -227,3 +227,30 @@ def test_a_declared_epoch_counts_from_the_next_run_on(analysed: Site) -> None:
     assert "moved to new machines" in done.stdout
     assert [row for row in analysed.json("regressions") if row["kind"] == "regression"] == []
     assert json.loads(analysed.call("stopped", "--json").stdout) == []
+
+
+def test_what_was_loaded_follows_a_change_of_branches_and_of_units(site: Site, tmp_path: Path) -> None:
+    site.variables()
+    rows = [
+        {
+            "timestamp": f"2026-09-0{day}T06:00:00Z",
+            "metric_name": "render_latency",
+            "metric_value": 90,
+            "branch": "next",
+        }
+        for day in range(1, 4)
+    ]
+    (tmp_path / "old.jsonl").write_text(
+        "".join(json.dumps(row | {"test_run_id": f"r{n}"}) + "\n" for n, row in enumerate(rows[:2]))
+    )
+    (tmp_path / "new.jsonl").write_text(
+        "".join(json.dumps(row | {"test_run_id": f"r{n}"}) + "\n" for n, row in enumerate(rows))
+    )
+    site.call("ingest", tmp_path / "old.jsonl")
+    assert site.query("SELECT count(*) FROM series_measurements") == [(0,)]
+    with_metrics(site, "s")
+    site.config.write_text(site.config.read_text() + '[identity]\nbranches = ["main", "next"]\n')
+    site.call("ingest", tmp_path / "new.jsonl")
+    assert site.query("SELECT count(*), count(DISTINCT series_id) FROM series_measurements") == [(3, 1)]
+    assert site.query("SELECT count(*) FROM measurements") == [(3,)]
+    assert site.query("SELECT DISTINCT unit FROM series") == [("s",)]

@@ -120,6 +120,19 @@ def test_of_different_values_the_same_wins_whatever_the_order(tmp_path: Path) ->
         assert set(at.quarantine()["content_hash"]) == set(losers["content_hash"])
 
 
+def test_a_value_that_gave_way_has_one_id_however_it_came(site: Site, other_site: Site) -> None:
+    contents = [json_lines([row(value)]) for value in (1.0, 2.0, 3.0)]
+    for content in contents:
+        site.load(content)
+    at_once = [
+        other_site.landing.land(content, name="results.jsonl", received_at=RECEIVED_AT, origin="file")
+        for content in reversed(contents)
+    ]
+    other_site.load_landed(*at_once)
+    assert len(site.quarantine()) == 2
+    assert set(site.quarantine()["quarantine_id"]) == set(other_site.quarantine()["quarantine_id"])
+
+
 def test_an_equal_value_in_between_does_not_change_the_winner(site: Site, other_site: Site) -> None:
     files = [[row(1.0)], [row(1.0), row(1.0, run="x")], [row(2.0)]]
     for order, at in (([0, 1, 2], site), ([2, 1, 0], other_site)):

@@ -14,7 +14,7 @@ from perf_assets.settings import Settings, SourcesSettings
 from perf_assets.sources.dashboard import SourceError, StatusError, TruncatedError, UnreachableError, fetch_results
 from perf_assets.sources.files import collect_drop_folder
 from perf_assets.warehouse import Warehouse
-from perf_assets.warehouse.loading import forget_files, load_files, record_files
+from perf_assets.warehouse.loading import follow_rules, forget_files, load_files, record_files
 from perf_assets.warehouse.staging import Rules
 from perf_assets.warehouse.tables import MEASUREMENTS, QUARANTINED_RESULTS, RAW_RESULTS
 
@@ -124,7 +124,10 @@ def load_results(
     progress: dg.ResourceParam[Progress],
 ) -> tuple[dg.MaterializeResult[None], dg.MaterializeResult[None]]:
     rules = Rules(load_catalog(settings.metrics_file), settings.identity, settings.quality)
-    files = _files(landing, _days(context, landing))
+    anew = follow_rules(warehouse, rules)
+    if anew:
+        context.log.warning("Branches, tags, zone or units of metrics have changed: all files are loaded anew.")
+    files = landing.files() if anew else _files(landing, _days(context, landing))
     forget_files(warehouse, config.replay)
     with progress.of("files loaded", len(files)) as tell:
         loaded = list(load_files(warehouse, files, rules, settings.scratch, lambda _: tell()))
@@ -149,6 +152,7 @@ def load_results(
                 {
                     "dagster/row_count": int(counts["measured"]),
                     "files": len(loaded),
+                    "loaded_anew": anew,
                     "files_loaded_before": sum(file.skipped for file in loaded),
                     "new_measurements": sum(file.new_measurements for file in loaded),
                     "new_series": sum(file.new_series for file in loaded),
