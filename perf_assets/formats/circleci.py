@@ -93,9 +93,10 @@ def _pipeline(source: Input, path: str, document: Mapping[str, Any]) -> Iterator
             of_this = replace(measured, attempt=attempt)
             yield from guarded(place, workflow, _workflow(source, place, workflow, of_this))
             of_workflow = {"pages": jobs.get(str(workflow.get("id")))}
+            names: Counter[tuple[object, ...]] = Counter()
             for job_page, jobs_listed in enumerate(objects_in(of_workflow, "pages")):
                 inner = place_in(path, f"jobs.{workflow.get('id')}[{job_page}]")
-                yield from guarded(inner, jobs_listed, _jobs(source, inner, workflow, jobs_listed, of_this))
+                yield from guarded(inner, jobs_listed, _jobs(source, inner, workflow, jobs_listed, of_this, names))
 
 
 def _attempts(document: Mapping[str, Any]) -> dict[str, int]:
@@ -128,10 +129,14 @@ def _workflow(source: Input, path: str, workflow: Mapping[str, Any], measured: M
 
 
 def _jobs(
-    source: Input, path: str, workflow: Mapping[str, Any], page: Mapping[str, Any], measured: Measurement
+    source: Input,
+    path: str,
+    workflow: Mapping[str, Any],
+    page: Mapping[str, Any],
+    measured: Measurement,
+    names: Counter[tuple[object, ...]],
 ) -> Iterator[Result]:
     workflow_name = name_in(workflow, "name")
-    names: Counter[tuple[object, ...]] = Counter()
     for number, job in enumerate(objects_in(page, "items")):
         if word_in(job, "type") == "approval" or _was_carried_over(source, workflow, job):
             continue

@@ -87,6 +87,13 @@ def test_approvals_are_no_jobs_and_jobs_of_one_name_are_told_apart() -> None:
     assert reading.rejections == []
 
 
+def test_jobs_of_one_name_are_told_apart_over_all_pages() -> None:
+    document = json.loads(together([workflow()], {"w1": [job(), job()]}))
+    document["jobs"]["w1"] *= 2
+    names = read(json.dumps(document).encode()).column("test_name")[1:]
+    assert [name.removeprefix("build-and-test / ") for name in names] == ["unit", "unit (2)", "unit (3)", "unit (4)"]
+
+
 @pytest.mark.parametrize(
     ("broken", "location", "field", "reason", "rows"),
     [
