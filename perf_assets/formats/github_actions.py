@@ -12,7 +12,7 @@ Value: seconds between two times of the answer, whole ones as GitHub gives them:
 further attempt at the same run.
 
 What has not completed is left out. Failed, cancelled, skipped and neutral results are counted and give no value, nor
-does their time in the queue. A job that was carried over from an earlier attempt (it started before it was created) is
+does their time in the queue. A job that was carried over from an earlier attempt (it ended before it was created) is
 left out. Status and conclusion are read in upper or lower case. Labels of the runner, event, path and version of an
 action explain, and form no series. Known limits: GitHub changes `updated_at` when a run is touched later; jobs of one
 name are told apart by their order on a page.
@@ -193,9 +193,12 @@ def _measured(fields: Mapping[str, Any], run_id: str) -> Measurement:
 
 
 def _was_carried_over(source: Input, job: Mapping[str, Any], attempt: int) -> bool:
-    """Whether the job is that of an earlier attempt, as those are that were not run again."""
-    created, started = (parse_time(job.get(field), source.zone) for field in ("created_at", "started_at"))
-    return attempt > 1 and created is not None and started is not None and started < created
+    """Whether the job is that of an earlier attempt, as those are that were not run again.
+
+    It had ended then; one that merely starts before it was created was so by another clock.
+    """
+    created, ended = (parse_time(job.get(field), source.zone) for field in ("created_at", "completed_at"))
+    return attempt > 1 and created is not None and ended is not None and ended < created
 
 
 def _completed(fields: Mapping[str, Any]) -> bool:

@@ -178,6 +178,12 @@ def test_attempts_are_told_apart_and_a_job_that_was_carried_over_counts_once() -
     assert reading.rejections == []
 
 
+def test_a_job_of_a_rerun_that_starts_a_second_early_is_no_carried_over_one() -> None:
+    early = job(run_attempt=2, created_at="2026-09-10T06:00:21Z")
+    reading = read(jobs_page(early))
+    assert ("job_duration", 300.0) in reading.column("metric", "value")
+
+
 def test_the_version_of_an_action_is_context() -> None:
     names = [
         "Run actions/checkout@v4",
