@@ -9,12 +9,12 @@ import click
 import pandas as pd
 from pydantic import ValidationError
 
-from perf_assets.advice.identifiers import advice_id
 from perf_assets.cli.listing import as_json_text
 from perf_assets.errors import UserError
 from perf_assets.landing import utc_now
 from perf_assets.settings import CONFIG_FILE, Epoch, Settings
 from perf_assets.state import open_state
+from perf_assets.warehouse.epochs import epoch_id
 
 
 class DeclarationError(UserError, ValueError):
@@ -51,16 +51,16 @@ def declare_epoch(settings: Settings, declared: Mapping[str, str | None]) -> Non
         first = error.errors()[0]
         raise DeclarationError(f"--{first['loc'][0]}: {first['msg']} (got {first['input']!r})") from error
     told = epoch.model_dump(exclude={"starts_at", "reason"})
-    epoch_id = str(advice_id(epoch.starts_at.isoformat(), epoch.reason, *(told[name] or "" for name in sorted(told))))
+    number = str(epoch_id(epoch))
     with open_state(settings.state) as state:
         same = _same(state.epochs(), {"reason": epoch.reason, **told}) if declared["starts_at"] is None else None
         if same is not None:
             since = f"{same.starts_at:%Y-%m-%d %H:%M} UTC"
             click.echo(f"Epoch {same.epoch_id} was declared before, from {since}; --at declares another.")
             return
-        state.declare_epoch(epoch_id, epoch.starts_at, epoch.reason, declared["declared_by"] or "", utc_now(), **told)
+        state.declare_epoch(number, epoch.starts_at, epoch.reason, declared["declared_by"] or "", utc_now(), **told)
     extent = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in told.items() if value) or "all series"
-    click.echo(f"Epoch {epoch_id} from {epoch.starts_at:%Y-%m-%d %H:%M} UTC for {extent}: {epoch.reason}")
+    click.echo(f"Epoch {number} from {epoch.starts_at:%Y-%m-%d %H:%M} UTC for {extent}: {epoch.reason}")
     click.echo("It counts from the next run on.")
 
 

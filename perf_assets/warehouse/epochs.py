@@ -11,31 +11,34 @@ from collections.abc import Sequence
 import pandas as pd
 from duckdb import DuckDBPyConnection
 
+from perf_assets.advice.identifiers import advice_id
 from perf_assets.settings import CONFIG_FILE, Epoch
 from perf_assets.warehouse.database import replace_rows
-from perf_assets.warehouse.staging import stable_hash
 from perf_assets.warehouse.tables import EPOCHS, fits
 
 
+def epoch_id(epoch: Epoch) -> int:
+    """The same for the same declaration, wherever it is made."""
+    told = epoch.model_dump(exclude={"starts_at", "reason"})
+    return advice_id(epoch.starts_at.isoformat(), epoch.reason, *(told[name] or "" for name in sorted(told)))
+
+
 def declare_epochs(con: DuckDBPyConnection, settings: Sequence[Epoch], people: pd.DataFrame) -> None:
-    """Replace the declared epochs by those of the settings and of people (starts_at, reason, declared_by and what
-    narrows them), and see which series are in which.
+    """Replace the declared epochs by those of the settings and of people (epoch_id, starts_at, reason, declared_by and
+    what narrows them), and see which series are in which.
 
     An epoch that no measurement of a series has reached yet does not count for it: its values are compared as before.
     """
     columns = [column.name for column in EPOCHS.columns]
-    rows = [epoch.model_dump() | {"declared_by": CONFIG_FILE} for epoch in settings]
+    rows = [epoch.model_dump() | {"epoch_id": epoch_id(epoch), "declared_by": CONFIG_FILE} for epoch in settings]
     rows += people.astype(object).where(people.notna(), None).to_dict("records")
-    declared = pd.DataFrame(rows).reindex(columns=columns).assign(epoch_id=0, left_out=0)
-    replace_rows(con, (EPOCHS, declared))
-    con.execute(_NUMBER)
+    declared = pd.DataFrame(rows).reindex(columns=columns).assign(left_out=0).astype({"epoch_id": "int64"})
+    replace_rows(con, (EPOCHS, declared.drop_duplicates("epoch_id")))
     con.execute("DELETE FROM series_epochs")
     con.execute(_PLACE)
     con.execute(_COUNT)
 
 
-_ID = stable_hash("starts_at", "reason", "project", "node_id", "node_type", "test_name", "metric")
-_NUMBER = f"UPDATE epochs SET epoch_id = {_ID}"  # noqa: S608 - an expression of this room
 _PLACE = f"""
 INSERT INTO series_epochs
 WITH about AS (

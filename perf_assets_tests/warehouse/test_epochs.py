@@ -8,7 +8,7 @@ import pandas as pd
 
 from perf_assets.catalog import load_catalog
 from perf_assets.settings import Epoch
-from perf_assets.warehouse.epochs import declare_epochs
+from perf_assets.warehouse.epochs import declare_epochs, epoch_id
 from perf_assets.warehouse.series import build_series
 from perf_assets_tests.warehouse.building import START, Site, row
 
@@ -47,6 +47,15 @@ def test_history_is_cut_at_the_epoch_and_comes_back_without_it(site: Site) -> No
     assert analysed(site) == {"a": 10, "b": 10}
 
 
+def test_an_epoch_that_is_declared_in_two_places_is_one(site: Site) -> None:
+    filled(site)
+    twice = epoch(4)
+    people = pd.DataFrame([twice.model_dump() | {"epoch_id": str(epoch_id(twice)), "declared_by": "Ada"}])
+    declare(site, twice, people=people)
+    [told] = site.warehouse.query("SELECT * FROM epochs").to_dict("records")
+    assert (told["epoch_id"], told["left_out"]) == (epoch_id(twice), 8)
+
+
 def test_an_epoch_is_about_what_it_names(site: Site) -> None:
     filled(site)
     declare(site, epoch(4, test_name="a"), epoch(7, test_name="a", metric="test_execution_time"), epoch(2, node_id="x"))
@@ -65,8 +74,11 @@ def test_an_epoch_that_no_result_has_reached_changes_nothing_yet(site: Site) -> 
 def test_people_declare_as_settings_do(site: Site) -> None:
     filled(site)
     said = pd.DataFrame(
-        {"starts_at": [START + timedelta(hours=9)], "reason": ["moved"], "declared_by": ["Ada"], "test_name": ["b"]}
-    )
+        {
+            "epoch_id": ["-7"], "starts_at": [START + timedelta(hours=9)], "reason": ["moved"], "declared_by": ["Ada"],
+            "test_name": ["b"],
+        }
+    )  # fmt: skip
     declare(site, epoch(1), people=said)
     assert analysed(site) == {"a": 9, "b": 1}
     assert site.warehouse.query("SELECT * FROM epochs")["epoch_id"].is_unique
