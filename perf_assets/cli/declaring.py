@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from perf_assets.cli.listing import as_json_text
 from perf_assets.errors import UserError
 from perf_assets.landing import utc_now
+from perf_assets.report.reading import extent
 from perf_assets.settings import CONFIG_FILE, Epoch, Settings
 from perf_assets.state import open_state
 from perf_assets.warehouse.epochs import epoch_id
@@ -59,8 +60,7 @@ def declare_epoch(settings: Settings, declared: Mapping[str, str | None]) -> Non
             click.echo(f"Epoch {same.epoch_id} was declared before, from {since}; --at declares another.")
             return
         state.declare_epoch(number, epoch.starts_at, epoch.reason, declared["declared_by"] or "", utc_now(), **told)
-    extent = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in told.items() if value) or "all series"
-    click.echo(f"Epoch {number} from {epoch.starts_at:%Y-%m-%d %H:%M} UTC for {extent}: {epoch.reason}")
+    click.echo(f"Epoch {number} from {epoch.starts_at:%Y-%m-%d %H:%M} UTC for {extent(epoch)}: {epoch.reason}")
     click.echo("It counts from the next run on.")
 
 

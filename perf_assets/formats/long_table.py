@@ -17,7 +17,7 @@ import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -137,7 +137,7 @@ def _scan_arrow(con: DuckDBPyConnection, source: Input, scratch: Path) -> Scan:
             meant = as_meant(names, KNOWN)
             columns = [Column(meant.get(name, name), "", f"c{place}") for place, name in enumerate(names)]
             _check_columns(source, columns)
-            for number, table in enumerate((reader.schema.empty_table(), *_tables(reader))):
+            for number, table in enumerate(chain([reader.schema.empty_table()], _tables(reader))):
                 # DuckDB trusts what a file says of its own texts and lists.
                 table.validate(full=True)
                 con.register("piece", table.rename_columns([column.source for column in columns]))

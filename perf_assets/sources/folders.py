@@ -84,7 +84,11 @@ def _files_of_day(
     if isinstance(found, SourceError):
         raise found
     system, files = found
-    new = [file for file in files if day.has(file.changed_at) and seen.get(file.name) != file.sign]
+    new = [
+        file
+        for file in files
+        if day.has(file.changed_at) and seen.get(file.name) != file.sign and not is_part(Path(file.name))
+    ]
     unsteady = []
     while new:
         with tempfile.TemporaryDirectory() as place:
@@ -99,9 +103,7 @@ def _files_of_day(
                     unsteady.append(file.name)
             beside = _Beside(folder, system, files, Path(place))
             deliveries = tuple(
-                Delivery(file.name, copy, companions=beside.companions(file.name, copy))
-                for file, copy in batch
-                if not is_part(Path(file.name))
+                Delivery(file.name, copy, companions=beside.companions(file.name, copy)) for file, copy in batch
             )
             yield Found(deliveries, {file.name: file.sign for file, _ in batch})
     if unsteady:

@@ -306,9 +306,7 @@ def _guard_cardinality(con: DuckDBPyConnection, stage: Stage, values: dict[str, 
     stage.execute(_TOO_MANY, values)
     if stage.count("SELECT count(*) FROM too_many"):
         stage.execute(_TOO_MANY_INTO_QUARANTINE, values)
-        stage.rejected_rows(
-            "SELECT min(part), any_value(begun) FROM too_many JOIN parts USING (content_hash) GROUP BY content_hash"
-        )
+        stage.rejected_rows(_COUNT_TOO_MANY)
         for statement in _WITHOUT_TOO_MANY:
             con.execute(statement)
         stage.forget_without_facts()
