@@ -206,7 +206,10 @@ class _Reader:
         while len(text.window) - text.position < _WHOLE and text.grow():
             pass
         value, end = _decode(text.window, text.position)
-        if value is _NOTHING or (end >= len(text.window) and not text.ended and not isinstance(value, dict | list)):
+        is_container = isinstance(value, dict | list)
+        if value is _NOTHING or (end >= len(text.window) and not text.ended and not is_container):
+            return _NOTHING
+        if not is_container and not _ends_there(text.window, end):
             return _NOTHING
         text.position = end
         text.let_go()
@@ -250,7 +253,7 @@ class _Reader:
         opening = text.window[text.position : text.position + 1]
         if not steps:
             # An object that breaks off would be another one, so it is damage as a whole.
-            yield Record(self.place + path, keys, parents, self._member(path) if path else self._value(path))
+            yield Record(self.place + path, keys, parents, self._member(path) if path else self._alone())
         elif opening == "{" and steps[0] != EACH:
             own: dict[str, Any] = {}
             self._on_the_way[path] = own
@@ -273,7 +276,7 @@ class _Reader:
             for index in self._elements(path):
                 yield from self._descend(steps[1:], (*keys, index), outer, f"{path}[{index}]")
         else:
-            yield _stray(self.place, path, steps, self._value(path))
+            yield _stray(self.place, path, steps, self._value(path) if path else self._alone())
 
     def _leads_on(self, steps: tuple[str, ...]) -> bool:
         opening = self.text.window[self.text.position : self.text.position + 1]
@@ -326,6 +329,16 @@ class _Reader:
             raise _DamageError(path)
         return value
 
+    def _alone(self) -> Any:
+        """A value that is a document. Text and numbers, unlike lists and objects, need a space before the next one."""
+        value = self._value("")
+        if not isinstance(value, dict | list):
+            if _at_end(self.text):
+                self.text.grow()
+            if not _ends_there(self.text.window, self.text.position):
+                raise _DamageError("")
+        return value
+
     def _value(self, path: str) -> Any:
         text = self.text
         while True:
@@ -357,6 +370,10 @@ def _skip(text: Text) -> None:
         text.position = found.end() if found else text.position
         if text.position < len(text.window) or not text.grow():
             return
+
+
+def _ends_there(window: str, position: int) -> bool:
+    return window[position : position + 1] in ("", " ", "\t", "\r", "\n")
 
 
 def _at_end(text: Text) -> bool:

@@ -144,6 +144,29 @@ def test_documents_may_follow_one_another_and_be_of_two_kinds() -> None:
     assert [record.location for record in found[2][1] if isinstance(record, Rejection)] == ["document 3, results[0]"]
 
 
+@pytest.mark.parametrize("pieces", [False, True])
+@pytest.mark.parametrize(
+    ("content", "values"),
+    [
+        (b"[1][2]{}", [[1], [2], {}]),
+        (b'"a" 1\n2', ["a", 1, 2]),
+        (b"000", []),
+        (b'"a""b"', []),
+        (b"[1]true[2]", [[1]]),
+        (b"nullnull", []),
+    ],
+)
+def test_texts_and_numbers_that_follow_one_another_have_a_space_between(
+    content: bytes, values: list[Any], pieces: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if pieces:
+        in_pieces(monkeypatch)
+    found = records(content, "")
+    assert [record.value for record in found if isinstance(record, Record)] == values
+    damaged = [record.reason for record in found if isinstance(record, Rejection)]
+    assert damaged == ([] if len(values) > 1 else ["truncated"])
+
+
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
 def test_marked_encodings_are_read(encoding: str) -> None:
     mark = {"utf-16-le": "\ufeff", "utf-16-be": "\ufeff"}.get(encoding, "")
