@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, get_args
 
 from perf_assets.catalog import Direction
-from perf_assets.formats.measurement import Input, Reason, Rejection, Scan, fragment_of
+from perf_assets.formats.measurement import PLACE_RUN, Input, Reason, Rejection, Scan, fragment_of
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -190,13 +190,13 @@ def _others(columns: Mapping[str, Column]) -> str:
 
 
 def _run_key(con: DuckDBPyConnection, names: Set[str], typed: str) -> str:
-    """SQL of a row's run: its own, or a hash of its place with a number among equals; most have no equals."""
+    """SQL of a row's run: its own, or a hash of time and place with a number among equal rows; most have no equals."""
     if "test_run_id" in names:
         [(without,)] = con.execute(_WITHOUT_RUN.format(typed=typed)).fetchall()
         if not without:
             return "test_run_id"
     con.execute(_REPEATED.format(typed=typed, place=_PLACE))
-    return _OWN_OR_DERIVED.format(place=_PLACE)
+    return _OWN_OR_DERIVED.format(derived=PLACE_RUN, place=_PLACE)
 
 
 def quoted(name: str) -> str:
@@ -271,7 +271,7 @@ _PROBLEMS: dict[str, tuple[str, tuple[Reason, str]]] = {
         ("wrong_type", "not a whole JSON object; correct it, since it may say which branch and unit this is"),
     ),
 }
-# Without a run id, rows of one time, place and job are one run; a metric that it has twice makes it two.
+# Without a run id, rows of one time, place and job are one run; equal rows are as many.
 _PLACE = """concat_ws(chr(31), ts, coalesce(trim(test_name), chr(30)), coalesce(trim(test_type), chr(30)),
     coalesce(benchmark_version, chr(30)), coalesce(trim(node_id), chr(30)), coalesce(trim(node_type), chr(30)),
     coalesce(branch, chr(30)), coalesce(commit_id, chr(30)), coalesce(ci_job_id, chr(30)))"""
@@ -279,15 +279,16 @@ _WITHOUT_RUN = "SELECT count(*) FROM ({typed}) WHERE test_run_id IS NULL OR trim
 _REPEATED = """
 CREATE OR REPLACE TEMP TABLE repeated_rows AS
 WITH places AS (
-  SELECT row, value, hash({place}, project, attempt, metric_name, unit) AS place FROM ({typed})
+  SELECT row, hash({place}, project, attempt, metric_name, unit, value) AS place FROM ({typed})
   WHERE problem IS NULL AND (test_run_id IS NULL OR trim(test_run_id) = '')
 )
-SELECT row, row_number() OVER (PARTITION BY place ORDER BY value, row) AS ordinal
+SELECT row, row_number() OVER (PARTITION BY place ORDER BY row) AS ordinal
 FROM places SEMI JOIN (SELECT place FROM places GROUP BY place HAVING count(*) > 1) USING (place)
 QUALIFY ordinal > 1
 """
 _OWN_OR_DERIVED = """CASE WHEN trim(test_run_id) <> '' THEN test_run_id
-  ELSE md5({place}) || '#' || coalesce((SELECT r.ordinal FROM repeated_rows r WHERE r.row = t.row), 1) END"""
+  ELSE concat('{derived}', md5({place}), '#',
+    coalesce((SELECT r.ordinal FROM repeated_rows r WHERE r.row = t.row), 1)) END"""
 _AS_MEASUREMENTS = """
 SELECT row, info_key, {place} || line AS location, metric_name AS metric, value AS raw_value, unit AS raw_unit, ts,
   'result' AS time_source, project, {run_key} AS run_key, attempt, test_name, test_type, benchmark_version, node_id,

@@ -7,7 +7,8 @@ unless a table has both. Other columns become context.
 
 Series: project, metric, test, test type, node, node type. Value and unit: `unit`, else the catalogue's. Time:
 `timestamp`, ISO 8601 (naive is UTC) or epoch seconds or milliseconds. Run: `test_run_id` and attempt, else a hash of
-time, test, node and job with an ordinal among equal metrics. Rows with an unusable field are rejected one by one.
+time, test, node and job: of different values of one metric there each after the smallest is a run of its own, and so is
+the second of equal rows. Rows with an unusable field are rejected one by one.
 """
 
 from __future__ import annotations

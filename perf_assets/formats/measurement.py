@@ -99,6 +99,9 @@ class Measurement:
     context: str | None = None
 
 
+PLACE_RUN = "place@"
+"""How the `run_key` of a run begins that is only a time and a place: values of one metric in it are repetitions."""
+
 MEASUREMENTS = pa.schema(
     [
         ("location", pa.string()),

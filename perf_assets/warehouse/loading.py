@@ -32,6 +32,7 @@ from perf_assets.warehouse.staging import (
     Part,
     Rules,
     Stage,
+    apart,
     conflict_id,
     precedence,
     stable_hash,
@@ -315,6 +316,12 @@ def _guard_cardinality(con: DuckDBPyConnection, stage: Stage, values: dict[str, 
 
 def _settle_with_stored(con: DuckDBPyConnection, stage: Stage, values: dict[str, Any]) -> None:
     """Table `stays`: measurements that are stored already and stay. Those that give way are deleted."""
+    con.execute(_APART_FROM_STORED)
+    if stage.count("SELECT count(*) FROM apart_from_stored"):
+        stage.set_apart("SELECT row FROM apart_from_stored WHERE value > stored_value")
+        for statement in _STORED_APART:
+            con.execute(statement)
+        stage.describe_runs()
     con.execute(_KNOWN_RUNS)
     con.execute(_CHANGED_RUNS)
     known = stage.count("SELECT count(*) FROM known_runs")
@@ -428,6 +435,32 @@ _WITHOUT_TOO_MANY = (
     "DELETE FROM part_series WHERE (part, series_id) NOT IN (SELECT (part, series_id) FROM facts)",
     "DELETE FROM new_series WHERE series_id NOT IN (SELECT series_id FROM part_series)",
 )
+
+_APART_FROM_STORED = """
+CREATE TEMP TABLE apart_from_stored AS
+SELECT f.row, f.value, m.series_id, m.run_id, m.value AS stored_value
+FROM (SELECT * FROM facts WHERE is_place) f JOIN measurements m ON m.series_id = f.series_id AND m.run_id = f.run_id
+WHERE f.value <> m.value
+"""
+_GIVES_WAY = f"""
+(SELECT DISTINCT series_id, run_id, stored_value, {apart("run_id", "run_id", "series_id", "stored_value")} AS run_apart
+FROM apart_from_stored WHERE value < stored_value)
+"""  # noqa: S608 - an expression of staging
+_STORED_APART = (
+    f"""INSERT INTO runs
+    SELECT a.run_apart, r.project, {apart("run_key", "r.run_key", "a.series_id", "a.stored_value")}, r.attempt,
+      r.branch, r.on_series_branch, r.commit_id, r.ci_job_id, r.run_url,
+      nullif(coalesce(d.context, r.context), '{{}}')
+    FROM {_GIVES_WAY} a JOIN runs r USING (run_id)
+    LEFT JOIN measurement_details d ON d.series_id = a.series_id AND d.run_id = a.run_id""",  # noqa: S608 - an expression of staging
+    f"""UPDATE measurements m SET run_id = a.run_apart FROM {_GIVES_WAY} a
+    WHERE a.series_id = m.series_id AND a.run_id = m.run_id""",  # noqa: S608 - as above
+    f"""UPDATE measurement_details d SET run_id = a.run_apart, context = NULL FROM {_GIVES_WAY} a
+    WHERE a.series_id = d.series_id AND a.run_id = d.run_id""",  # noqa: S608 - as above
+    f"""DELETE FROM measurement_details d USING {_GIVES_WAY} a, series s
+    WHERE a.series_id = d.series_id AND a.run_apart = d.run_id AND s.series_id = d.series_id AND d.raw_unit = s.unit
+      AND d.time_source = 'result' AND d.spread IS NULL AND d.replicates IS NULL AND d.node_name IS NULL""",  # noqa: S608 - as above
+)  # fmt: skip
 
 _KNOWN_RUNS = "CREATE TEMP TABLE known_runs AS SELECT run_id FROM run_infos SEMI JOIN runs USING (run_id)"
 _CHANGED_RUNS = f"""

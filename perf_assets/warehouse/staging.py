@@ -24,7 +24,16 @@ import duckdb
 import pyarrow as pa
 
 from perf_assets.catalog import Catalog, canonical_unit
-from perf_assets.formats.measurement import LONGEST_NAME, MEASUREMENTS, Chunk, Outcome, Rejection, Scan, parse_time
+from perf_assets.formats.measurement import (
+    LONGEST_NAME,
+    MEASUREMENTS,
+    PLACE_RUN,
+    Chunk,
+    Outcome,
+    Rejection,
+    Scan,
+    parse_time,
+)
 from perf_assets.landing import Given, LandedFile
 from perf_assets.settings import IdentitySettings, QualitySettings
 
@@ -165,6 +174,7 @@ class Stage:
         self.execute(_QUARANTINE, values)
         self._quarantine_rejections()
         self._set_problems_aside(values)
+        self.set_apart(_APART)
         self.describe_runs()
         # Hashes that are all different are those of different measurements; most files have no others.
         if self.count("SELECT count(*) - count(DISTINCT hash(series_id, run_id)) FROM facts"):
@@ -189,10 +199,16 @@ class Stage:
         for statement in _WITHOUT_FACTS:
             self.con.execute(statement)
 
+    def set_apart(self, rows: str) -> None:
+        """Give facts that are further values of a time and place runs of their own; `rows` selects them."""
+        self.con.execute(_SET_APART.format(rows=rows))
+        self.con.execute(_IN_RUNS_APART)
+
     def describe_runs(self) -> None:
         """Table `run_infos`: the fields of each run, settled."""
         self.con.execute("DROP TABLE IF EXISTS run_infos")
         self.con.execute(_RUN_INFOS if self._runs_are_single() else _MERGED_RUN_INFOS)
+        self.con.execute(_RUN_INFOS_APART)
 
     def _runs_are_single(self) -> bool:
         """Whether each run is described in one way only."""
@@ -393,8 +409,9 @@ SELECT * REPLACE (received_day :: DATE AS received_day), {_BATCH_ID} AS batch_id
 # What a file leaves open is told by what came with it, so its part takes part in the keys.
 _SERIES_KEY = """hash(metric, raw_unit, project, branch, test_name, test_type, benchmark_version, node_id, node_type,
     tags, direction, CASE WHEN project IS NULL OR branch IS NULL THEN part END)"""
-_RUN_HASH = """hash(project, run_key, attempt, branch,
-    CASE WHEN project IS NULL OR run_key IS NULL OR branch IS NULL OR attempt = 1 THEN part END)"""
+_IS_PLACE = f"starts_with(run_key, '{PLACE_RUN}')"
+_RUN_HASH = f"""hash(project, run_key, attempt, branch,
+    CASE WHEN project IS NULL OR run_key IS NULL OR branch IS NULL OR attempt = 1 OR {_IS_PLACE} THEN part END)"""
 _KEYED = f"""
 CREATE TEMP TABLE keyed AS
 SELECT row, part, ts, raw_value, {_SERIES_KEY} AS series_key, {_RUN_HASH} AS run_hash,
@@ -459,7 +476,9 @@ CREATE TEMP TABLE run_rows AS
 WITH filled AS (
   SELECT {_RUN_HASH} AS run_hash, hash(info_key, part) AS info_key,
     coalesce(nullif(trim(p.given_project), ''), nullif(trim(i.project), ''), 'default') AS project,
-    coalesce(nullif(trim(i.run_key), ''), nullif(trim(p.given_run), ''), p.own_run) AS run_key,
+    CASE WHEN {_IS_PLACE} THEN concat_ws('@', nullif(trim(p.given_run), ''), i.run_key)
+      ELSE coalesce(nullif(trim(i.run_key), ''), nullif(trim(p.given_run), ''), p.own_run) END AS run_key,
+    coalesce({_IS_PLACE}, false) AS is_place,
     CASE WHEN i.attempt = 1 THEN coalesce(p.given_attempt, 1) ELSE i.attempt END AS attempt,
     coalesce(nullif(trim(i.branch), ''), nullif(trim(p.given_branch), '')) AS branch,
     coalesce(nullif(trim(i.commit_id), ''), nullif(trim(p.given_commit), '')) AS commit_id,
@@ -493,14 +512,47 @@ SELECT *, CASE WHEN series_problem IS NOT NULL THEN series_problem
     WHEN value < lowest OR value > highest THEN 'impossible_value'
     WHEN ts < earliest OR ts > latest THEN 'time_out_of_range' END AS problem
 FROM (
-  SELECT k.row, k.part, s.series_id, r.run_id, coalesce(k.ts, p.given_ts, p.received_at) AS ts,
+  SELECT k.row, k.part, s.series_id, r.run_id, r.is_place, coalesce(k.ts, p.given_ts, p.received_at) AS ts,
     k.raw_value * s.factor AS value, k.detailed OR s.raw_unit <> s.unit OR s.node_name IS NOT NULL AS detailed,
     k.ts IS NULL AND p.given_ts IS NULL AS by_receipt,
     s.problem AS series_problem, s.lowest, s.highest, p.earliest, p.latest
   FROM keyed k JOIN series_dims s USING (series_key)
   JOIN {run_ids} r USING (run_hash) JOIN parts p USING (part))
 """
-_RUN_IDS = "(SELECT run_hash, any_value(run_id) AS run_id FROM run_rows GROUP BY run_hash)"
+_RUN_IDS = """
+(SELECT run_hash, any_value(run_id) AS run_id, any_value(is_place) AS is_place FROM run_rows GROUP BY run_hash)
+"""
+
+
+def apart(field: str, run: str, series: str, value: str) -> str:
+    """SQL of the `run_id` or `run_key` of what is set apart from a run: one of its series with one value."""
+    if field == "run_id":
+        return stable_hash(run, series, value)
+    return f"concat({run}, '#', {series}, '=', {value})"
+
+
+# A time and place has the smallest value of a series; further ones are runs of their own. So it makes no difference
+# which of them came first, or together.
+_APART = """
+SELECT row FROM facts JOIN (
+  SELECT series_id, run_id, min(value) AS smallest FROM facts WHERE is_place GROUP BY series_id, run_id
+  HAVING smallest < max(value)) USING (series_id, run_id)
+WHERE value > smallest
+"""
+_SET_APART = f"""
+CREATE TEMP TABLE IF NOT EXISTS apart (row BIGINT, run_id BIGINT, run_key VARCHAR);
+INSERT INTO apart
+SELECT row, {apart("run_id", "r.run_id", "series_id", "value")}, {apart("run_key", "r.run_key", "series_id", "value")}
+FROM ({{rows}}) JOIN facts USING (row) JOIN keyed USING (row) JOIN run_rows r USING (run_hash, info_key)
+"""  # noqa: S608 - expressions of this module
+_IN_RUNS_APART = "UPDATE facts SET run_id = a.run_id FROM apart a WHERE a.row = facts.row AND a.run_id <> facts.run_id"
+_RUN_INFOS_APART = f"""
+INSERT INTO run_infos
+SELECT a.run_id, any_value(project), any_value(a.run_key), any_value(attempt), {RUN_FIELDS},
+  min(context) IS DISTINCT FROM max(context) OR count(context) < count(*)
+FROM apart a SEMI JOIN facts USING (row) JOIN keyed USING (row) JOIN run_rows r USING (run_hash, info_key)
+GROUP BY a.run_id
+"""  # noqa: S608 - expressions of this module
 
 _WITHOUT_FACTS = (
     """CREATE OR REPLACE TEMP TABLE told AS

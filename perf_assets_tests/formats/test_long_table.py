@@ -152,14 +152,14 @@ def test_times_are_iso_8601_or_epoch(written: Any) -> None:
 def test_rows_without_run_id_are_one_run_where_time_and_place_are() -> None:
     lines = (
         json_line(node_id="n1") + json_line(node_id="n1", metric_name="memory_usage")
-        + json_line(node_id="n1", metric_value=0.6)
+        + json_line(node_id="n1", metric_value=0.6) + json_line(node_id="n1", metric_value=0.6)
         + json_line(node_id="n2")
     )  # fmt: skip
-    cpu, memory, cpu_again, elsewhere = sorted(
+    cpu, memory, cpu_again, equal, elsewhere = sorted(
         read(lines.encode()).rows, key=lambda row: int(row["location"].removeprefix("line "))
     )
-    assert cpu["run_key"] == memory["run_key"]
-    assert len({cpu["run_key"], cpu_again["run_key"], elsewhere["run_key"]}) == 3
+    assert cpu["run_key"] == memory["run_key"] == cpu_again["run_key"]
+    assert len({cpu["run_key"], equal["run_key"], elsewhere["run_key"]}) == 3
 
 
 @pytest.mark.parametrize(

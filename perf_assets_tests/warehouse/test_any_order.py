@@ -7,6 +7,7 @@ import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from perf_assets.landing import Given, LandedFile
 from perf_assets_tests.formats.whole_files import whole_files
-from perf_assets_tests.warehouse.building import RECEIVED_AT, Site, assert_same_content
+from perf_assets_tests.warehouse.building import RECEIVED_AT, Site, assert_same_content, json_lines, row
 
 FILES = whole_files()
 RUN = Given(run_key="ci-7", ts="2026-09-01T05:00:00", project="shop")
@@ -98,5 +99,63 @@ def test_order_split_and_repetition_of_all_formats_do_not_matter(data: st.DataOb
         assert_same_content(whole, mixed)
 
 
-def landed(at: Site, content: bytes) -> LandedFile:
-    return at.landing.land(content, name="results", received_at=RECEIVED_AT, origin="file", given=RUN)
+def landed(at: Site, content: bytes, given: Given = RUN) -> LandedFile:
+    return at.landing.land(content, name="results", received_at=RECEIVED_AT, origin="file", given=given)
+
+
+def of_place(value: float, number: int = 0, **fields: Any) -> dict[str, Any]:
+    """A row without run, of one time and place."""
+    return row(value, run=None, context_data={"number": number}, **fields)
+
+
+PLACED = st.builds(
+    of_place,
+    st.integers(1, 4).map(float),
+    st.integers(0, 2),
+    hour=st.integers(0, 1),
+    node_id=st.sampled_from(["n1", "n2"]),
+    metric_name=st.sampled_from(["test_execution_time", "cpu_usage_seconds"]),
+    unit=st.just("s"),
+)
+
+
+def told(fields: dict[str, Any]) -> object:
+    """What tells one row without run from another."""
+    return tuple(fields[name] for name in ("timestamp", "node_id", "metric_name", "metric_value"))
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data(), rows=st.lists(PLACED, min_size=1, max_size=12, unique_by=told))
+def test_rows_without_run_are_the_same_however_they_are_spread(data: st.DataObject, rows: list[dict[str, Any]]) -> None:
+    shuffled = data.draw(st.permutations(rows), label="order")
+    ends = sorted(data.draw(st.sets(st.integers(1, len(rows))), label="ends") | {len(rows)})
+    begins = [0, *ends[:-1]]
+    files = [shuffled[begin:end] for begin, end in zip(begins, ends, strict=True)]
+    again = data.draw(st.lists(st.sampled_from(files), max_size=2), label="repeated")
+    at_once = data.draw(st.integers(1, len(files)), label="at once")
+    with tempfile.TemporaryDirectory() as folder:
+        whole, spread = Site(Path(folder) / "whole"), Site(Path(folder) / "spread")
+        whole.load(rows)
+        for begin in range(0, len(files), at_once):
+            spread.load_landed(*(landed(spread, json_lines(file), Given()) for file in files[begin : begin + at_once]))
+        for file in again:
+            # Bytes that are new, rows that are not.
+            spread.load([*file, file[0] | {"metric_value": None}])
+        assert len(whole.values()) == len(rows)
+        assert whole.quarantine().empty
+        assert_same_content(whole, spread)
+
+
+def test_equal_rows_without_run_are_as_many(site: Site) -> None:
+    site.load([of_place(3.0), of_place(3.0), of_place(4.0)])
+    site.load([of_place(3.0), of_place(4.0), of_place(3.0), of_place(2.0)])
+    assert site.values() == [2.0, 3.0, 3.0, 4.0]
+    assert site.quarantine().empty
+
+
+def test_rows_without_run_belong_to_the_run_they_came_with(site: Site) -> None:
+    for run in ("ci-1", "ci-2", "ci-1"):
+        site.load([of_place(3.0), of_place(3.0, metric_name="setup_time")], given=Given(run_key=run))
+    found = site.warehouse.query("SELECT run_id, run_key FROM runs ORDER BY run_key")
+    assert [key.partition("@")[0] for key in found["run_key"]] == ["ci-1", "ci-2"]
+    assert len(site.values()) == 4
