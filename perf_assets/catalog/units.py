@@ -23,7 +23,7 @@ _SECOND_NAMES = {
     "msec": "ms", "millisecond": "ms", "milliseconds": "ms", "millis": "ms",
     "µs": "us", "μs": "us", "usec": "us", "microsecond": "us", "microseconds": "us",
     "nsec": "ns", "nanosecond": "ns", "nanoseconds": "ns", "nanos": "ns",
-    "minute": "min", "minutes": "min", "hour": "h", "hours": "h", "day": "d", "days": "d",
+    "minute": "min", "minutes": "min", "hour": "h", "hours": "h", "hr": "h", "day": "d", "days": "d",
 }  # fmt: skip
 _BYTES = {
     "By": 1.0, "B": 1.0,

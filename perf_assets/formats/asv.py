@@ -101,7 +101,7 @@ def _read(source: Input) -> Iterator[Chunk]:
 
 
 def _results(source: Input) -> Iterator[Result]:
-    benchmarks, machine = read_companion(source, "benchmarks"), read_companion(source, "machine")
+    benchmarks, machine = (as_object(read_companion(source, role)) for role in ("benchmarks", "machine"))
     for document in read_documents(source.path, source.name, _PATTERN):
         root = as_object(document.root)
         if "commit_hash" not in root:

@@ -4,12 +4,12 @@
 Series: `FullName`, which has the parameters, else namespace, type and method with `Parameters`; runtime (that of the
 job, else the host's, to its minor version), operating system and architecture. What else a job sets apart
 (`RunStrategy=ColdStart`, another toolchain) is a parameter behind the name, but not how often and how long it
-measures. Metrics: `Statistics` are benchmark_time in ns, the median, else the mean; the standard deviation is the
-spread, the `OriginalValues` are the replicates. `Memory` is benchmark_memory, in bytes for each operation, and
-Gen0Collects, Gen1Collects and Gen2Collects for a thousand operations, as BenchmarkDotNet prints them; other
-diagnosers' `Metrics` are metrics of their `Id`. Direction: that of the descriptor, lower for collections, else the
-catalogue's. Time: that in `Title`, in the zone of the source. Run: title and host where the title has a time, else
-the file.
+measures; before 0.10 it is told by `Properties`. Metrics: `Statistics` are benchmark_time in ns, the median, else the
+mean; the standard deviation is the spread, the `OriginalValues` are the replicates. `Memory` is benchmark_memory, in
+bytes for each operation, and Gen0Collects, Gen1Collects and Gen2Collects for a thousand operations, as
+BenchmarkDotNet prints them; other diagnosers' `Metrics` are metrics of their `Id`. Direction: that of the descriptor,
+lower for collections, else the catalogue's. Time: that in `Title`, in the zone of the source. Run: title and host
+where the title has a time, else the file.
 
 A benchmark without statistics failed and is counted as such. Allocations that are not known (null) are left out. A
 number that is not finite, or a negative time, is rejected, the others are read.
@@ -51,7 +51,8 @@ from perf_assets.formats.measurement import (
 
 _PATTERN = "Benchmarks[]"
 _TIME = re.compile(r"-(?P<date>\d{4}-?\d\d-?\d\d)-(?P<hour>\d\d)-?(?P<minute>\d\d)-?(?P<second>\d\d)$", re.ASCII)
-_JOB = re.compile(r".*?: [^(\[]*\((?P<settings>[^)]*)\)", re.DOTALL)
+_DESCRIPTION = re.compile(r"[^:']*\.'.*?': ", re.DOTALL)
+_JOB = re.compile(r"[^(\[]*\((?P<settings>.*)", re.DOTALL)
 _LONGEST_MATCHED = 2_000
 """Characters: on longer text these patterns would take their time."""
 _MINOR = re.compile(r"(?P<version>.*?\d+\.\d+)", re.DOTALL)
@@ -59,12 +60,14 @@ _MONIKER = re.compile(r"net(coreapp|standard)?\d[\d.]*", re.IGNORECASE)
 _HOW_OFTEN = {
     "IterationCount", "LaunchCount", "WarmupCount", "MinIterationCount", "MaxIterationCount", "IterationTime",
     "MinWarmupIterationCount", "MaxWarmupIterationCount", "InvocationCount", "UnrollFactor", "MaxRelativeError",
-    "MaxAbsoluteError", "MinIterationTime", "MinInvokeCount", "PowerPlanMode",
+    "MaxAbsoluteError", "MinIterationTime", "MinInvokeCount", "PowerPlanMode", "TargetCount",
 }  # fmt: skip
 _SYSTEMS = {
     "windows": "Windows", "macos": "macOS", "osx": "macOS", "darwin": "macOS", "linux": "Linux", "ubuntu": "Linux",
     "debian": "Linux", "alpine": "Linux", "fedora": "Linux", "centos": "Linux", "freebsd": "FreeBSD",
 }  # fmt: skip
+_AS_ALWAYS = ("Auto", "Host", "HostPlatform", "HostJit", "HostFramework", "HostRuntime", "Throughput")
+"""What properties say where a job sets nothing."""
 _NOT_FINITE = ("NaN", "Infinity", "-Infinity")
 _OF_MEMORY = ("Allocated Memory", "Gen0Collects", "Gen1Collects", "Gen2Collects")
 _EXPLAINING = ("BenchmarkDotNetVersion", "OsVersion", "RuntimeVersion", "Configuration", "DotNetCliVersion")
@@ -102,10 +105,11 @@ def _benchmark(root: dict[str, Any], record: Record, zone: tzinfo) -> Iterator[R
 
 def _common(root: dict[str, Any], record: Record, zone: tzinfo) -> Measurement:
     """What all measurements of a benchmark share."""
-    title, host = read_text(root.get("Title")), as_object(root.get("HostEnvironmentInfo"))
+    title, told = read_text(root.get("Title")), as_object(root.get("HostEnvironmentInfo"))
     ts = _time(title, zone)
     job = _job(record.value)
-    processor = as_object(host.get("ProcessorName")).get("Value", host.get("ProcessorName"))
+    # Some versions write what they work out late as an object with the value in it.
+    host = {name: as_object(value).get("Value", value) for name, value in told.items()}
     tags = {
         "runtime": job.get("Runtime") or _runtime(host),
         "os": _system(read_text(host.get("OsVersion"))),
@@ -117,11 +121,11 @@ def _common(root: dict[str, Any], record: Record, zone: tzinfo) -> Measurement:
         raw_value=0.0,
         raw_unit="ns",
         ts=ts,
-        run_key=None if ts is None else digest_of(title, host),
+        run_key=None if ts is None else digest_of(title, told),
         test_name=_test_name(record.value, job),
         test_type="benchmark",
         tags=described(tags),
-        context=described({"processor": processor, **{name: host.get(name) for name in _EXPLAINING}}),
+        context=described({"processor": host.get("ProcessorName"), **{name: host.get(name) for name in _EXPLAINING}}),
     )
 
 
@@ -135,9 +139,32 @@ def _time(title: str | None, zone: tzinfo) -> datetime | None:
 
 def _job(fields: dict[str, Any]) -> dict[str, str]:
     """What the job of a benchmark sets: `Type.Method: Job-ABC(Runtime=.NET 8.0, Server=True) [N=1]`."""
-    found = _JOB.match((read_text(fields.get("DisplayInfo")) or "")[:_LONGEST_MATCHED])
-    settings = (setting.partition("=") for setting in found["settings"].split(", ")) if found else ()
+    written = read_text(fields.get("DisplayInfo"))
+    if written is None:
+        properties = as_object(fields.get("Properties"))
+        return {name: value for name, value in properties.items() if read_text(value) and value not in _AS_ALWAYS}
+    found = _JOB.match(_behind_method(written[:_LONGEST_MATCHED], read_text(fields.get("MethodTitle")) or ""))
+    settings = (setting.partition("=") for setting in _closed(found["settings"]).split(", ")) if found else ()
     return {name: value for name, equals, value in settings if equals}
+
+
+def _behind_method(written: str, method: str) -> str:
+    """What follows `Type.Method: `. The method may be a description, with colons and brackets of its own, in quotes."""
+    _, _, rest = written.partition(method.strip("'") or ": ")
+    quoted = _DESCRIPTION.match(written)
+    if method and rest:
+        return rest.partition(": ")[2]
+    return written[quoted.end() :] if quoted else rest
+
+
+def _closed(text: str) -> str:
+    """`text` as far as the bracket that closes one before it."""
+    depth = 1
+    for place, sign in enumerate(text):
+        depth += {"(": 1, ")": -1}.get(sign, 0)
+        if not depth:
+            return text[:place]
+    return text
 
 
 def _test_name(fields: dict[str, Any], job: dict[str, str]) -> str:

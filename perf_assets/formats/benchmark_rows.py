@@ -164,11 +164,11 @@ def records_with(document: Document, needed: str) -> Iterator[Record | Rejection
             yield record
 
 
-def read_companion(source: Input, role: str) -> dict[str, Any]:
-    """The JSON object of a file that describes `source`; empty where there is none that can be read."""
+def read_companion(source: Input, role: str) -> Any:
+    """The JSON of a file that describes `source`; None where there is none that can be read."""
     file = source.companions.get(role)
     if file is None:
-        return {}
+        return None
     documents = read_documents(file, f"{role} of {source.name}", "")
     values = (record.value for document in documents for record in document.records if isinstance(record, Record))
-    return as_object(next(values, None))
+    return next(values, None)

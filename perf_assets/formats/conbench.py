@@ -54,7 +54,7 @@ from perf_assets.formats.measurement import (
     rejection,
     with_parameters,
 )
-from perf_assets.formats.recognition import head_of
+from perf_assets.formats.recognition import telling_head
 from perf_assets.formats.text import read_lines
 from perf_assets.formats.text_tables import BrokenLine, Header, Row, read_csv, read_header
 
@@ -70,7 +70,9 @@ def _recognises(head: Head) -> bool:
 
 def _has_results(head: Head, before: str) -> bool:
     told = any(head.has(f"{before}{name}") for name in ("stats.data", "stats.mean", "error"))
-    return told and head.has(f"{before}tags.name", f"{before}timestamp", f"{before}batch_id")
+    # In the first versions the run was part of the statistics.
+    run = any(head.has(f"{before}{place}timestamp", f"{before}{place}batch_id") for place in ("", "stats."))
+    return told and run and head.has(f"{before}tags.name")
 
 
 def _is_history(head: Head) -> bool:
@@ -84,7 +86,7 @@ def _is_flat(head: Head) -> bool:
 
 
 def _read(source: Input) -> Iterator[Chunk]:
-    head = head_of(source.path, source.name)
+    head = telling_head(source.path, source.name, _recognises)
     if _is_history(head):
         return chunked(_history(source))
     if _is_flat(head):
@@ -152,6 +154,7 @@ def _measurement(source: Input, path: str, fields: dict[str, Any], stats: dict[s
     machine = as_object(fields.get("machine_info") or fields.get("cluster_info") or fields.get("hardware"))
     commit = as_object(fields.get("github") or fields.get("commit"))
     context = as_object(fields.get("context"))
+    fields = {name: stats[name] for name in ("timestamp", "run_id", "batch_id") if name in stats} | fields
     own, committed = (parse_time(each.get("timestamp"), source.zone) for each in (fields, commit))
     return Measurement(
         location=path,
@@ -167,7 +170,7 @@ def _measurement(source: Input, path: str, fields: dict[str, Any], stats: dict[s
         node_id=read_text(machine.get("name")),
         branch=_branch(commit),
         commit_id=read_text(commit.get("commit")) or read_text(commit.get("sha")) or read_text(commit.get("hash")),
-        raw_spread=number_or_none(stats.get("stdev")),
+        raw_spread=number_or_none(_number(stats.get("stdev"))),
         raw_replicates=_replicates(stats.get("data")),
         tags=described(
             {

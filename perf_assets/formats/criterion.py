@@ -1,16 +1,16 @@
 """Criterion.rs: the folder `target/criterion`, the lines of `cargo criterion --message-format=json`, and the text that
-`cargo bench` prints. Versions 0.2 to 0.7.
+`cargo bench` prints, also with `--output-format bencher`. Versions 0.2 to 0.7.
 
 Series: the benchmark's full id (`group/function/value`), the same in all three. Value and unit: what Criterion itself
-takes for typical, the slope of the regression, else the mean, in nanoseconds or the unit that is written; the spread is
-half its confidence interval (95 % by default). Repetitions: the time of an iteration in each sample, in the folder
-(`sample.json`) and the messages. Time: none in this format. Run: the file.
+takes for typical, the slope of the regression, else the mean, in nanoseconds or the unit that is written; the spread
+is half its confidence interval (95 % by default). Repetitions: the time of an iteration in each sample, in the folder
+(`sample.json`, before 0.3.4 two lists) and the messages. Time: none in this format. Run: the file.
 
-Of the folder `new/estimates.json` is the result; `benchmark.json` beside it names the benchmark, without it the folders
-do. What lies in `base` and `change` or under the name of another baseline are results of before, and no measurements.
-Throughput is the size of an iteration over its time and so no measurement of its own: the size is context. Changes that
-Criterion reports are left out. An estimate that is no finite number, or negative, is rejected, and so is a line that
-breaks off.
+Of the folder `new/estimates.json` is the result; `benchmark.json` beside it names the benchmark, without it the
+folders do. What lies in `base` and `change` or under the name of another baseline are results of before, and no
+measurements. Throughput is the size of an iteration over its time and so no measurement of its own: the size is
+context. Changes that Criterion reports are left out. An estimate that is no finite number, or negative, is rejected,
+and so is a line that breaks off.
 
 Limits: measurements other than time have no unit in the folder and would be read as nanoseconds; leave them out, or
 use the messages.
@@ -54,7 +54,17 @@ _MESSAGE = "benchmark-complete"
 _ONE = r"(?P<{0}>\S+) (?P<{0}_unit>[^\s\]]+)"
 _LINE = re.compile(r"(?P<name>.*?)\btime:\s+\[(?P<estimate>.*)", re.DOTALL)
 _INTERVAL = re.compile(" ".join(_ONE.format(name) for name in ("low", "typical", "high")) + r"\]\s*")
-_TEXT = re.compile(r"^.*\btime:\s+\[\S+ \S+ \S+ \S+ \S+ \S+\]\s*$", re.MULTILINE)
+_BENCHER = re.compile(
+    r"test (?P<name>.+?) \.\.\. bench:\s+(?P<value>[\d,.]+) (?P<unit>\S+) \(\+/- (?P<spread>[\d,.]+)\).*", re.DOTALL
+)
+_TEXT = re.compile(
+    r"^.*\btime:\s+\[\S+ \S+ \S+ \S+ \S+ \S+\]\s*$|^test .+\.\.\. bench:\s+[\d,.]+ \S+ \(\+/- [\d,.]+\)", re.MULTILINE
+)
+_MARK = re.compile(
+    rb"\btime:\s+\[(\x1b\[[\d;]*m)*[\d.]+ \S+ "
+    rb"|\.\.\. bench:\s+[\d,.]+ \S+ \(\+/- "
+    rb'|\{"reason":\s*"benchmark-complete"'
+)
 _COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _STATUS = re.compile(r"Benchmarking (?P<name>.+): Analyzing")
 
@@ -68,7 +78,9 @@ class _Estimate(NamedTuple):
 
 
 def _recognises(head: Head) -> bool:
-    return _is_estimates(head) or _is_messages(head) or _TEXT.search(_COLOURS.sub("", head.text)) is not None
+    if _is_estimates(head) or _TEXT.search(_COLOURS.sub("", head.text)) is not None:
+        return True
+    return any(_is_message(line) and _MESSAGE in line for line in head.lines)
 
 
 def _is_estimates(head: Head) -> bool:
@@ -76,8 +88,8 @@ def _is_estimates(head: Head) -> bool:
     return head.has("mean.point_estimate", "std_dev") or head.has("Mean.point_estimate", "StdDev")
 
 
-def _is_messages(head: Head) -> bool:
-    return _MESSAGE in head.text and head.has("reason")
+def _is_message(line: str) -> bool:
+    return line.lstrip().startswith("{") and '"reason"' in line
 
 
 def is_part(path: Path) -> bool:
@@ -90,14 +102,12 @@ def is_part(path: Path) -> bool:
 
 
 def _read(source: Input) -> Iterator[Chunk]:
-    head = head_of(source.path, source.name)
-    if _is_estimates(head):
-        return chunked(_estimates(source))
-    return chunked(_messages(source) if _is_messages(head) else _printed(source))
+    is_estimates = _is_estimates(head_of(source.path, source.name))
+    return chunked(_estimates(source) if is_estimates else _lines(source))
 
 
 def _estimates(source: Input) -> Iterator[Measurement | Rejection]:
-    benchmark, sample = read_companion(source, "benchmark"), read_companion(source, "sample")
+    benchmark, sample = as_object(read_companion(source, "benchmark")), read_companion(source, "sample")
     for document in read_documents(source.path, source.name, ""):
         for record in document.records:
             if isinstance(record, Rejection):
@@ -111,9 +121,16 @@ def _estimates(source: Input) -> Iterator[Measurement | Rejection]:
                 typical,
                 benchmark.get("full_id") or _folder_name(source.name),
                 _estimate(as_object(fields.get(typical))),
-                replicates=_times(sample.get("times"), sample.get("iters")),
+                replicates=_sampled(sample),
                 throughput=benchmark.get("throughput"),
             )
+
+
+def _sampled(sample: object) -> tuple[float, ...] | None:
+    if isinstance(sample, list):
+        iterations, times = sample if len(sample) == 2 else (None, None)
+        return _times(times, iterations)
+    return _times(as_object(sample).get("times"), as_object(sample).get("iters"))
 
 
 def _folder_name(name: str) -> str | None:
@@ -130,21 +147,38 @@ def _estimate(statistic: dict[str, Any]) -> _Estimate:
     return _Estimate(value, "ns", _half(interval.get("lower_bound"), interval.get("upper_bound")))
 
 
-def _messages(source: Input) -> Iterator[Measurement | Rejection]:
-    for number, line in read_lines(source.path):
-        if not line.lstrip().startswith("{"):
-            continue
+def _lines(source: Input) -> Iterator[Measurement | Rejection]:
+    """Messages, and what is printed."""
+    before, messages = "", False
+    for number, coloured in read_lines(source.path):
         location = f"line {number}"
-        try:
-            message = read_json(line)
-        except ValueError:
-            yield rejection(location, "", Problem("truncated", "no JSON object, or one that breaks off"), line)
+        messages = messages or _is_message(coloured)
+        if messages and coloured.lstrip().startswith("{"):
+            yield from _message(location, coloured)
             continue
-        if message.get("reason") == _MESSAGE:
-            yield _message(location, message)
+        line = _COLOURS.sub("", coloured)
+        found, of_bencher = _LINE.match(line), _BENCHER.fullmatch(line)
+        if of_bencher is not None:
+            yield _of_bencher(location, of_bencher)
+        elif found is not None and not _is_change(found["estimate"], before):
+            # A name of more than 23 characters stands on the line before.
+            name = found["name"].rstrip() or ("" if before[:1].isspace() else before.strip())
+            status = _STATUS.fullmatch(name)
+            yield _measurement(location, "time", status["name"] if status else name, _interval(found["estimate"]))
+        before = line
 
 
-def _message(location: str, message: dict[str, Any]) -> Measurement | Rejection:
+def _message(location: str, line: str) -> Iterator[Measurement | Rejection]:
+    try:
+        message = as_object(read_json(line))
+    except ValueError:
+        yield rejection(location, "", Problem("truncated", "no JSON object, or one that breaks off"), line)
+        return
+    if message.get("reason") == _MESSAGE:
+        yield _completed(location, message)
+
+
+def _completed(location: str, message: dict[str, Any]) -> Measurement | Rejection:
     typical = as_object(message.get("typical"))
     unit = read_text(typical.get("unit"))
     if unit is None:
@@ -162,18 +196,10 @@ def _message(location: str, message: dict[str, Any]) -> Measurement | Rejection:
     )
 
 
-def _printed(source: Input) -> Iterator[Measurement | Rejection]:
-    before = ""
-    for number, coloured in read_lines(source.path):
-        line = _COLOURS.sub("", coloured)
-        found = _LINE.match(line)
-        if found is not None and not _is_change(found["estimate"], before):
-            # A name of more than 23 characters stands on the line before.
-            name = found["name"].rstrip() or ("" if before[:1].isspace() else before.strip())
-            status = _STATUS.fullmatch(name)
-            name = status["name"] if status else name
-            yield _measurement(f"line {number}", "time", name, _interval(found["estimate"]))
-        before = line
+def _of_bencher(location: str, found: re.Match[str]) -> Measurement | Rejection:
+    value, spread = (read_number_text(found[name].replace(",", "")) for name in ("value", "spread"))
+    estimate = _Estimate(value, found["unit"], spread if isinstance(spread, float) else None)
+    return _measurement(location, "bench", found["name"].strip(), estimate)
 
 
 def _is_change(interval: str, before: str) -> bool:
@@ -245,4 +271,5 @@ FORMAT = Format(
     _read,
     companions={"benchmark": "benchmark.json", "sample": "sample.json"},
     is_part=is_part,
+    mark=_MARK,
 )

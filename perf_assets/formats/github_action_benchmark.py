@@ -1,16 +1,19 @@
 """github-action-benchmark history: `data.js`, or the same as JSON.
 
 Series: repository, suite and benchmark name. Value and unit: `value` in `unit`, converted; `range` is kept as the
-spread: a share is one of the value, and pytest's, in seconds beside iterations a second, is converted. Direction: that
-of the custom tools; else that of the unit, and where it has none that of the tool. Time: `date` of the entry (epoch ms,
-the run's own clock), else the commit's. Run: commit and date, so that two runs of one commit stay two. Repetitions:
-none in this format. A bench without name or finite value is rejected, the others of its entry are read.
+spread: a share is one of the value, and pytest's, in seconds beside iterations a second, is converted. Direction:
+that of the custom tools; else that of the unit, and where it has none that of the tool. Time: `date` of the entry
+(epoch ms, the run's own clock), else the commit's. Run: commit and date, so that two runs of one commit stay two.
+Repetitions: none in this format. Where the unit is the rest of a line of `go test`, what else that measured is a
+benchmark named as the action names it (`BenchmarkX - B/op`). A bench without name or finite value is rejected, the
+others of its entry are read.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from math import isfinite
 
 from perf_assets.catalog import Direction
@@ -30,9 +33,11 @@ from perf_assets.formats.measurement import (
     chunked,
     described,
     digest_of,
+    number_or_none,
     parse_time,
     read_name,
     read_number,
+    read_number_text,
     read_text,
     rejection,
 )
@@ -50,7 +55,9 @@ _REPOSITORY = re.compile(r"^(?:\w+://)?[^/]+/(?P<name>[^?#]+?)/?(?:\.git)?$")
 
 
 def _recognises(head: Head) -> bool:
-    return "BENCHMARK_DATA" in head.text[:200] or ("entries" in head.json_paths and b'"benches"' in head.content)
+    if "BENCHMARK_DATA" in head.text[:200]:
+        return True
+    return any(path.startswith("entries.") and path.endswith("[].benches") for path in head.json_paths)
 
 
 def _read(source: Input) -> Iterator[Chunk]:
@@ -63,7 +70,30 @@ def _results(source: Input) -> Iterator[Measurement | Rejection]:
         named = _REPOSITORY.match(repository) if repository else None
         project = named["name"] if named else None
         for record in document.records:
-            yield record if isinstance(record, Rejection) else _bench(source, project, record)
+            if isinstance(record, Rejection):
+                yield record
+                continue
+            measured = _bench(source, project, record)
+            yield measured
+            if isinstance(measured, Measurement):
+                yield from _further(measured, as_object(record.value).get("unit"))
+
+
+def _further(first: Measurement, unit: object) -> Iterator[Measurement]:
+    """What else a line of `go test` measured: the action takes the rest of it for the unit, and names it so."""
+    rest = str(unit).split()[1:] if "\t" in str(unit) else []
+    for number, of_number in zip(rest[::2], rest[1::2], strict=False):
+        value = read_number_text(number)
+        if isinstance(value, float):
+            metric = benchmark_metric(of_number)
+            yield replace(
+                first,
+                metric=metric,
+                raw_value=value,
+                raw_unit=of_number,
+                test_name=f"{first.test_name} - {of_number}",
+                direction=_direction("go", metric, of_number),
+            )
 
 
 def _bench(source: Input, project: str | None, record: Record) -> Measurement | Rejection:
@@ -71,12 +101,15 @@ def _bench(source: Input, project: str | None, record: Record) -> Measurement | 
     if not isinstance(bench, dict):
         problem = Problem("wrong_type", "expected an object with `name` and `value`")
         return rejection(record.path, "", problem, bench)
-    test_name, value = read_name(bench.get("name")), read_number(bench.get("value"))
+    written = bench.get("value")
+    # The action passes on what custom tools write, be it text.
+    value = read_number_text(written) if isinstance(written, str) else read_number(written)
+    test_name = read_name(bench.get("name"))
     if isinstance(test_name, Problem):
         return rejection(record.path, "name", test_name, bench)
     if isinstance(value, Problem):
         return rejection(record.path, "value", value, bench)
-    raw_unit = read_text(bench.get("unit")) or ""
+    raw_unit = (read_text(bench.get("unit")) or "").partition("\t")[0]
     if bench.get("unit") not in (None, "") and not raw_unit:
         return rejection(record.path, "unit", Problem("wrong_type", "expected a unit as text"), bench)
     commit = as_object(run.get("commit"))
@@ -100,7 +133,7 @@ def _bench(source: Input, project: str | None, record: Record) -> Measurement | 
         commit_id=commit_id,
         run_url=read_text(commit.get("url")),
         direction=_direction(tool, metric, raw_unit),
-        raw_spread=_spread(read_text(bench.get("range")), value, raw_unit),
+        raw_spread=_spread(bench.get("range"), value, raw_unit),
         tags=as_json({"suite": record.keys[1]}),
         context=described({"tool": tool, "extra": read_text(bench.get("extra"))}),
     )
@@ -115,7 +148,9 @@ def _direction(tool: str, metric: str, unit: str) -> Direction | None:
     return "lower_is_better" if tool in _OF_TIMES and not unit.endswith(("/s", "/sec")) else None
 
 
-def _spread(text: str | None, value: float, unit: str) -> float | None:
+def _spread(written: object, value: float, unit: str) -> float | None:
+    number = number_or_none(written)
+    text = read_text(written) if number is None else str(abs(number))
     found = None if text is None else _NUMBER.search(text.replace(",", ""))
     if text is None or found is None:
         return None

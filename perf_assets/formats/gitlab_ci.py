@@ -61,7 +61,9 @@ Attempts = Mapping[tuple[object, ...], list[int]]
 
 
 def _is_pipelines(head: Head) -> bool:
-    if head.has("sha", "ref", "source", "web_url", "queued_duration") and not head.has("stage"):
+    # Older servers tell neither what started a pipeline nor how long it waited.
+    one = head.has("source", "queued_duration") or head.has("before_sha", "duration")
+    if one and head.has("sha", "ref", "web_url") and not head.has("stage"):
         return True
     return head.has("[].sha", "[].ref", "[].source", "[].web_url") and not head.has("[].stage")
 
@@ -109,7 +111,7 @@ def _pipeline(source: Input, path: str, pipeline: Mapping[str, Any]) -> Iterator
         ts=time_in(pipeline, "started_at", source.zone),
         project=_project(pipeline),
         run_key=identifier_in(pipeline, "id"),
-        test_name=with_parameters("pipeline", {"source": name_in(pipeline, "source")}),
+        test_name=with_parameters("pipeline", {"source": name_in(pipeline, "source")} if "source" in pipeline else {}),
         test_type="pipeline",
         branch=read_text(pipeline.get("ref")),
         commit_id=read_text(pipeline.get("sha")),

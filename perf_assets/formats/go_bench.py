@@ -279,4 +279,4 @@ def _metric(unit: str) -> tuple[str, str]:
     return (named["name"], named["unit"]) if named else (unit, unit)
 
 
-FORMAT = Format("go-bench", _recognises, _read)
+FORMAT = Format("go-bench", _recognises, _read, mark=re.compile(rb"^Benchmark\S*\s+\d+\s+[\d.]+ ns/op\b", re.MULTILINE))

@@ -7,21 +7,28 @@ from dataclasses import dataclass
 from functools import cached_property
 
 HEAD_BYTES = 1 << 16
+FAR_BYTES = 1 << 26
+"""How far the keys of a JSON file are looked for whose head tells nothing: writers that sort them, or put every sample
+first, have the telling ones late.
+"""
 
 # A text that is not closed is one token to the end: looked for again from each sign in it, it would take forever.
 _JSON_TOKEN = re.compile(r'"((?:[^"\\]|\\.)*+)(?:"\s*(:?)|\\?\Z)|[\[\]{},]', re.DOTALL)
 _DEEPEST = 8
 _MOST_PATHS = 5_000
+"""On each level, so that many keys deep down hide none above them."""
 _LONGEST_KEY = 200
+_LINE_END = re.compile(r"\r\n|\r|\n")
 _XML_ROOT = re.compile(r"<(?![?!])(?:[\w.-]+:)?(?P<name>[\w.-]+)")
 
 
 @dataclass(frozen=True)
 class Head:
-    """The first HEAD_BYTES of a file, and its name."""
+    """The first HEAD_BYTES of a file, and its name; `far_paths` are its JSON paths as far as FAR_BYTES."""
 
     content: bytes
     name: str = ""
+    far_paths: frozenset[str] | None = None
 
     @cached_property
     def text(self) -> str:
@@ -32,7 +39,8 @@ class Head:
 
     @cached_property
     def lines(self) -> list[str]:
-        return self.text.splitlines()
+        """As every reader takes them: other signs that Unicode has for the end of a line may stand in a name."""
+        return _LINE_END.split(self.text.removesuffix("\n")) if self.text else []
 
     @property
     def first_line(self) -> str:
@@ -49,7 +57,17 @@ class Head:
     @cached_property
     def json_paths(self) -> frozenset[str]:
         """Where the JSON of a file has keys: `results[].command`; `[]` stands for any element. Empty for no JSON."""
-        return frozenset(_paths(self.text)) if self.text[:1] in ("{", "[") else frozenset()
+        if self.far_paths is not None:
+            return self.far_paths
+        return frozenset(_paths(self.text)) if self.is_json else frozenset()
+
+    @property
+    def is_json(self) -> bool:
+        return self.text[:1] in ("{", "[")
+
+    def looking_far(self, content: bytes) -> Head:
+        """This head with the JSON paths of `content`, the first FAR_BYTES of the file."""
+        return Head(self.content, self.name, Head(content).json_paths)
 
     def has(self, *paths: str) -> bool:
         """Whether all these are among the JSON paths."""
@@ -57,7 +75,7 @@ class Head:
 
 
 def _paths(text: str) -> set[str]:
-    found: set[str] = set()
+    found: list[set[str]] = [set() for _ in range(_DEEPEST + 1)]
     stack: list[str] = []
     place = ""
     for token in _JSON_TOKEN.finditer(text):
@@ -67,8 +85,9 @@ def _paths(text: str) -> set[str]:
             if len(stack) <= _DEEPEST:
                 key = token[1][:_LONGEST_KEY]
                 place = f"{stack[-1]}.{key}".removeprefix(".") if stack else key
-                if len(found) < _MOST_PATHS:
-                    found.add(place)
+                on_level = found[len(stack)]
+                if len(on_level) < _MOST_PATHS:
+                    on_level.add(place)
         elif sign == "{":
             stack.append(place)
         elif sign == "[":
@@ -80,4 +99,4 @@ def _paths(text: str) -> set[str]:
             place = stack[-1] if stack else ""
         elif sign == "," and stack:
             place = stack[-1]
-    return found
+    return set().union(*found)

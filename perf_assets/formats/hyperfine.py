@@ -1,9 +1,9 @@
 """hyperfine's JSON (`--export-json`), versions 1.0 to 1.20.
 
-Series: the command with its parameters, and metric. Values and units: benchmark_time is the median of the `times` (the
-`median` where there are none), in seconds, with `stddev` as spread; benchmark_cpu_time is `user` and `system` together,
-the mean of all runs; benchmark_memory the median of `memory_usage_byte`. Repetitions: the runs are the replicates.
-Time: none in this format. Run: the file.
+Series: the command with its parameters (before 1.11 one, without its name), and metric. Values and units:
+benchmark_time is the median of the `times` (the `median` where there are none), in seconds, with `stddev` as spread;
+benchmark_cpu_time is `user` and `system` together, the mean of all runs; benchmark_memory the median of
+`memory_usage_byte`. Repetitions: the runs are the replicates. Time: none in this format. Run: the file.
 
 Runs with another exit code than 0 (`--ignore-failure`) are left out: the median is that of the others, without spread
 and without the processor time, which is not kept for single runs; a command whose every run failed is counted as
@@ -74,7 +74,8 @@ def _result(record: Record) -> Iterator[Result]:
         return
     name = read_name(fields.get("command"))
     if isinstance(name, str):
-        name = read_name(with_parameters(name, as_object(fields.get("parameters"))))
+        one = {"parameter": fields["parameter"]} if fields.get("parameter") is not None else {}
+        name = read_name(with_parameters(name, as_object(fields.get("parameters")) or one))
     if isinstance(name, Problem):
         yield rejection(record.path, "command", name, fields)
         return

@@ -53,7 +53,7 @@ from perf_assets.formats.measurement import (
     read_name,
     read_text,
 )
-from perf_assets.formats.recognition import head_of
+from perf_assets.formats.recognition import telling_head
 
 _FOLDERS = re.compile(r"/job/([^/]+)")
 _REMOTE = re.compile(r"^(refs/)?(remotes/|heads/)?(origin/)?")
@@ -71,7 +71,8 @@ _LISTS = ("allBuilds", "builds")
 
 def _is_builds(head: Head) -> bool:
     places = ("", *(f"{name}[]." for name in _LISTS))
-    return any(head.has(*(place + field for field in ("building", "result", "timestamp"))) for place in places)
+    fields = (("building", "result", "timestamp"), ("number", "result", "timestamp", "duration"))
+    return any(head.has(*(place + field for field in some)) for place in places for some in fields)
 
 
 def _is_stages(head: Head) -> bool:
@@ -86,7 +87,7 @@ def _builds(source: Input) -> Iterator[Result]:
 
 
 def _pattern(source: Input) -> str:
-    head = head_of(source.path, source.name)
+    head = telling_head(source.path, source.name, _is_builds)
     return next((f"{name}[]" for name in _LISTS if name in head.json_paths), "")
 
 
@@ -95,7 +96,8 @@ def _stages(source: Input) -> Iterator[Result]:
 
 
 def _build(source: Input, path: str, build: Mapping[str, Any]) -> Iterator[Result]:
-    if build.get("building") is not False or word_in(build, "result") == "":
+    # Where only some fields were asked for, a result tells that the build has ended.
+    if build.get("building", False) is not False or word_in(build, "result") == "":
         return
     outcome = _OUTCOMES.get(word_in(build, "result"))
     if outcome is not None:
@@ -185,7 +187,11 @@ def _stage(
 
 def _job_of(address: str | None, field: str) -> str:
     """The full name of the job, folders included, that an address leads to."""
-    name = read_name("/".join(unquote(part) for part in _FOLDERS.findall(urlsplit(address or "").path)))
+    try:
+        path = urlsplit(address or "").path
+    except ValueError:
+        path = ""
+    name = read_name("/".join(unquote(part) for part in _FOLDERS.findall(path)))
     if isinstance(name, Problem):
         raise BrokenFieldError(field, Problem("missing_identity", "expected an address of a job, as /job/name/1/"))
     return name

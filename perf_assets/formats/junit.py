@@ -1,15 +1,17 @@
-"""JUnit XML, as pytest, Maven surefire, Gradle, jest, mocha, gotestsum, googletest, Bazel and many others write it.
+"""JUnit XML, as pytest, Maven surefire, Gradle, jest, mocha, gotestsum, googletest, Bazel, Node and many others write
+it.
 
 Series: the test case, named `classname::name`; the name alone where it begins or ends with the class, and the path of
-suite names before it where there is no class. Value and unit: `time` of a case that passed, in seconds (`1,234.5` is
-read); the time of a suite is no measurement. Time: the nearest `timestamp` of case, suites and root; else that of
-receipt. Node: the nearest `hostname`. Run: the run id among the properties, else the file. Commit, branch and job come
-from properties with well-known names, other properties are context, at most 20.
+suite names before it where there is no class (or one called `test`, as Node calls all). Value and unit: `time` of a
+case that passed, in seconds (`1,234.5` is read); the time of a suite is no measurement. Time: the nearest `timestamp`
+of case, suites and root; else that of receipt. Node: the nearest `hostname`. Run: the run id among the properties,
+else the file. Commit, branch and job come from properties with well-known names, other properties are context, at
+most 20.
 
 Repetitions: a test that is there several times in a file (on one node) is one measurement, the median of all. A case
-that failed, errored or was skipped is counted and no value, of several results the worst counts; a case without `time`
-measured nothing and is counted as idle. A test that failed first and passed on a rerun (`flakyFailure`, `flakyError`)
-passed, in the time of the rerun. Of a file that breaks off the cases before the break are read.
+that failed, errored or was skipped is counted and no value, of several results the worst counts; a case without
+`time` measured nothing and is counted as idle. A test that failed first and passed on a rerun (`flakyFailure`,
+`flakyError`) passed, in the time of the rerun. Of a file that breaks off the cases before the break are read.
 
 Limits: in files of more than 50,000 values, repetitions far from one another stay apart.
 """
@@ -53,6 +55,7 @@ _OUTCOME_OF_STATUS: dict[str, Outcome] = {
     "pending": "skipped",
 }  # fmt: skip
 _WORST_FIRST: tuple[Outcome, ...] = ("errored", "failed", "skipped")
+_CLASS_OF_NODE = "test"
 _THOUSANDS = re.compile(r"\s*-?[1-9]\d{0,2}(,\d{3})+(\.\d*)?\s*", re.ASCII)
 
 
@@ -160,7 +163,7 @@ def _test_name(attributes: dict[str, str], suites: list[_Element]) -> str | Prob
     if isinstance(name, Problem):
         return name
     class_name = read_text(attributes.get("classname")) or read_text(attributes.get("class"))
-    if class_name is not None:
+    if class_name is not None and class_name != _CLASS_OF_NODE:
         return read_name(name_in_class(name, class_name.strip()))
     path = [read_text(suite.attributes.get("name")) for suite in suites if suite.name == "testsuite"]
     return read_name("::".join([*(part.strip() for part in path if part), name]))

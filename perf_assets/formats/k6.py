@@ -3,11 +3,11 @@ machine-readable summary of k6 1.5 and later (`--new-machine-readable-summary`, 
 
 Series: metric and, as test, the script where the summary names it and the tags of a submetric
 (`expected_response:true`). The metric is k6's own with the statistic behind it: of a trend `.med`, `.p95` and `.p99`
-(`.avg` where none of them was asked for), of a counter `.rate` and `.count`; the ratio of a rate and the value of a
-gauge have k6's plain name. Values and units: times in ms, data in bytes, others without unit. The flat summary tells no
-units: those of k6's own metrics are known, a trend of the user's has none there. Direction: lower is better for times
-and failures, higher for throughput and checks. Repetitions: none. Time: that of generation in the machine-readable
-summary, none in the others. Run: that time, else the file.
+(`.avg` and `.p90` where none of them was asked for, else whatever was), of a counter `.rate` and `.count`; the ratio
+of a rate and the value of a gauge have k6's plain name. Values and units: times in ms, data in bytes, others without
+unit. The flat summary tells no units: those of k6's own metrics are known, a trend of the user's has none there.
+Direction: lower is better for times and failures, higher for throughput and checks. Repetitions: none. Time: that of
+generation in the machine-readable summary, none in the others. Run: that time, else the file.
 
 A trend without samples is counted as idle: k6 writes zeros for it, so a time that is zero in every statistic is one,
 and a rate of no events. Thresholds are no values; those that failed are context (`ok: true` means passed in
@@ -48,7 +48,7 @@ from perf_assets.formats.measurement import (
     rejection,
     storable,
 )
-from perf_assets.formats.recognition import head_of
+from perf_assets.formats.recognition import telling_head
 
 _DATA, _SUMMARY = "metrics.*", "results.metrics[]"
 _WANTED = {
@@ -70,6 +70,7 @@ _DIRECTIONS: dict[str, Direction] = {
     "checks": "higher_is_better", "checks_succeeded": "higher_is_better", "http_reqs.rate": "higher_is_better",
     "iterations.rate": "higher_is_better",
 }  # fmt: skip
+_OTHER = re.compile(r"p\((?P<percent>[\d.]+)\)")
 _NAME = re.compile(r"(?P<name>[^{]+)(\{(?P<tags>.*)\})?", re.DOTALL)
 
 
@@ -105,7 +106,7 @@ def _is_summary(head: Head) -> bool:
 
 
 def _read(source: Input) -> Iterator[Chunk]:
-    is_summary = _is_summary(head_of(source.path, source.name))
+    is_summary = _is_summary(telling_head(source.path, source.name, _recognises))
     return chunked(_summary(source) if is_summary else _data(source))
 
 
@@ -202,7 +203,7 @@ def _without_samples(metric: _Metric) -> bool:
     values = metric.values
     if metric.kind == "trend":
         numbers = [number_or_none(values[name]) for name in values if name not in ("thresholds", "count")]
-        return values.get("count") == 0 or (metric.contains == "time" and bool(numbers) and set(numbers) == {0})
+        return not numbers or values.get("count") == 0 or (metric.contains == "time" and set(numbers) == {0})
     if metric.kind == "rate":
         return values.get("total") == 0 or (values.get("passes") == 0 and values.get("fails") == 0)
     return False
@@ -212,9 +213,10 @@ def _statistics(metric: _Metric) -> dict[str, str]:
     """The statistics that become measurements, with the names of their metrics."""
     if metric.kind not in _WANTED:
         return {"rate" if metric.kind == "rate" and "rate" in metric.values else "value": metric.name}
+    others = {name: _OTHER.sub(r"p\g<percent>", name) for name in metric.values if name not in ("count", "thresholds")}
     choices = [
         {statistic: f"{metric.name}.{short}" for statistic, short in wanted.items() if statistic in metric.values}
-        for wanted in _WANTED[metric.kind]
+        for wanted in (*_WANTED[metric.kind], *([others] if metric.kind == "trend" else []))
     ]
     return next((found for found in choices if found), {next(iter(_WANTED[metric.kind][0])): metric.name})
 

@@ -1,19 +1,24 @@
 """Locust's CSV files: statistics of a whole run (`_stats.csv`, before 0.14 `_requests.csv` and `_distribution.csv`) and
 their history (`_stats_history.csv`), versions 0.8 to 2.x.
 
-Series: request, named by type and name (`GET /login`), and metric; the `Aggregated` row is a series of its own. Of the
-whole run: response_time.med, response_time.p95 and response_time.p99 in ms, request_rate in 1/s, and failure_ratio,
-failures over requests. Of the history the same with `current_` before it, which is the window of ten seconds that each
-row is about; the totals in it, and before version 1.0 its response times, are those of the run so far and no values.
+Series: request, named by type and name (`GET /login`), and metric; the `Aggregated` row is a series of its own. Of
+the whole run: response_time.med, response_time.p95 and response_time.p99 in ms, request_rate in 1/s, and
+failure_ratio, failures over requests. Of the history the same with `current_` before it, which is the window of ten
+seconds that each row is about; the totals in it are those of the run so far and no values, and so are the response
+times before version 1.0 and in a history without rows of single requests (that is, without `--csv-full-history`).
 Direction: higher is better for the rate, lower for the others. Repetitions: none. Time: none in the statistics,
 `Timestamp` (epoch seconds) in the history. Run: the file; in the history each timestamp, known by it and by the first
 one of the file.
 
-A row without requests, or whose times are `N/A`, is counted as idle, and so is one of the history whose rate and times
-are all zero, as before the first window; where there are times and no rate yet, the rate is left out. Response times
-include those of failed requests, which Locust does not keep apart; where all requests failed, times and rate are no
-performance and the row is counted as failed, with the ratio kept. The files of failures and exceptions hold no
-measurements. A number that is none is rejected, the others of its row are read; a row of another width is rejected.
+A row without requests, or whose times are `N/A`, is counted as idle, and so is one of the history whose rate and
+times are all zero, as before the first window; where there are times and no rate yet, the rate is left out. Response
+times include those of failed requests, which Locust does not keep apart; where all requests failed, times and rate
+are no performance and the row is counted as failed, with the ratio kept. The files of failures and exceptions hold no
+measurements. Where no request told a time, Locust writes zeros, which are left out. A number that is none is
+rejected, the others of its row are read; a row of another width is rejected.
+
+Limits: full histories of August 2020 to September 2021 have the response times of the run so far, which does not
+show.
 """
 
 from __future__ import annotations
@@ -52,9 +57,11 @@ _COLUMNS = {
     "failure count": "failures", "# failures": "failures",
     "requests/s": "rate", "failures/s": "failure rate", "requests failed/s": "failure rate",
     "median response time": "median", "50%": "50%", "95%": "95%", "99%": "99%",
+    "max response time": "max",
 }  # fmt: skip
 """What the columns are called in one version or another."""
 _WITHOUT_RESULTS = (["Method", "Name", "Error"], ["Count", "Message", "Traceback"])
+_ALL = "Aggregated"
 _NONE = ("", "N/A", "None")
 _DIRECTIONS: dict[str, Direction] = {"request_rate": "higher_is_better"}
 
@@ -106,14 +113,20 @@ def _results(source: Input) -> Iterator[Result]:
         if _is_without_results(header):
             return
         raise FormatError("unreadable", f"{source.name}, line 1: no header of Locust's; leave it as Locust writes it")
+    is_full = "timestamp" in columns and _has_single_requests(source, columns)
     start: str | None = None
     for number, line in lines:
         row = _row(f"line {number}", columns, line)
         if isinstance(row, _Row):
             start = start or row.fields.get("timestamp")
-            yield from _history(source, row, start) if "timestamp" in row.fields else _statistics(row)
+            yield from _history(source, row, start, is_full) if "timestamp" in row.fields else _statistics(row)
         elif row is not None:
             yield row
+
+
+def _has_single_requests(source: Input, columns: list[str]) -> bool:
+    rows = (_row("", columns, line) for number, line in read_lines(source.path) if number > 1)
+    return any(isinstance(row, _Row) and row.test_name != _ALL for row in rows)
 
 
 def _row(location: str, columns: list[str], line: str) -> _Row | Rejection | None:
@@ -126,7 +139,7 @@ def _row(location: str, columns: list[str], line: str) -> _Row | Rejection | Non
     by_column = dict(zip(columns, (field.strip() for field in fields), strict=True))
     kind, name = by_column.get("type", ""), by_column["name"]
     if kind in _NONE:
-        named = read_name("Aggregated" if name == "Total" else name)
+        named = read_name(_ALL if name in ("Total", "None Total") else name)
     else:
         named = read_name(f"{kind} {name}") if name else read_name(name)
     if isinstance(named, Problem):
@@ -136,13 +149,15 @@ def _row(location: str, columns: list[str], line: str) -> _Row | Rejection | Non
 
 def _statistics(row: _Row) -> Iterator[Result]:
     times = {"median" if "median" in row.fields else "50%": "med", "95%": "p95", "99%": "p99"}
+    if read_number_text(row.fields.get("max")) == 0:
+        times = {}
     if row.fields.get("requests") == "0":
         yield Omission("idle")
     else:
         yield from _measurements(row, "", times, ("failures", "requests"))
 
 
-def _history(source: Input, row: _Row, start: str | None) -> Iterator[Result]:
+def _history(source: Input, row: _Row, start: str | None, is_full: bool) -> Iterator[Result]:
     written = row.fields["timestamp"]
     seconds = read_number_text(written)
     ts = parse_time(seconds if isinstance(seconds, float) else written, source.zone)
@@ -150,7 +165,7 @@ def _history(source: Input, row: _Row, start: str | None) -> Iterator[Result]:
         yield rejection(row.location, "Timestamp", Problem("bad_time", "expected epoch seconds"), row.fields)
         return
     row = row._replace(ts=ts, run_key=digest_of("locust", start, written))
-    times = {"50%": "med", "95%": "p95", "99%": "p99"} if "total requests" in row.fields else {}
+    times = {"50%": "med", "95%": "p95", "99%": "p99"} if is_full and "total requests" in row.fields else {}
     is_still = read_number_text(row.fields.get("rate")) == 0
     without_times = (*_NONE, "0") if is_still else _NONE
     if all(row.fields.get(column) in without_times for column in times) and (times or is_still):

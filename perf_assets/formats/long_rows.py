@@ -215,10 +215,16 @@ _MENTIONED = """
 SELECT regexp_extract({text}, '"({names})"', 1) FROM {rows} WHERE regexp_matches({text}, '"({names})"') LIMIT 1
 """
 _ROWS = "(SELECT {number} AS row, {line} AS line, {columns} FROM {source})"
+# ISO 8601 may be written without signs, with commas, and without minutes.
 PARSED_TIME = """coalesce(TRY_CAST(trim({text}) AS TIMESTAMPTZ) AT TIME ZONE 'UTC',
-    CASE WHEN regexp_full_match(trim({text}), '-?[0-9]+([.][0-9]*)?') THEN TRY(make_timestamp(TRY_CAST(round(
-      TRY_CAST({text} AS DOUBLE) * CASE WHEN abs(TRY_CAST({text} AS DOUBLE)) >= 1e11 THEN 1000 ELSE 1000000 END)
-      AS BIGINT))) END)"""
+    CASE WHEN regexp_full_match(trim({text}), '-?[0-9]+([.][0-9]*)?([eE][+-]?[0-9]+)?')
+      THEN TRY(make_timestamp(TRY_CAST(round(
+        TRY_CAST({text} AS DOUBLE) * CASE WHEN abs(TRY_CAST({text} AS DOUBLE)) >= 1e17 THEN 1e-3
+          WHEN abs(TRY_CAST({text} AS DOUBLE)) >= 1e14 THEN 1 WHEN abs(TRY_CAST({text} AS DOUBLE)) >= 1e11 THEN 1e3
+          ELSE 1e6 END) AS BIGINT))) END,
+    TRY_CAST(regexp_replace(regexp_replace(replace(upper(trim({text})), ',', '.'),
+      '^([0-9]{{4}})([0-9]{{2}})([0-9]{{2}})T([0-9]{{2}})([0-9]{{2}})([0-9]{{2}})', '\\1-\\2-\\3T\\4:\\5:\\6'),
+      'T([0-9]{{2}})(Z|[+-]|$)', 'T\\1:00:00\\2') AS TIMESTAMPTZ) AT TIME ZONE 'UTC')"""
 _TYPED = """
 WITH named AS (
   SELECT row, line, {ts} AS ts, {value} AS value, {has_time} AS has_time, {has_value} AS has_value,

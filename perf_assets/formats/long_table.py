@@ -1,14 +1,14 @@
 """Long tables, one measurement a row, with the columns of `performance_metrics`: CSV, JSON Lines, Parquet and Arrow.
 
 Columns: `timestamp`, `metric_name` and `metric_value` are needed; `test_name, test_type, node_id, node_type,
-test_run_id, ci_job_id, context_data` are used where they are there, as are `project, branch, unit, commit_id, attempt,
-benchmark_version, direction`, which may also stand in the JSON object `context_data`. Upper and lower case are one
-unless a table has both. Other columns become context.
+test_run_id, ci_job_id, context_data` are used where they are there, as are `project, branch, unit, commit_id,
+attempt, benchmark_version, direction`, which may also stand in the JSON object `context_data`. Upper and lower case
+are one unless a table has both. Other columns become context.
 
 Series: project, metric, test, test type, node, node type. Value and unit: `unit`, else the catalogue's. Time:
-`timestamp`, ISO 8601 (naive is UTC) or epoch seconds or milliseconds. Run: `test_run_id` and attempt, else a hash of
-time, test, node and job: of different values of one metric there each after the smallest is a run of its own, and so is
-the second of equal rows. Rows with an unusable field are rejected one by one.
+`timestamp`, ISO 8601 (naive is UTC) or epoch seconds or finer. Run: `test_run_id` and attempt, else a hash of
+time, test, node and job: of different values of one metric there each after the smallest is a run of its own, and so
+is the second of equal rows. Rows with an unusable field are rejected one by one.
 """
 
 from __future__ import annotations
@@ -83,6 +83,8 @@ def _is_json_lines(head: Head) -> bool:
 
 
 def _is_csv(head: Head) -> bool:
+    if _is_parquet(head) or _is_arrow(head):
+        return False
     first = head.first_line.lower()
     # A table of these two would be taken for another one, and is told what its columns must be called.
     is_alike = {"metric", "value"} <= set(re.split(r"[\s,;|\"]+", first))
@@ -138,7 +140,8 @@ def _scan_arrow(con: DuckDBPyConnection, source: Input, scratch: Path) -> Scan:
             meant = as_meant(names, KNOWN)
             columns = [Column(meant.get(name, name), "", f"c{place}") for place, name in enumerate(names)]
             _check_columns(source, columns)
-            for number, table in enumerate(chain([reader.schema.empty_table()], _tables(reader))):
+            empty = _known_to_duckdb(reader.schema.empty_table())
+            for number, table in enumerate(chain([empty], _tables(reader))):
                 # DuckDB trusts what a file says of its own texts and lists.
                 table.validate(full=True)
                 con.register("piece", table.rename_columns([column.source for column in columns]))
@@ -163,7 +166,17 @@ def _tables(reader: pa.ipc.RecordBatchFileReader | pa.ipc.RecordBatchStreamReade
     else:
         batches = iter(reader)
     for batch in batches:
-        yield pa.Table.from_batches([batch])
+        yield _known_to_duckdb(pa.Table.from_batches([batch]))
+
+
+def _known_to_duckdb(table: pa.Table) -> pa.Table:
+    """A table whose numbers have types that DuckDB has as well."""
+    types = [_number_type(type_) for type_ in table.schema.types]
+    return table.cast(pa.schema(list(zip(table.column_names, types, strict=True))))
+
+
+def _number_type(type_: pa.DataType) -> pa.DataType:
+    return pa.float64() if pa.types.is_float16(type_) or pa.types.is_decimal256(type_) else type_
 
 
 def _check_no_duration(source: Input) -> None:

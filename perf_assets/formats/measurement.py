@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -201,8 +202,8 @@ class Format:
 
     `companions` are paths of files that describe one of this format, relative to its folder, by the name under which
     `read` finds them. `is_part` tells the files of a folder that only describe others and hold no results of their own.
-    `scan` is a faster way to read the same, which may keep files in the folder it is given. `mark` is what a file has
-    somewhere in it if it is of this format, though its beginning, as that of a log, says nothing.
+    `scan` is a faster way to read the same, which may keep files in the folder it is given. `mark` is what a line of
+    a file has somewhere in it if it is of this format, though its beginning, as that of a log, says nothing.
     """
 
     name: str
@@ -211,7 +212,7 @@ class Format:
     companions: Mapping[str, str] = field(default_factory=dict)
     is_part: Callable[[Path], bool] = lambda _: False
     scan: Callable[[DuckDBPyConnection, Input, Path], Scan] | None = None
-    mark: bytes = b""
+    mark: re.Pattern[bytes] | None = None
 
 
 _ROWS_IN_A_CHUNK = 20_000

@@ -1,6 +1,6 @@
 """OpenTelemetry metrics as OTLP/JSON: one export, several (one a line, as the collector's file exporter writes them)
-or a list. Also of before OTLP 0.15 (`instrumentationLibraryMetrics`), in snake case, and as the Python SDK prints
-them.
+or a list; and the resource alone, as Java's logging exporter writes it. Also of before OTLP 0.15
+(`instrumentationLibraryMetrics`), in snake case, and as the Python SDK prints them.
 
 Series: project is `service.namespace/service.name`; node is the first of `cicd.worker.name`, `k8s.node.name`,
 `host.name` and a `service.instance.id` that is no UUID; suite is `test.suite.name`, else the name of the
@@ -68,7 +68,7 @@ from perf_assets.formats.measurement import (
     rejection,
     with_parameters,
 )
-from perf_assets.formats.recognition import head_of
+from perf_assets.formats.recognition import telling_head
 
 Temporality = Literal["delta", "cumulative"]
 
@@ -139,12 +139,14 @@ class _Seen:
 
 
 def _recognises(head: Head) -> bool:
-    return any(head.has(f"{before}{root}") for before in ("", "[].") for root in _ROOTS)
+    exported = any(head.has(f"{before}{root}") for before in ("", "[].") for root in _ROOTS)
+    return exported or any(head.has("resource", f"{scopes}[].metrics") for scopes in _SCOPES)
 
 
 def _results(source: Input) -> Iterator[Result]:
     seen = _Seen()
-    for document in read_documents(source.path, source.name, *_patterns(head_of(source.path, source.name))):
+    patterns = _patterns(telling_head(source.path, source.name, _recognises))
+    for document in read_documents(source.path, source.name, *patterns):
         for record in document.records:
             if isinstance(record, Rejection):
                 if record.field not in _LISTS:
@@ -158,9 +160,11 @@ def _results(source: Input) -> Iterator[Result]:
 
 def _patterns(head: Head) -> list[str]:
     """Where the metrics are in an export, and in a list of exports."""
-    root = next((root for root in _ROOTS if f'"{root}"' in head.text), _ROOTS[0])
-    scopes = next((name for name in _SCOPES if f'"{name}"' in head.text), _SCOPES[0])
-    metrics = f"{root}[].{scopes}[].metrics[]"
+    names = {name for path in head.json_paths for name in path.split(".")}
+    root = next((root for root in _ROOTS if not names.isdisjoint((root, f"{root}[]"))), _ROOTS[0])
+    scopes = next((name for name in _SCOPES if not names.isdisjoint((name, f"{name}[]"))), _SCOPES[0])
+    alone = any(path.startswith(f"{scopes}[]") for path in head.json_paths)
+    metrics = f"{scopes}[].metrics[]" if alone else f"{root}[].{scopes}[].metrics[]"
     return [metrics, f"[].{metrics}"]
 
 
@@ -488,6 +492,9 @@ def _buckets(point: dict[str, Any], counts: dict[tuple[float, float], int]) -> B
     (size,) = _counts_in({"count": [point.get("count", 0)]}, "count")
     if counts and sum(counts.values()) != size:
         raise BrokenFieldError("count", Problem("impossible_value", "expected as many values as lie in the buckets"))
+    if not size:
+        # The smallest and the largest of no values are infinite.
+        return Buckets(0, 0.0, {})
     known = (_number_in(point, name) if point.get(name) is not None else None for name in ("sum", "min", "max"))
     total, lowest, highest = known
     return Buckets(size, total, counts, lowest, highest)
@@ -547,4 +554,6 @@ def _whole_number(value: object) -> int | Problem:
     return Problem("wrong_type", "expected a whole number of 64 bits")
 
 
-FORMAT = Format("otlp", _recognises, lambda source: chunked(_results(source)))
+_MARK = re.compile(rb'"(resourceMetrics|resource_metrics)"')
+"""One file may have the other signals before."""
+FORMAT = Format("otlp", _recognises, lambda source: chunked(_results(source)), mark=_MARK)

@@ -54,7 +54,7 @@ from perf_assets.formats.text import read_lines
 _PATTERNS = ("suites[]", "[].suites[]")
 _MARK = "PERFHERDER_DATA:"
 _LINE = re.compile(rf".*?\b{_MARK}\s*(?=\{{)")
-_CLOCK = re.compile(r"(?:\[\w+ |^)(?P<time>\d{4}-\d\d-\d\d[T ][\d:.]+Z?)[\] ]")
+_CLOCK = re.compile(r"(?:\[(?:\w+ )?|^)(?P<time>\d{4}-\d\d-\d\d[T ][\d:.,]+(?:Z|[+-]\d\d:?\d\d)?)[\] ]")
 _JSON = re.compile(r"\s*[{\[]\s*(?:[\"{}\[\]]|\Z)")
 """How it begins; a line of a log may begin with a bracket, too."""
 _DECODER = json.JSONDecoder()
@@ -223,4 +223,4 @@ def _measurement(
     )
 
 
-FORMAT = Format("perfherder", _recognises, _read, mark=_MARK.encode())
+FORMAT = Format("perfherder", _recognises, _read, mark=re.compile(_MARK.encode()))

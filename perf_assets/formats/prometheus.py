@@ -49,7 +49,9 @@ _TYPES = ('"matrix"', '"vector"')
 
 
 def _recognises(head: Head) -> bool:
-    return head.has("data.resultType", "data.result") and any(kind in head.text for kind in _TYPES)
+    if not head.has("data.resultType", "data.result"):
+        return False
+    return head.has("data.result[].metric") or any(kind in head.text for kind in _TYPES)
 
 
 def _results(source: Input) -> Iterator[Result]:

@@ -6,15 +6,17 @@ one's own that declares one is asked as well, before those of the product, so th
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from perf_assets.formats.head import HEAD_BYTES, Head
+from perf_assets.formats.head import FAR_BYTES, HEAD_BYTES, Head
 from perf_assets.formats.measurement import Format, FormatError, Input
 
 GROUP = "perf_assets.formats"
 _PIECE = 1 << 20
+_LONGEST_MARKED = 1 << 12
 _OWN = "perf_assets.formats."
 
 
@@ -50,28 +52,52 @@ def head_of(file: Path, name: str) -> Head:
         return Head(source.read(HEAD_BYTES), name)
 
 
+def telling_head(file: Path, name: str, recognises: Callable[[Head], bool]) -> Head:
+    """The head of a file by which `recognises` knows it: with keys that lie far behind if only they tell."""
+    head = head_of(file, name)
+    return head if recognises(head) else _far_head(file, head)
+
+
+def _far_head(file: Path, head: Head) -> Head:
+    if not head.is_json or len(head.content) < HEAD_BYTES:
+        return head
+    with file.open("rb") as source:
+        return head.looking_far(source.read(FAR_BYTES))
+
+
 def recognise(source: Input) -> Format:
     """The format of `source`; FormatError (reason `unknown_format`) if none of them knows it."""
     head = head_of(source.path, source.name)
     if not head.text:
         raise FormatError("unknown_format", f"{source.name}: the file is empty; send it again")
-    for candidate in formats():
-        if candidate.recognises(head):
-            return candidate
-    for candidate in formats():
-        if candidate.mark and _has(source.path, candidate.mark):
-            return candidate
+    found = _recognised(head)
+    if found is None:
+        far = _far_head(source.path, head)
+        found = _recognised(far) if far is not head else None
+    if found is None and len(head.content) >= HEAD_BYTES:
+        found = _marked(source.path)
+    if found is not None:
+        return found
     raise FormatError("unknown_format", f"{source.name}: {_unknown(head)}")
 
 
-def _has(file: Path, mark: bytes) -> bool:
+def _recognised(head: Head) -> Format | None:
+    return next((candidate for candidate in formats() if candidate.recognises(head)), None)
+
+
+def _marked(file: Path) -> Format | None:
+    """The format whose mark comes first in a file, of which the beginning says nothing."""
+    marks = [(candidate, candidate.mark) for candidate in formats() if candidate.mark is not None]
     with file.open("rb") as source:
         before = b""
         while piece := source.read(_PIECE):
-            if mark in before + piece:
-                return True
-            before = piece[-len(mark) :]
-    return False
+            text = before + piece
+            for candidate, mark in marks:
+                if mark.search(text):
+                    return candidate
+            # What a piece breaks off is looked at again with the next one, from the beginning of its line.
+            before = text[max(text.rfind(b"\n") + 1, len(text) - _LONGEST_MARKED) :]
+    return None
 
 
 def _unknown(head: Head) -> str:

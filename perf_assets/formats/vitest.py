@@ -48,7 +48,7 @@ from perf_assets.formats.measurement import (
     read_text,
     rejection,
 )
-from perf_assets.formats.recognition import head_of
+from perf_assets.formats.recognition import telling_head
 from perf_assets.formats.text import read_lines
 
 MOST_SAMPLES = 10_000
@@ -100,13 +100,12 @@ def _are_tasks(head: Head, before: str) -> bool:
     if any(head.has(f"{before}{name}") for name in _NAMES[:2]):
         return any(head.has(f"{before}{column}") for column in (*_COLUMNS, "Error"))
     places = ("result.latency.", "latency.", "result.", "")
-    return head.has(f"{before}name") and any(
-        head.has(f"{before}{place}mean", f"{before}{place}rme") for place in places
-    )
+    measured = any(head.has(f"{before}{place}mean", f"{before}{place}rme") for place in places)
+    return head.has(f"{before}name") and (measured or head.has(f"{before}result.error"))
 
 
 def _read(source: Input) -> Iterator[Chunk]:
-    head = head_of(source.path, source.name)
+    head = telling_head(source.path, source.name, _recognises)
     if _is_printed(head):
         return chunked(_printed(source))
     return chunked(_listed(source, _patterns(head) or [_VITEST, "[]"]))
@@ -131,7 +130,8 @@ def _groups(record: Record) -> object:
     """The name of what a benchmark lies in; None where it lies in nothing."""
     if record.keys[0] == "files":
         return record.parents[-2].get("fullName") or ""
-    return record.keys[1] if record.keys[0] == "testResults" else None
+    # The reporter puts what lies in no group under the empty name.
+    return (record.keys[1] or None) if record.keys[0] == "testResults" else None
 
 
 def _printed(source: Input) -> Iterator[Result]:
@@ -192,7 +192,9 @@ def _outcome(fields: dict[str, Any], result: dict[str, Any]) -> Outcome | None:
     latency = as_object(result.get("latency")) or result
     measured = {*_TIMES, "hz", "throughput", *_COLUMNS}
     if _count(latency) == 0 or (measured.isdisjoint(latency) and measured.isdisjoint(result)):
-        return "idle"
+        # JSON has nothing of an Error but its braces.
+        is_error = isinstance(result.get("error"), dict)
+        return "errored" if is_error else "skipped" if result.get("aborted") is True else "idle"
     return None
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 from perf_assets.formats import formats
-from perf_assets.formats.recognition import head_of
+from perf_assets.formats.recognition import telling_head
 from perf_assets.landing import Arrival, Given, LandedFile, Landing
 
 SAMPLE_SEED = 20
@@ -114,7 +114,7 @@ def companions_of(file: Path, beside: Callable[[str], Path | None]) -> dict[str,
     for candidate in formats():
         found = {role: beside(place) for role, place in candidate.companions.items()}
         there = {role: path for role, path in found.items() if path is not None}
-        if there and candidate.recognises(head_of(file, file.name)):
+        if there and candidate.recognises(telling_head(file, file.name, candidate.recognises)):
             return there
     return {}
 

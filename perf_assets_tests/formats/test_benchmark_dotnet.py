@@ -233,3 +233,40 @@ def test_every_prefix_gives_a_prefix() -> None:
 def test_any_value_in_any_place_is_borne(place: int, value: Any) -> None:
     content = report(benchmark(job="A(Runtime=x, Server=True)", Memory=MEMORY, Metrics=[metric("CacheMisses")]))
     assert_broken_anywhere_is_borne(content, FORMAT, place, value)
+
+
+@pytest.mark.parametrize("title", ["'Baseline: Select+ToList (1 item)'", "Baseline: Select+ToList (1 item)", None])
+def test_a_description_may_look_like_a_job(title: str | None) -> None:
+    described = [
+        benchmark("B", DisplayInfo=f"C.'Baseline: Select+ToList (1 item)': {job} [N=8]", MethodTitle=title)
+        for job in (".NET 8.0(Runtime=.NET 8.0)", "Job-X(Runtime=.NET 9.0, Arguments=/p:X=Foo(1),/p:Y=2, Server=True)")
+    ]
+    reading = read(report(*described))
+    assert [json.loads(row["tags"])["runtime"] for row in reading.rows] == [".NET 8.0", ".NET 9.0"]
+    assert reading.column("test_name") == [
+        "Step.Lang.Bench.B(N: 8)", "Step.Lang.Bench.B(N: 8)[Arguments=/p:X=Foo(1),/p:Y=2,Server=True]",
+    ]  # fmt: skip
+
+
+def test_a_parameter_may_look_like_a_job() -> None:
+    (row,) = read(report(benchmark("B", DisplayInfo="C.B: DefaultJob [Case=http: get(timeout=5)]"))).rows
+    assert row["test_name"] == "Step.Lang.Bench.B(N: 8)"
+
+
+def test_jobs_of_before_0_10_are_told_by_their_properties() -> None:
+    properties = {"Mode": "Throughput", "Platform": "Host", "WarmupCount": "Auto", "TargetCount": 5, "GcMode": "Server"}
+    old = [
+        benchmark("B", DisplayInfo=..., ShortInfo="Bench_B", Properties=properties | {"Runtime": runtime})
+        for runtime in ("Clr", "Core")
+    ]
+    reading = read(report(*({name: value for name, value in each.items() if value is not ...} for each in old)))
+    assert [json.loads(row["tags"])["runtime"] for row in reading.rows] == ["Clr", "Core"]
+    assert set(reading.column("test_name")) == {"Step.Lang.Bench.B(N: 8)[GcMode=Server]"}
+
+
+def test_what_is_worked_out_late_has_its_value_inside() -> None:
+    late = {"IsValueCreated": True, "Value": "Microsoft Windows NT 6.2"}
+    (row,) = read(report(benchmark(job="Job-X(TargetCount=100)"), OsVersion=late)).rows
+    assert json.loads(row["tags"])["os"] == "Windows"
+    assert json.loads(row["context"])["OsVersion"] == "Microsoft Windows NT 6.2"
+    assert row["test_name"] == "Step.Lang.Bench.Tokenize(N: 8)"

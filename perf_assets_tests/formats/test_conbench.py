@@ -318,3 +318,13 @@ def test_a_mean_that_is_too_large_a_number_is_rejected() -> None:
     reading = read(json.dumps([result(stats=stats(1.5e308, 1.5e308)), result("b")]).encode())
     assert reading.column("test_name", "raw_value") == [("b[compression=snappy,cpu_count=2]", 3.0)]
     assert [rejection.reason for rejection in reading.rejections] == ["not_finite"]
+
+
+def test_the_first_version_has_the_run_among_the_statistics() -> None:
+    fields = result()
+    moved = {name: fields.pop(name) for name in ("timestamp", "run_id", "batch_id")}
+    fields["stats"] = stats("1.0", "2.0", "6.0", mean="3.0", stdev="2.5") | moved
+    (first,) = read(posted(result())).rows
+    (row,) = read(posted(fields)).rows
+    same = ("test_name", "value", "ts", "time_source", "run_key", "raw_spread", "raw_replicates")
+    assert {name: row[name] for name in same} == {name: first[name] for name in same}

@@ -224,11 +224,10 @@ def test_a_change_alone_is_no_known_format() -> None:
 
 def test_other_messages_and_text_between_them_are_passed_over() -> None:
     group = '{"reason":"group-complete","group_name":"sort","benchmarks":["a"],"report_directory":"x"}\n'
-    reading = read(f"   Compiling x\n{message()}{group}\n{message(id='b')}".encode(), FORMAT)
-    assert reading.rows == []
-    reading = read(f"{group}   Compiling x\n{message()}\n{message(id='b')}".encode())
-    assert reading.column("test_name", "location") == [("sort/quick/8", "line 3"), ("b", "line 5")]
-    assert reading.rejections == []
+    for before in (group, "   Compiling x\n", "{ in a shell\n"):
+        reading = read(f"{before}   Compiling x\n{message()}\n{group}{message(id='b')}".encode())
+        assert reading.column("test_name", "location") == [("sort/quick/8", "line 3"), ("b", "line 6")]
+        assert reading.rejections == []
 
 
 def test_other_measurements_keep_their_unit() -> None:
@@ -380,3 +379,30 @@ def test_any_text_gives_rows_and_rejections(text: str) -> None:
 
 def test_a_long_line_of_spaces_is_read_quickly() -> None:
     assert_read_quickly(WHOLE + b" " * 40_000 + b"\n", FORMAT)
+
+
+def test_lines_of_the_bencher_format() -> None:
+    content = (
+        "running 2 tests\n"
+        "test sort/quick  ... bench:     1,672,496 ns/iter (+/- 10,166)\n"
+        "test two words ... bench:          12.5 ns/iter (+/- 0.25) = 80 MB/s\n"
+        "test tests::one ... ignored\n"
+    )
+    reading = read(content.encode())
+    assert reading.column("test_name", "metric", "raw_value", "raw_unit", "raw_spread") == [
+        ("sort/quick", "benchmark_time", 1_672_496.0, "ns/iter", 10_166.0),
+        ("two words", "benchmark_time", 12.5, "ns/iter", 0.25),
+    ]
+
+
+@pytest.mark.parametrize("part", ["test a", " ... bench: ", " ", "9", "time:   ["])
+def test_lines_of_the_bencher_format_are_read_quickly(part: str) -> None:
+    content = printed("a") + "test a ... bench: " + part * (1 << 16)
+    assert_read_quickly(content.encode(), FORMAT)
+
+
+def test_samples_of_old_versions_are_two_lists() -> None:
+    (row,) = read_folder(sample=json.dumps([[1.0, 2.0, 4.0], [90.0, 220.0, 400.0]]).encode()).rows
+    assert row["raw_replicates"] == [90.0, 110.0, 100.0]
+    (row,) = read_folder(sample=b"[[1.0]]").rows
+    assert row["raw_replicates"] is None

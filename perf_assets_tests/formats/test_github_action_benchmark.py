@@ -115,7 +115,7 @@ def test_the_time_is_the_runs_else_the_commits_else_that_of_receipt(
 @pytest.mark.parametrize(
     ("broken", "field", "reason"),
     [
-        (bench(value="100"), "value", "wrong_type"),
+        (bench(value="fast"), "value", "wrong_type"),
         (bench(value=True), "value", "wrong_type"),
         (bench(value=None), "value", "missing_value"),
         (bench(value=float("nan")), "value", "not_finite"),
@@ -185,7 +185,7 @@ def test_a_file_cut_anywhere_gives_a_part_of_its_measurements_and_says_so() -> N
     assert set(numbers) == {0, 1, 2, 3}
 
 
-@pytest.mark.parametrize("content", [b"window.BENCHMARK_DATA = 5", b'{"entries": [1], "benches": 1}'])
+@pytest.mark.parametrize("content", [b"window.BENCHMARK_DATA = 5", b'{"entries": {"a": [{"benches": 5}]}}'])
 def test_a_file_without_entries_says_what_was_expected(content: bytes) -> None:
     try:
         rejections = read(content).rejections
@@ -193,4 +193,21 @@ def test_a_file_without_entries_says_what_was_expected(content: bytes) -> None:
         assert (error.reason, NAME in str(error)) == ("unreadable", True)
         return
     assert [rejection.reason for rejection in rejections] == ["wrong_type"]
-    assert "expected an object" in rejections[0].message
+    assert "expected a" in rejections[0].message
+
+
+def test_the_rest_of_a_line_of_go_is_no_unit() -> None:
+    rest = "ns/op\t3103.57 MB/s\t       8 B/op\t 2 allocs/op"
+    reading = read(published(run(bench("BenchmarkX", 19.01, rest), tool="go")))
+    assert reading.column("test_name", "metric", "raw_value", "raw_unit") == [
+        ("BenchmarkX", "benchmark_time", 19.01, "ns/op"),
+        ("BenchmarkX - MB/s", "benchmark_data_rate", 3103.57, "MB/s"),
+        ("BenchmarkX - B/op", "benchmark_memory", 8.0, "B/op"),
+        ("BenchmarkX - allocs/op", "benchmark_value", 2.0, "allocs/op"),
+    ]
+    assert reading.rows[3]["direction"] == "lower_is_better"
+
+
+def test_custom_tools_may_write_numbers_as_text_and_ranges_as_numbers() -> None:
+    (row,) = read(published(run(bench(value="12.5", range=2)))).rows
+    assert (row["raw_value"], row["raw_spread"]) == (12.5, 2.0)

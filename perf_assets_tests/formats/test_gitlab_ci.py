@@ -132,3 +132,12 @@ def test_any_prefix_gives_the_first_rows() -> None:
 def test_any_value_anywhere_is_borne(place: int, value: Any) -> None:
     assert_broken_anywhere_is_borne(WHOLE, JOBS, place, value)
     assert_broken_anywhere_is_borne(document(pipeline()), PIPELINES, place, value)
+
+
+def test_a_pipeline_of_an_older_server() -> None:
+    old = {
+        name: value for name, value in pipeline(before_sha="a1").items() if name not in ("source", "queued_duration")
+    }
+    reading = read(document(old))
+    assert reading.format == "gitlab-pipelines"
+    assert reading.column("metric", "test_name", "value") == [("pipeline_duration", "pipeline", 570.0)]

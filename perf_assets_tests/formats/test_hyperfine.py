@@ -192,3 +192,8 @@ def test_any_fields_give_rows_and_rejections(results: list[Any]) -> None:
         assert row["test_name"]
     for rejection in reading.rejections:
         assert_helpful(rejection)
+
+
+def test_the_one_parameter_of_old_versions_tells_commands_apart() -> None:
+    reading = read(exported(*(result("make", parameter=jobs) for jobs in ("1", "2"))))
+    assert reading.column("test_name")[::2] == ["make[parameter=1]", "make[parameter=2]"]

@@ -153,6 +153,7 @@ def test_branch_and_commit_are_those_of_one_checkout(actions: Any, branch: str |
         (build(timestamp=None), "allBuilds[1]", "timestamp", "missing_time", 0),
         (build(timestamp="soon"), "allBuilds[1]", "timestamp", "bad_time", 0),
         (build(url="https://ci/view/all/"), "allBuilds[1]", "url", "missing_identity", 0),
+        (build(url="https://[ci/job/a/1/"), "allBuilds[1]", "url", "missing_identity", 0),
         (build(number=None), "allBuilds[1]", "number", "missing_identity", 0),
         (build(actions=[{"queuingDurationMillis": -1}]), "allBuilds[1].actions[0]", "queuingDurationMillis",
          "impossible_value", 1),
@@ -193,3 +194,13 @@ def test_any_prefix_gives_the_first_rows() -> None:
 def test_any_value_anywhere_is_borne(place: int, value: Any) -> None:
     assert_broken_anywhere_is_borne(WHOLE, BUILDS, place, value)
     assert_broken_anywhere_is_borne(document(pipeline(stage())), STAGES, place, value)
+
+
+def test_builds_of_which_only_some_fields_were_asked_for() -> None:
+    names = ("number", "result", "timestamp", "duration", "url")
+    some = [
+        {name: each[name] for name in names} for each in (build(), build(13, result=None), build(14, result="FAILURE"))
+    ]
+    reading = read(listed(*some, name="builds"))
+    assert reading.column("metric", "value", "run_key") == [("build_time", 61.5, "team/shop front#12")]
+    assert reading.omitted == {"failed": 1}

@@ -259,3 +259,17 @@ def test_many_broken_metrics_of_a_benchmark_are_told_quickly() -> None:
     content = written(benchmark(secondaryMetrics={f"m{number}": number for number in range(8_000)}))
     assert_read_quickly(content, FORMAT)
     assert len(read(content).rejections) == 8_000
+
+
+def test_line_ends_that_old_versions_put_into_parameters_are_read() -> None:
+    old = written(benchmark(params={"sizes": "10, 20"}), benchmark("org.Sort.merge")).replace(
+        b"10, ", b"10,\n            "
+    )
+    reading = read(old)
+    assert reading.column("test_name") == ["org.Sort.quick[sizes=10,\n            20]", "org.Sort.merge"]
+    assert reading.rejections == []
+
+
+def test_hours_are_called_hr() -> None:
+    (row,) = read(written(benchmark(primaryMetric=metric(2.0, "hr/op")))).rows
+    assert (row["metric"], row["value"], row["unit"]) == ("benchmark_time", 7200.0, "s")

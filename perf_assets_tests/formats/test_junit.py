@@ -353,3 +353,11 @@ def test_any_elements_give_rows_and_rejections(tree: Any) -> None:
         assert row["test_name"]
     for rejection in reading.rejections:
         assert rejection.location
+
+
+def test_tests_of_node_are_known_by_their_suites() -> None:
+    inner = [
+        suite(case(name="works", classname="test", time=seconds), name=name) for name, seconds in [("A", 1), ("B", 2)]
+    ]
+    reading = read(file(*inner))
+    assert reading.column("test_name", "value") == [("A::works", 1.0), ("B::works", 2.0)]

@@ -263,7 +263,7 @@ def test_thresholds_are_no_values_and_failed_ones_are_context() -> None:
         (metric(values=TREND | {"med": "10"}), "med", "wrong_type"),
         (metric(values=TREND | {"med": float("nan")}), "med", "not_finite"),
         (metric(values=TREND | {"med": -1}), "med", "impossible_value"),
-        (metric(values={"max": 1.0}), "med", "missing_value"),
+        (metric(values={"max": "1"}), "max", "wrong_type"),
         (metric("counter", values={}), "rate", "missing_value"),
         (metric("rate", values={"passes": 1}), "value", "missing_value"),
         (metric("gauge", values={}), "value", "missing_value"),
@@ -336,3 +336,17 @@ def test_any_fields_give_rows_and_rejections(found: dict[str, Any], more: Any, a
         assert row["metric"]
     for rejection in reading.rejections:
         assert rejection.message
+
+
+def test_other_statistics_of_a_trend_are_read_where_none_of_the_usual_was_asked_for() -> None:
+    asked = {"min": 1.0, "max": 90.0, "p(99.9)": 85.0, "count": 7}
+    assert values(read(data(http_req_duration=metric(values=asked)))) == [
+        ("http_req_duration.min", 1.0, "ms"),
+        ("http_req_duration.max", 90.0, "ms"),
+        ("http_req_duration.p99.9", 85.0, "ms"),
+    ]
+
+
+def test_a_trend_without_any_statistic_is_idle() -> None:
+    reading = read(data(http_req_duration=metric(values={}), http_reqs=metric("counter", "default")))
+    assert (reading.omitted, reading.rejections) == ({"idle": 1}, [])

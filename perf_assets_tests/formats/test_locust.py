@@ -40,7 +40,7 @@ def total(name: Any = "/login", kind: Any = "GET", **changes: Any) -> Fields:
     return fields | changes
 
 
-def current(timestamp: Any = 1_788_242_400, name: str = "Aggregated", kind: str = "", **changes: Any) -> Fields:
+def current(timestamp: Any = 1_788_242_400, name: str = "/login", kind: str = "GET", **changes: Any) -> Fields:
     """A row of the history."""
     fields = {
         "Timestamp": timestamp, "User Count": 20, "Type": kind, "Name": name, "Requests/s": 8.0, "Failures/s": 2.0,
@@ -164,7 +164,8 @@ def test_quotes_bars_and_line_ends_do_not_matter(content: bytes) -> None:
 
 
 def test_a_history_gives_what_is_current_and_no_totals() -> None:
-    reading = read(table(current(), current(1_788_242_401), current(1_788_242_401, "/a", "GET")))
+    total = [current(second, "Aggregated", "") for second in (1_788_242_400, 1_788_242_401)]
+    reading = read(table(*total, current(1_788_242_401, "/a", "GET")))
     assert values(reading)[:5] == [
         ("current_response_time.med", 30, "ms"),
         ("current_response_time.p95", 80, "ms"),
@@ -309,3 +310,23 @@ def test_any_cells_give_rows_and_rejections(found: list[list[str]], is_history: 
         assert row["test_name"]
     for rejection in reading.rejections:
         assert_helpful(rejection)
+
+
+def test_times_of_a_history_without_single_requests_are_totals_and_no_values() -> None:
+    reading = read(table(current(name="Aggregated", kind=""), current(1_788_242_401, "Aggregated", "")))
+    assert values(reading) == [("current_request_rate", 8, "1/s"), ("current_failure_ratio", 0.25, "1")] * 2
+
+
+def test_zeros_of_requests_that_told_no_time_are_left_out() -> None:
+    zeros = {"Median Response Time": 0, "Max Response Time": 0, "50%": 0, "95%": 0, "99%": 0}
+    reading = read(table(total(**zeros), total("/b")))
+    assert reading.column("test_name", "metric")[:2] == [
+        ("GET /login", "request_rate"),
+        ("GET /login", "failure_ratio"),
+    ]
+    assert len(reading.rows) == 2 + 5
+
+
+def test_the_total_of_the_oldest_versions_is_the_aggregate() -> None:
+    content = b'"Name","# requests","50%","95%","99%"\r\n"None Total",5,10,20,30\r\n'
+    assert set(read(content).column("test_name")) == {"Aggregated"}

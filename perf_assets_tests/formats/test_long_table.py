@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from datetime import datetime, time, timedelta, timezone
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -141,7 +142,9 @@ def test_context_that_is_no_object_is_kept_as_text(context: str) -> None:
     "written",
     [
         "2026-09-10T06:00:00Z", "2026-09-10T08:00:00+02:00", "2026-09-10 06:00:00", "1789020000", "1789020000000",
-        1789020000, 1789020000.0, 1789020000000,
+        1789020000, 1789020000.0, 1789020000000, 1789020000000000, "1789020000000000000", "1.78902e9", 1.78902e9,
+        "2026-09-10T06:00Z", "2026-09-10T06Z", "20260910T060000Z", "2026-09-10T06:00:00,000Z", "2026-09-10t06:00:00z",
+        "20260910T080000+0200",
     ],
 )  # fmt: skip
 def test_times_are_iso_8601_or_epoch(written: Any) -> None:
@@ -486,3 +489,17 @@ def test_arrow_damaged_anywhere_gives_rows_or_says_so(place: float, put: bytes) 
         read(content[:at] + put + content[at + len(put) :], ARROW)
     except FormatError as error:
         assert NAME in str(error)
+
+
+@pytest.mark.parametrize("kind", [pa.float16(), pa.decimal256(40, 2)])
+def test_numbers_of_arrow_that_duckdb_does_not_have(kind: pa.DataType) -> None:
+    table = pq.read_table(io.BytesIO(parquet()))
+    values = (
+        pa.array([Decimal("0.5")], pa.decimal128(4, 2)).cast(kind) if kind != pa.float16() else pa.array([0.5], kind)
+    )
+    table = table.set_column(2, "metric_value", values)
+    target = io.BytesIO()
+    with pa.ipc.new_file(target, table.schema) as writer:
+        writer.write_table(table)
+    (row,) = read(target.getvalue()).rows
+    assert row["value"] == 0.5

@@ -219,3 +219,10 @@ def test_any_text_in_a_table_is_borne(text: str, place: int) -> None:
         assert row["ts"] is not None
     for rejection in reading.rejections:
         assert_helpful(rejection)
+
+
+@pytest.mark.parametrize("sign", ["\u2028", "\x0b", "\x0c", "\x1c", "\x85"])
+def test_what_ends_a_line_elsewhere_may_stand_in_a_name(sign: str) -> None:
+    reading = read(WHOLE.replace(b"metric1", f"metric{sign}1".encode()))
+    assert set(reading.column("metric")) == {f"metric{sign}1", "metric2"}
+    assert reading.rejections == []

@@ -563,3 +563,19 @@ EVERYTHING = json.dumps(
 @given(st.integers(0, 10_000), anything | st.sampled_from(["-5", 2**63, "NaN", -1e308, 10**400]))
 def test_any_value_in_any_place_is_borne(place: int, value: Any) -> None:
     assert_broken_anywhere_is_borne(EVERYTHING, FORMAT, place, value)
+
+
+def test_a_resource_alone_is_read() -> None:
+    whole = export(gauge(at(0, asInt="5")), scope={"name": "s"}, **{"service.name": "shop"})
+    alone = whole["resourceMetrics"][0]
+    one, other = read(lines(whole)), read(lines(alone, alone | {"schemaUrl": ""}))
+    assert other.format == "otlp"
+    assert other.column("metric", "value", "project", "tags", "ts") == 2 * one.column(
+        "metric", "value", "project", "tags", "ts"
+    )
+
+
+def test_the_bounds_of_a_histogram_without_values_may_be_infinite() -> None:
+    empty = at(60, since=0, count="0", sum=0, min="Infinity", max="-Infinity", bucketCounts=[0, 0], explicitBounds=[1])
+    reading = read(lines(export(histogram(empty))))
+    assert (reading.rows, reading.rejections, reading.omitted) == ([], [], {"idle": 1})

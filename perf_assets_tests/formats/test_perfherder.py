@@ -179,6 +179,9 @@ def test_a_log_is_told_by_a_line_far_down_and_has_the_clock_before_it() -> None:
         (log(data(suite(subtest()), pushTimestamp=1788249600)), "2026-09-01T08:00:01.250000", "result"),
         (json.dumps(data(suite(subtest()), pushTimestamp=1788249600)).encode(), "2026-09-01T08:00:00", "commit"),
         (b"[task 2026-09-01 10:00:00] PERFHERDER_DATA: " + WHOLE, "2026-09-01T08:00:00", "result"),
+        (b"[task 2026-09-01T08:00:00.000+00:00] PERFHERDER_DATA: " + WHOLE, "2026-09-01T08:00:00", "result"),
+        (b"2026-09-01 10:00:00,000 INFO PERFHERDER_DATA: " + WHOLE, "2026-09-01T08:00:00", "result"),
+        (b"[2026-09-01 10:00:00.000] PERFHERDER_DATA: " + WHOLE, "2026-09-01T08:00:00", "result"),
         (WHOLE, None, "result"),
     ],
 )

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import time
 import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perf_assets.formats import format_named, formats
-from perf_assets.formats.head import Head
+from perf_assets.formats.head import HEAD_BYTES, Head
 from perf_assets.formats.measurement import MEASUREMENTS, FormatError
 from perf_assets_tests.formats.reading import NAME, read
 from perf_assets_tests.formats.whole_files import whole_files
@@ -55,6 +57,53 @@ def test_every_format_has_a_whole_file_here() -> None:
     # Answers of one server in several shapes, of which one is enough here.
     families = {name.split("-")[0] for name in read_here}
     assert {candidate.name.split("-")[0] for candidate in formats()} <= families
+
+
+def with_samples_first(document: Any) -> bytes:
+    """A document whose other keys come after what fills the head of a file."""
+    samples = {"AAA": [0] * HEAD_BYTES}
+    if isinstance(document, list):
+        return json.dumps([samples | document[0], *document[1:]]).encode()
+    return json.dumps(samples | document).encode()
+
+
+JSON = {
+    name: json.loads(content)
+    for name, content in WHOLE.items()
+    # A benchmark or a row whose own first field were as large would be no like one.
+    if content[:1] in (b"{", b"[") and name not in ("bencher", "criterion", "long-table-jsonl")
+}
+
+
+@pytest.mark.parametrize("document", list(JSON.values()), ids=list(JSON))
+def test_keys_may_lie_far_behind(document: Any) -> None:
+    far, near = read(with_samples_first(document)), read(json.dumps(document).encode())
+    assert far.format == near.format
+    assert far.column("metric", "test_name", "value") == near.column("metric", "test_name", "value")
+
+
+TRACES = b'{"resourceSpans": [{"scopeSpans": [{"spans": [{"name": "GET /"}]}]}]}\n'
+LINES = b"=== RUN   TestSomething\n    some_test.go:17: prints\n--- PASS: TestSomething (0.00s)\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("go_bench", LINES),
+        ("criterion", b"test tests::one ... ignored\n"),
+        ("criterion", b"test tests::one ... ignored\n" + b"\x1b[32m" * 10),
+        ("perfherder", b"[task 2026-09-10T06:00:00Z] compiles\n"),
+        ("otlp", TRACES),
+    ],
+)
+def test_other_lines_may_come_before(name: str, line: bytes) -> None:
+    content = WHOLE[name]
+    if name == "perfherder":
+        content = b"PERFHERDER_DATA: " + content
+    near, far = read(content), read(line * (2 * HEAD_BYTES // len(line)) + content)
+    assert far.format == near.format
+    assert far.column("metric", "test_name", "value") == near.column("metric", "test_name", "value")
+    assert far.rejections == []
 
 
 @pytest.mark.parametrize("content", [b"", b" \n", b"\xef\xbb\xbf"])

@@ -193,6 +193,8 @@ def test_a_table_that_breaks_off_is_told() -> None:
     [
         ({"name": "x", "result": {"error": {"message": "boom"}}}, "errored"),
         ({"name": "x", "result": statistics(error={})}, None),
+        ({"name": "x", "result": {"error": {}}}, "errored"),
+        ({"name": "x", "result": {"aborted": True}}, "skipped"),
         ({"name": "x", "result": {"state": "errored", "error": {}}}, "errored"),
         ({"name": "x", "result": {"state": "aborted"}}, "skipped"),
         ({"name": "x", "result": {"state": "not-started"}}, "skipped"),
@@ -286,3 +288,13 @@ def test_any_text_in_a_table_is_borne(text: str, place: int) -> None:
     content = printed({"Task name": "a", **NOW})
     for row in read((content[:place] + text + content[place:]).encode(errors="replace"), FORMAT).rows:
         assert row["test_name"]
+
+
+def test_a_benchmark_outside_all_groups_of_the_old_reporter() -> None:
+    report = {"numTotalTestSuites": 1, "testResults": {"": [bench("top")], "sort": [bench("quick")]}}
+    assert read(json.dumps(report).encode()).column("test_name") == ["top", "sort > quick"]
+
+
+def test_a_file_in_which_every_task_threw() -> None:
+    reading = read(json.dumps([{"name": "a", "result": {"error": {}}}]).encode())
+    assert (reading.format, reading.rows, reading.omitted) == ("vitest", [], {"errored": 1})
