@@ -22,7 +22,7 @@ from perf_assets.settings import Settings
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
-_FILES_SHOWN = 40
+_FILES_SHOWN = 200
 _MESSAGES_SHOWN = 10
 
 
