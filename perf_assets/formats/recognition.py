@@ -86,7 +86,7 @@ def _recognised(head: Head) -> Format | None:
 
 
 def _marked(file: Path) -> Format | None:
-    """The format whose mark comes first in a file, of which the beginning says nothing."""
+    """The format whose mark a file has somewhere, of which the beginning says nothing."""
     marks = [(candidate, candidate.mark) for candidate in formats() if candidate.mark is not None]
     with file.open("rb") as source:
         before = b""

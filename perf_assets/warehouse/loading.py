@@ -32,9 +32,10 @@ from perf_assets.warehouse.staging import (
     Part,
     Rules,
     Stage,
-    apart,
     conflict_id,
     precedence,
+    run_id_apart,
+    run_key_apart,
     stable_hash,
 )
 
@@ -443,12 +444,12 @@ FROM (SELECT * FROM facts WHERE is_place) f JOIN measurements m ON m.series_id =
 WHERE f.value <> m.value
 """
 _GIVES_WAY = f"""
-(SELECT DISTINCT series_id, run_id, stored_value, {apart("run_id", "run_id", "series_id", "stored_value")} AS run_apart
+(SELECT DISTINCT series_id, run_id, stored_value, {run_id_apart("run_id", "series_id", "stored_value")} AS run_apart
 FROM apart_from_stored WHERE value < stored_value)
 """  # noqa: S608 - an expression of staging
 _STORED_APART = (
     f"""INSERT INTO runs
-    SELECT a.run_apart, r.project, {apart("run_key", "r.run_key", "a.series_id", "a.stored_value")}, r.attempt,
+    SELECT a.run_apart, r.project, {run_key_apart("r.run_key", "a.series_id", "a.stored_value")}, r.attempt,
       r.branch, r.on_series_branch, r.commit_id, r.ci_job_id, r.run_url,
       nullif(coalesce(d.context, r.context), '{{}}')
     FROM {_GIVES_WAY} a JOIN runs r USING (run_id)

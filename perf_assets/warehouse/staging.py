@@ -524,11 +524,14 @@ _RUN_IDS = """
 """
 
 
-def apart(field: str, run: str, series: str, value: str) -> str:
-    """SQL of the `run_id` or `run_key` of what is set apart from a run: one of its series with one value."""
-    if field == "run_id":
-        return stable_hash(run, series, value)
-    return f"concat({run}, '#', {series}, '=', {value})"
+def run_id_apart(run_id: str, series_id: str, value: str) -> str:
+    """SQL of the id of the run that one value of a series has which is set apart from run `run_id`."""
+    return stable_hash(run_id, series_id, value)
+
+
+def run_key_apart(run_key: str, series_id: str, value: str) -> str:
+    """SQL of the key of the same run."""
+    return f"concat({run_key}, '#', {series_id}, '=', {value})"
 
 
 # A time and place has the smallest value of a series; further ones are runs of their own. So it makes no difference
@@ -542,7 +545,7 @@ WHERE value > smallest
 _SET_APART = f"""
 CREATE TEMP TABLE IF NOT EXISTS apart (row BIGINT, run_id BIGINT, run_key VARCHAR);
 INSERT INTO apart
-SELECT row, {apart("run_id", "r.run_id", "series_id", "value")}, {apart("run_key", "r.run_key", "series_id", "value")}
+SELECT row, {run_id_apart("r.run_id", "series_id", "value")}, {run_key_apart("r.run_key", "series_id", "value")}
 FROM ({{rows}}) JOIN facts USING (row) JOIN keyed USING (row) JOIN run_rows r USING (run_hash, info_key)
 """  # noqa: S608 - expressions of this module
 _IN_RUNS_APART = "UPDATE facts SET run_id = a.run_id FROM apart a WHERE a.row = facts.row AND a.run_id <> facts.run_id"
