@@ -25,8 +25,8 @@ value and are counted as idle, as are points that are flagged as without value, 
 and summaries whose quantiles are NaN. Direction: lower is better for histograms and summaries of times whose metric
 is called a duration or latency; others have none. Time: `timeUnixNano`, the producer's clock. Run:
 `cicd.pipeline.run.id`; the second and later points of a series in that run, and all points where there is none, are
-runs of their own, known by their time. Commit and branch: `vcs.ref.head.*` of the resource. A broken point is
-rejected, the others are read.
+runs of their own, known by their time. Repetitions: none; of two points of a series at one time one stays. Commit and
+branch: `vcs.ref.head.*` of the resource. A broken point is rejected, the others are read.
 
 Limits: resources that differ in nothing that lasts (two pods of one service) are one series. What a stream had
 reached before the file begins is not known.

@@ -5,7 +5,8 @@ Series: the metric `__name__` on the node `instance` of the node type `job`; `te
 All other labels tell series apart as parameters of the test name, in alphabetical order: `cpu_usage[cpu=0,mode=idle]`.
 Value: the number written as text, in the unit of the catalogue, else in that which the end of the name says
 (`_seconds`, `_bytes`, `_ratio`, `_celsius`, `_hertz`), else in none. Time: that of the sample, seconds since 1970 by
-the server's clock. Run: the time of the sample, so that what was measured at one time belongs together.
+the server's clock. Run: the time of the sample, so that what was measured at one time belongs together. Repetitions:
+none in this format.
 
 "NaN" says that there is nothing to measure (as 0/0 does) and is counted as idle. "+Inf" and "-Inf" are rejected, as are
 series without a name, native histograms, and what is no number. Known limits: an expression drops the name of its

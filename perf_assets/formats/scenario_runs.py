@@ -4,7 +4,9 @@
 Series: the scenario and one of five metrics. Value and unit: `overmindDurationMs` in ms, the others are counts. The
 producer writes 0 for missing: 0 in duration, nodes or edges is no measurement. Time: the run's own where it carries
 one, else the time of receipt. Run: `runId` and attempt, else a hash of the run's fields and an ordinal among equals,
-so that the same answer read twice is the same runs. All other fields are kept as context.
+so that the same answer read twice is the same runs. Repetitions: none; equal runs stay apart. All other fields are kept
+as context. The format tells no failed runs; a run without scenario, or whose time is none, is rejected, and so is a
+field that is no number, the others being read.
 """
 
 from __future__ import annotations
