@@ -150,11 +150,11 @@ def _job(fields: dict[str, Any]) -> dict[str, str]:
 
 def _behind_method(written: str, method: str) -> str:
     """What follows `Type.Method: `. The method may be a description, with colons and brackets of its own, in quotes."""
-    _, _, rest = written.partition(method.strip("'") or ": ")
+    title = method.strip("'")
+    if title and title in written:
+        return written.partition(title)[2].partition(": ")[2]
     quoted = _DESCRIPTION.match(written)
-    if method and rest:
-        return rest.partition(": ")[2]
-    return written[quoted.end() :] if quoted else rest
+    return written[quoted.end() :] if quoted else written.partition(": ")[2]
 
 
 def _closed(text: str) -> str:

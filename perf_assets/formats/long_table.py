@@ -140,11 +140,11 @@ def _scan_arrow(con: DuckDBPyConnection, source: Input, scratch: Path) -> Scan:
             meant = as_meant(names, KNOWN)
             columns = [Column(meant.get(name, name), "", f"c{place}") for place, name in enumerate(names)]
             _check_columns(source, columns)
-            empty = _known_to_duckdb(reader.schema.empty_table())
-            for number, table in enumerate(chain([empty], _tables(reader))):
+            for number, table in enumerate(chain([reader.schema.empty_table()], _tables(reader))):
                 # DuckDB trusts what a file says of its own texts and lists.
                 table.validate(full=True)
-                con.register("piece", table.rename_columns([column.source for column in columns]))
+                known = _known_to_duckdb(table)
+                con.register("piece", known.rename_columns([column.source for column in columns]))
                 con.execute("INSERT INTO raw_rows FROM piece" if number else "CREATE TEMP TABLE raw_rows AS FROM piece")
                 con.unregister("piece")
     except (pa.ArrowException, OSError, UnicodeError, duckdb.Error) as error:
@@ -166,7 +166,7 @@ def _tables(reader: pa.ipc.RecordBatchFileReader | pa.ipc.RecordBatchStreamReade
     else:
         batches = iter(reader)
     for batch in batches:
-        yield _known_to_duckdb(pa.Table.from_batches([batch]))
+        yield pa.Table.from_batches([batch])
 
 
 def _known_to_duckdb(table: pa.Table) -> pa.Table:
