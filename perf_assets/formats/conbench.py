@@ -48,7 +48,7 @@ from perf_assets.formats.measurement import (
     numbers_in,
     parse_time,
     read_name,
-    read_number,
+    read_number_or_text,
     read_number_text,
     read_text,
     rejection,
@@ -170,7 +170,7 @@ def _measurement(source: Input, path: str, fields: dict[str, Any], stats: dict[s
         node_id=read_text(machine.get("name")),
         branch=_branch(commit),
         commit_id=read_text(commit.get("commit")) or read_text(commit.get("sha")) or read_text(commit.get("hash")),
-        raw_spread=number_or_none(_number(stats.get("stdev"))),
+        raw_spread=number_or_none(read_number_or_text(stats.get("stdev"))),
         raw_replicates=_replicates(stats.get("data")),
         tags=described(
             {
@@ -191,9 +191,9 @@ def _measurement(source: Input, path: str, fields: dict[str, Any], stats: dict[s
 
 def _value(stats: dict[str, Any]) -> float:
     """The mean; Conbench works it out where it is not told."""
-    field, mean = "stats.mean", _number(stats.get("mean"))
+    field, mean = "stats.mean", read_number_or_text(stats.get("mean"))
     if stats.get("mean") is None and isinstance(stats.get("data"), list):
-        numbers = [_number(each) for each in stats["data"]]
+        numbers = [read_number_or_text(each) for each in stats["data"]]
         broken = next((number for number in numbers if isinstance(number, Problem)), None)
         field, mean = "stats.data", broken or _mean([number for number in numbers if isinstance(number, float)])
     mean = not_negative(mean, "a duration or rate")
@@ -209,13 +209,8 @@ def _mean(numbers: list[float]) -> float | Problem:
         return Problem("not_finite", "their sum is too large a number")
 
 
-def _number(value: object) -> float | Problem:
-    """A number, which may be written as text."""
-    return read_number_text(value) if isinstance(value, str) else read_number(value)
-
-
 def _replicates(data: object) -> tuple[float, ...] | None:
-    return numbers_in([_number(each) for each in data]) if isinstance(data, list) else None
+    return numbers_in([read_number_or_text(each) for each in data]) if isinstance(data, list) else None
 
 
 def _test_name(tags: dict[str, Any]) -> str:

@@ -36,7 +36,7 @@ from perf_assets.formats.measurement import (
     number_or_none,
     parse_time,
     read_name,
-    read_number,
+    read_number_or_text,
     read_number_text,
     read_text,
     rejection,
@@ -101,10 +101,8 @@ def _bench(source: Input, project: str | None, record: Record) -> Measurement | 
     if not isinstance(bench, dict):
         problem = Problem("wrong_type", "expected an object with `name` and `value`")
         return rejection(record.path, "", problem, bench)
-    written = bench.get("value")
     # The action passes on what custom tools write, be it text.
-    value = read_number_text(written) if isinstance(written, str) else read_number(written)
-    test_name = read_name(bench.get("name"))
+    test_name, value = read_name(bench.get("name")), read_number_or_text(bench.get("value"))
     if isinstance(test_name, Problem):
         return rejection(record.path, "name", test_name, bench)
     if isinstance(value, Problem):

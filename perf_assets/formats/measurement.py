@@ -348,6 +348,11 @@ def read_number(value: object) -> float | Problem:
     return _finite(value)
 
 
+def read_number_or_text(value: object) -> float | Problem:
+    """A finite number, which may be written as text."""
+    return read_number_text(value) if isinstance(value, str) else read_number(value)
+
+
 def read_number_text(value: str | None) -> float | Problem:
     """A number written as text, with a point for decimals; blank text is a missing value."""
     if value is None or not value.strip():

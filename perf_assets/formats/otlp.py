@@ -63,7 +63,7 @@ from perf_assets.formats.measurement import (
     digest_of,
     read_name,
     read_number,
-    read_number_text,
+    read_number_or_text,
     read_text,
     rejection,
     with_parameters,
@@ -523,7 +523,7 @@ def _number_in(fields: Mapping[str, Any], *names: str) -> float:
     value = fields.get(name)
     if value in _NOT_FINITE:
         raise BrokenFieldError(name, Problem("not_finite", "expected a finite number"))
-    number = read_number_text(value) if isinstance(value, str) else read_number(value)
+    number = read_number_or_text(value)
     if isinstance(number, Problem):
         raise BrokenFieldError(name, number)
     return number
