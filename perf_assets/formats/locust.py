@@ -4,18 +4,19 @@ their history (`_stats_history.csv`), versions 0.8 to 2.x.
 Series: request, named by type and name (`GET /login`), and metric; the `Aggregated` row is a series of its own. Of
 the whole run: response_time.med, response_time.p95 and response_time.p99 in ms, request_rate in 1/s, and
 failure_ratio, failures over requests. Of the history the same with `current_` before it, which is the window of ten
-seconds that each row is about; the totals in it are those of the run so far and no values, and so are the response
-times before version 1.0 and in a history without rows of single requests (that is, without `--csv-full-history`).
-Direction: higher is better for the rate, lower for the others. Repetitions: none. Time: none in the statistics,
-`Timestamp` (epoch seconds) in the history. Run: the file; in the history each timestamp, known by it and by the first
-one of the file.
+seconds that each row is about. The response times before version 1.0 and in a history without rows of single requests
+(that is, without `--csv-full-history`) are not of this window but of the run so far, and are named `total_`; the
+columns that Locust names so are no values. Direction: higher is better for the rate, lower for the others.
+Repetitions: none. Time: none in the statistics, `Timestamp` (epoch seconds) in the history. Run: the file; in the
+history each timestamp, known by it and by the first one of the file.
 
-A row without requests, or whose times are `N/A`, is counted as idle, and so is one of the history whose rate and
-times are all zero, as before the first window; where there are times and no rate yet, the rate is left out. Response
-times include those of failed requests, which Locust does not keep apart; where all requests failed, times and rate
-are no performance and the row is counted as failed, with the ratio kept. The files of failures and exceptions hold no
-measurements. Where no request told a time, Locust writes zeros, which are left out. A number that is none is
-rejected, the others of its row are read; a row of another width is rejected.
+A row without requests, or whose times are `N/A`, is counted as idle, and so is one of the history whose rate is zero
+and whose times are as well, as before the first window, or are totals to which no request was added. In the row of
+all requests there are times before there is a rate; then the rate is left out. Response times include those of failed
+requests, which Locust does not keep apart; where all requests failed, times and rate are no performance and the row
+is counted as failed, with the ratio kept. The files of failures and exceptions hold no measurements. Where no request
+told a time, Locust writes zeros, which are left out. A number that is none is rejected, the others of its row are
+read; a row of another width is rejected.
 
 Limits: full histories of August 2020 to September 2021 have the response times of the run so far, which does not
 show.
@@ -24,7 +25,7 @@ show.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import NamedTuple
 
@@ -113,13 +114,11 @@ def _results(source: Input) -> Iterator[Result]:
         if _is_without_results(header):
             return
         raise FormatError("unreadable", f"{source.name}, line 1: no header of Locust's; leave it as Locust writes it")
-    is_full = "timestamp" in columns and _has_single_requests(source, columns)
-    start: str | None = None
+    read_row = _history(source, columns) if "timestamp" in columns else _statistics
     for number, line in lines:
         row = _row(f"line {number}", columns, line)
         if isinstance(row, _Row):
-            start = start or row.fields.get("timestamp")
-            yield from _history(source, row, start, is_full) if "timestamp" in row.fields else _statistics(row)
+            yield from read_row(row)
         elif row is not None:
             yield row
 
@@ -148,50 +147,71 @@ def _row(location: str, columns: list[str], line: str) -> _Row | Rejection | Non
 
 
 def _statistics(row: _Row) -> Iterator[Result]:
-    times = {"median" if "median" in row.fields else "50%": "med", "95%": "p95", "99%": "p99"}
-    if read_number_text(row.fields.get("max")) == 0:
-        times = {}
+    times = {} if read_number_text(row.fields.get("max")) == 0 else _times(row)
     if row.fields.get("requests") == "0":
         yield Omission("idle")
     else:
-        yield from _measurements(row, "", times, ("failures", "requests"))
+        yield from _measurements(row, times, ("failures", "requests"))
 
 
-def _history(source: Input, row: _Row, start: str | None, is_full: bool) -> Iterator[Result]:
-    written = row.fields["timestamp"]
-    seconds = read_number_text(written)
-    ts = parse_time(seconds if isinstance(seconds, float) else written, source.zone)
-    if ts is None:
-        yield rejection(row.location, "Timestamp", Problem("bad_time", "expected epoch seconds"), row.fields)
-        return
-    row = row._replace(ts=ts, run_key=digest_of("locust", start, written))
-    times = {"50%": "med", "95%": "p95", "99%": "p99"} if is_full and "total requests" in row.fields else {}
-    is_still = read_number_text(row.fields.get("rate")) == 0
-    without_times = (*_NONE, "0") if is_still else _NONE
-    if all(row.fields.get(column) in without_times for column in times) and (times or is_still):
-        yield Omission("idle")
-        return
-    if is_still:
-        # The rate lags by two seconds: where there are times already, its zero is none that was measured.
-        del row.fields["rate"]
-    yield from _measurements(row, "current_", times, ("failure rate", "rate"))
+def _history(source: Input, columns: list[str]) -> Callable[[_Row], Iterator[Result]]:
+    """What reads the rows of one history, in their order."""
+    is_current = "total requests" in columns and _has_single_requests(source, columns)
+    extent = "current_" if is_current else "total_"
+    start: str | None = None
+    counted: str | None = None
+
+    def read_row(row: _Row) -> Iterator[Result]:
+        nonlocal start, counted
+        written = row.fields["timestamp"]
+        start = start or written
+        seconds = read_number_text(written)
+        ts = parse_time(seconds if isinstance(seconds, float) else written, source.zone)
+        if ts is None:
+            yield rejection(row.location, "Timestamp", Problem("bad_time", "expected epoch seconds"), row.fields)
+            return
+        has_news = is_current
+        if row.test_name == _ALL:
+            before, counted = counted, row.fields.get("total requests", row.fields.get("requests"))
+            has_news = is_current or counted != before
+        is_still = read_number_text(row.fields.get("rate")) == 0
+        without_times = (*_NONE, "0") if is_still else _NONE
+        times = _times(row)
+        is_empty = all(row.fields[column] in without_times for column in times) and (is_still or times != {})
+        if is_empty or (is_still and not has_news):
+            yield Omission("idle")
+            return
+        if is_still:
+            # The rate lags by two seconds: where there are times already, its zero is none that was measured.
+            del row.fields["rate"]
+        row = row._replace(ts=ts, run_key=digest_of("locust", start, written))
+        times = {column: f"{extent}{metric}" for column, metric in times.items()}
+        yield from _measurements(row, times, ("failure rate", "rate"), "current_")
+
+    return read_row
 
 
-def _measurements(row: _Row, before: str, times: dict[str, str], shares: tuple[str, str]) -> Iterator[Result]:
-    """Times, rate and failures of one row. `times` are statistics by column, `shares` the columns of failures and of
-    all requests.
+def _times(row: _Row) -> dict[str, str]:
+    """The metrics of the response times that a row has, by column."""
+    median = "median" if "median" in row.fields else "50%"
+    times = {median: "response_time.med", "95%": "response_time.p95", "99%": "response_time.p99"}
+    return {column: metric for column, metric in times.items() if column in row.fields}
+
+
+def _measurements(row: _Row, times: dict[str, str], shares: tuple[str, str], extent: str = "") -> Iterator[Result]:
+    """Times, rate and failures of one row. `times` are metrics by column, `shares` the columns of failures and of all
+    requests, `extent` what stands before the names of rate and failures.
     """
     ratio = _failure_ratio(row, *shares)
     if ratio == 1:
         yield Omission("failed")
     else:
-        for column, statistic in times.items():
-            if column in row.fields:
-                yield _measurement(row, column, f"{before}response_time.{statistic}", "ms")
+        for column, metric in times.items():
+            yield _measurement(row, column, metric, "ms")
         if "rate" in row.fields:
-            yield _measurement(row, "rate", f"{before}request_rate", "1/s")
+            yield _measurement(row, "rate", f"{extent}request_rate", "1/s")
     if ratio is not None:
-        yield _measurement(row, shares[0], f"{before}failure_ratio", "1", ratio)
+        yield _measurement(row, shares[0], f"{extent}failure_ratio", "1", ratio)
 
 
 def _failure_ratio(row: _Row, failures_column: str, requests_column: str) -> float | Problem | None:

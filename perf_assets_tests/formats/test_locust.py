@@ -55,6 +55,13 @@ def values(reading: Reading) -> list[tuple[str, float, str]]:
     return [(row["metric"], row["raw_value"], row["raw_unit"]) for row in reading.rows]
 
 
+TOTALS = [
+    ("total_response_time.med", 30, "ms"),
+    ("total_response_time.p95", 80, "ms"),
+    ("total_response_time.p99", 200, "ms"),
+    ("current_request_rate", 8, "1/s"),
+    ("current_failure_ratio", 0.25, "1"),
+]
 WHOLE = table(total(), total("Aggregated", ""))
 
 
@@ -88,12 +95,17 @@ def test_a_file_of_statistics() -> None:
 @pytest.mark.skipif(not HISTORY.exists(), reason=f"needs {HISTORY}")
 def test_a_file_of_history() -> None:
     reading = read_file(HISTORY)
-    # 56 rows of totals only: three before the first request, and two that have no rate yet.
-    assert (reading.rejections, reading.omitted) == ([], {"idle": 5})
-    assert values(reading)[:2] == [("current_request_rate", 0.666667, "1/s"), ("current_failure_ratio", 0, "1")]
-    assert len(reading.rows) == 51 * 2
-    assert (reading.rows[0]["ts"].isoformat(), reading.rows[0]["test_name"]) == ("2026-03-07T02:13:37", "Aggregated")
-    assert len({row["run_key"] for row in reading.rows}) == len({row["ts"] for row in reading.rows}) == 51
+    # 56 rows: three before the first request, and two that have times but no rate yet.
+    assert (reading.rejections, reading.omitted) == ([], {"idle": 3})
+    assert values(reading)[:3] == [
+        ("total_response_time.med", 2100, "ms"),
+        ("total_response_time.p95", 2200, "ms"),
+        ("total_response_time.p99", 2200, "ms"),
+    ]
+    assert values(reading)[9:11] == [("current_request_rate", 0.666667, "1/s"), ("current_failure_ratio", 0, "1")]
+    assert len(reading.rows) == 53 * 5 - 2 * 2
+    assert (reading.rows[0]["ts"].isoformat(), reading.rows[0]["test_name"]) == ("2026-03-07T02:13:35", "Aggregated")
+    assert len({row["run_key"] for row in reading.rows}) == len({row["ts"] for row in reading.rows}) == 53
 
 
 def test_a_row_gives_times_rate_and_failures() -> None:
@@ -176,12 +188,12 @@ def test_two_histories_are_runs_of_their_own() -> None:
     assert first["run_key"] != second["run_key"]
 
 
-def test_before_1_0_times_in_the_history_are_totals_and_no_values() -> None:
+def test_before_1_0_times_in_the_history_are_totals() -> None:
     old = {
         "Type": "GET", "Name": "/a", "Timestamp": 1_788_242_400, "# requests": 200, "# failures": 50,
         "Requests/s": "8.00", "Requests Failed/s": "2.00", "Median response time": 30, "50%": 30, "95%": 80, "99%": 200,
     }  # fmt: skip
-    assert values(read(table(old))) == [("current_request_rate", 8, "1/s"), ("current_failure_ratio", 0.25, "1")]
+    assert values(read(table(old))) == TOTALS
     assert read(table(old | {"Requests/s": "0.00"})).omitted == {"idle": 1}
 
 
@@ -301,9 +313,23 @@ def test_any_cells_give_rows_and_rejections(found: list[list[str]], is_history: 
         assert_helpful(rejection)
 
 
-def test_times_of_a_history_without_single_requests_are_totals_and_no_values() -> None:
+def test_times_of_a_history_without_single_requests_are_totals() -> None:
     reading = read(table(current(name="Aggregated", kind=""), current(1_788_242_401, "Aggregated", "")))
-    assert values(reading) == [("current_request_rate", 8, "1/s"), ("current_failure_ratio", 0.25, "1")] * 2
+    assert values(reading) == TOTALS * 2
+    assert reading.column("direction")[:3] == ["lower_is_better"] * 3
+
+
+def test_totals_to_which_no_request_was_added_are_idle() -> None:
+    still = {"name": "Aggregated", "kind": "", "Requests/s": "0.000000", "Failures/s": "0.000000"}
+    counts = (0, 14, 14, 20, 20)
+    cells = [{"50%": "N/A", "95%": "N/A", "99%": "N/A"} if count == 0 else {} for count in counts]
+    rows = [
+        current(second, **still, **{"Total Request Count": count}, **cell)
+        for second, (count, cell) in enumerate(zip(counts, cells, strict=True), start=1)
+    ]
+    reading = read(table(*rows, current(6, "Aggregated", "", **{"Total Request Count": 20})))
+    assert reading.omitted == {"idle": 3}
+    assert values(reading) == TOTALS[:3] * 2 + TOTALS
 
 
 def test_zeros_of_requests_that_told_no_time_are_left_out() -> None:
