@@ -91,6 +91,7 @@ def _further(first: Measurement, unit: object) -> Iterator[Measurement]:
                 metric=metric,
                 raw_value=value,
                 raw_unit=of_number,
+                raw_spread=None,
                 test_name=f"{first.test_name} - {of_number}",
                 direction=_direction("go", metric, of_number),
             )

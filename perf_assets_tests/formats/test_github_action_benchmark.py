@@ -198,7 +198,7 @@ def test_a_file_without_entries_says_what_was_expected(content: bytes) -> None:
 
 def test_the_rest_of_a_line_of_go_is_no_unit() -> None:
     rest = "ns/op\t3103.57 MB/s\t       8 B/op\t 2 allocs/op"
-    reading = read(published(run(bench("BenchmarkX", 19.01, rest), tool="go")))
+    reading = read(published(run(bench("BenchmarkX", 19.01, rest, range="± 2"), tool="go")))
     assert reading.column("test_name", "metric", "raw_value", "raw_unit") == [
         ("BenchmarkX", "benchmark_time", 19.01, "ns/op"),
         ("BenchmarkX - MB/s", "benchmark_data_rate", 3103.57, "MB/s"),
@@ -206,6 +206,7 @@ def test_the_rest_of_a_line_of_go_is_no_unit() -> None:
         ("BenchmarkX - allocs/op", "benchmark_value", 2.0, "allocs/op"),
     ]
     assert reading.rows[3]["direction"] == "lower_is_better"
+    assert reading.column("raw_spread") == [2.0, None, None, None]
 
 
 def test_custom_tools_may_write_numbers_as_text_and_ranges_as_numbers() -> None:
