@@ -77,11 +77,12 @@ def feed(parser: Parser, content: bytes, folder: Path) -> None:
         _check_refusal(refusal)
     seconds = time.process_time() - started
     shutil.rmtree(scratch, ignore_errors=True)
-    if seconds > most_seconds(len(content)):
-        raise ParserError(f"{seconds:.1f} s for {len(content):,} bytes")
+    # Memory takes time to fill: where both are too much it is the cause.
     grown = _peak_mb() - before
     if grown > most_mb(len(content)):
         raise ParserError(f"{grown:,.0f} MB of memory for {len(content):,} bytes")
+    if seconds > most_seconds(len(content)):
+        raise ParserError(f"{seconds:.1f} s for {len(content):,} bytes")
 
 
 def _peak_mb() -> float:
