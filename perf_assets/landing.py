@@ -13,7 +13,7 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -183,7 +183,7 @@ class Landing:
             "size": staged.file.size,
             "path": str(path.relative_to(self.folder)),
             "companions": {role: str(file.relative_to(self.folder)) for role, file in companions.items()},
-            "given": {name: value for name, value in asdict(arrival.given).items() if value is not None},
+            "given": {name: value for name, value in _fields(arrival.given).items() if value is not None},
         }
 
     def _refresh(self) -> None:
@@ -231,7 +231,7 @@ class Landing:
 
 
 def _storable(arrival: Arrival) -> Arrival:
-    given = {name: _text(value) for name, value in asdict(arrival.given).items()}
+    given = {name: _text(value) for name, value in _fields(arrival.given).items()}
     return replace(arrival, name=_text(arrival.name), given=Given(**given))
 
 
@@ -239,8 +239,8 @@ def _text(value: Any) -> Any:
     return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 
-def _fields(landed: LandedFile) -> dict[str, Any]:
-    return {column.name: getattr(landed, column.name) for column in fields(landed)}
+def _fields(known: LandedFile | Given) -> dict[str, Any]:
+    return {column.name: getattr(known, column.name) for column in fields(known)}
 
 
 @dataclass(frozen=True)
@@ -296,7 +296,7 @@ def _digest(file: Path) -> str:
 def _combined(digest: str, companions: Mapping[str, str], given: Given) -> str:
     if not companions and not given:
         return digest
-    told = {"bytes": digest, "companions": companions, "given": asdict(given)}
+    told = {"bytes": digest, "companions": companions, "given": _fields(given)}
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
@@ -60,8 +60,10 @@ def land_files(
 
 def arrivals(files: Iterable[NamedFile], given: Given = Given()) -> Iterator[Arrival]:  # noqa: B008 - immutable
     """Files with those that describe them."""
+    # Many files of a folder ask for the same.
+    found = cache(_beside)
     for path, name in files:
-        yield Arrival(path, name, companions_of(path, partial(_beside, path)), given)
+        yield Arrival(path, name, companions_of(path, partial(found, path.parent)), given)
 
 
 def waiting_files(drop_folder: Path) -> list[Path]:
@@ -112,6 +114,8 @@ def companions_of(file: Path, beside: Callable[[str], Path | None]) -> dict[str,
     is one. The format is asked only where there are some.
     """
     for candidate in formats():
+        if not candidate.companions:
+            continue
         found = {role: beside(place) for role, place in candidate.companions.items()}
         there = {role: path for role, path in found.items() if path is not None}
         if there and candidate.recognises(telling_head(file, file.name, candidate.recognises)):
@@ -119,8 +123,8 @@ def companions_of(file: Path, beside: Callable[[str], Path | None]) -> dict[str,
     return {}
 
 
-def _beside(file: Path, place: str) -> Path | None:
-    path = Path(os.path.normpath(file.parent / place))
+def _beside(folder: Path, place: str) -> Path | None:
+    path = Path(os.path.normpath(folder / place))
     return path if path.is_file() else None
 
 

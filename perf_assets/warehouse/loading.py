@@ -298,7 +298,10 @@ def _store(con: DuckDBPyConnection, group: _Group) -> list[Loaded]:
     _store_details(con, stage)
     con.execute(_INSERT_MEASUREMENTS if stage.count("SELECT count(*) FROM stays") else _INSERT_ALL_MEASUREMENTS)
     con.execute(_INSERT_QUARANTINE)
-    loaded = [_loaded(stage, file, counts, file.content_hash in meanwhile) for file in group.files]
+    parts: dict[str, list[Part]] = {file.content_hash: [] for file in group.files}
+    for part in stage.parts:
+        parts[part.file.content_hash].append(part)
+    loaded = [_loaded(file, parts[file.content_hash], counts, file.content_hash in meanwhile) for file in group.files]
     _insert_batches(con, [one for one in loaded if not one.skipped], values)
     return loaded
 
@@ -344,8 +347,7 @@ def _store_details(con: DuckDBPyConnection, stage: Stage) -> None:
         con.execute(_INSERT_DETAILS)
 
 
-def _loaded(stage: Stage, file: LandedFile, counts: dict[int, tuple[int, ...]], skipped: bool) -> Loaded:
-    parts = [part for part in stage.parts if part.file is file]
+def _loaded(file: LandedFile, parts: Sequence[Part], counts: dict[int, tuple[int, ...]], skipped: bool) -> Loaded:
     name = ", ".join(sorted({part.format for part in parts if part.format is not None})) or None
     if skipped:
         return Loaded(file, name, skipped=True)

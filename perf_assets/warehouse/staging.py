@@ -240,7 +240,8 @@ class Stage:
 
     def _empty_buffer(self) -> None:
         if self._buffer:
-            self.con.register("buffer", pa.concat_tables(self._buffer))
+            # In one piece: DuckDB is slow over the many small ones of small files.
+            self.con.register("buffer", pa.concat_tables(self._buffer).combine_chunks())
             self.con.execute("INSERT INTO incoming FROM buffer")
             self.con.unregister("buffer")
             self._buffer, self._buffered = [], 0
