@@ -118,17 +118,11 @@ def _told_by_context(con: DuckDBPyConnection, columns: Mapping[str, Column], row
     """What the context may say instead of a column: most say little, and reading JSON costs more than all else."""
     if "context_data" not in columns:
         return []
+    # A run's text stands in many rows, and DuckDB looks once at what is stored once: with contains, not with patterns.
     text = columns["context_data"].sql
-    mentioned: list[str] = []
-    asked = list(_FROM_CONTEXT)
-    while asked:
-        # Each look ends at the first name it finds, and only the last one reads everything.
-        found = con.execute(_MENTIONED.format(text=text, names="|".join(asked), rows=rows)).fetchone()
-        if found is None:
-            break
-        mentioned.append(found[0])
-        asked.remove(found[0])
-    return mentioned
+    looks = ", ".join(f"bool_or(contains({text}, {literal(quoted(name))}))" for name in _FROM_CONTEXT)
+    mentioned = con.execute(f"SELECT {looks} FROM {rows}").fetchone() or ()  # noqa: S608 - names of this module
+    return [name for name, is_there in zip(_FROM_CONTEXT, mentioned, strict=True) if is_there]
 
 
 def _expressions(columns: Mapping[str, Column], zone: str, told: Sequence[str]) -> dict[str, str]:
@@ -211,9 +205,6 @@ _NUMBER_TYPES = {
     "DOUBLE", "FLOAT", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT",
     "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT",
 }  # fmt: skip
-_MENTIONED = """
-SELECT regexp_extract({text}, '"({names})"', 1) FROM {rows} WHERE regexp_matches({text}, '"({names})"') LIMIT 1
-"""
 _ROWS = "(SELECT {number} AS row, {line} AS line, {columns} FROM {source})"
 # ISO 8601 may be written without signs, with commas, and without minutes.
 PARSED_TIME = """coalesce(TRY_CAST(trim({text}) AS TIMESTAMPTZ) AT TIME ZONE 'UTC',

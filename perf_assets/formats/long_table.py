@@ -437,7 +437,7 @@ COPY (
   SELECT {read_time} AS {time}_read, CASE WHEN {time}_read IS NULL THEN {time} :: VARCHAR END AS {time},
     {read_value} AS {value}_read, CASE WHEN {value}_read IS NULL THEN {value} END AS {value}{rest}
   FROM {table})
-TO {target} (FORMAT parquet, COMPRESSION uncompressed)
+TO {target} (FORMAT parquet, COMPRESSION uncompressed, WRITE_BLOOM_FILTER false)
 """
 _COUNT_VALUES = "SELECT {columns} FROM raw_rows"
 _IN_ORDER = "SELECT {columns} FROM ({accepted}) ORDER BY row"
