@@ -60,7 +60,7 @@ class Rules:
     def fingerprint(self) -> str:
         """Of what decides which series and run a result belongs to, its time and its unit."""
         units = {name: metric.unit for name, metric in self.catalog.metrics.items()}
-        told = [self.identity.model_dump(mode="json"), self.quality.timezone, units]
+        told = [self.identity.model_dump(mode="json"), self.quality.timezone, units, _SERIES_ID, _RUN_ID]
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
     def zone(self, given: Given) -> ZoneInfo:
@@ -382,7 +382,7 @@ def stable_hash(*fields: str) -> str:
     return f"(md5_number_lower(concat_ws(chr(31), {parts})) :: HUGEINT - 9223372036854775808) :: BIGINT"
 
 
-_SERIES_ID = stable_hash(
+_OF_SERIES = stable_hash(
     "project",
     "series_branch",
     "metric",
@@ -394,6 +394,10 @@ _SERIES_ID = stable_hash(
     "node_type",
     "identity_tags",
 )
+# The first bits are those of the metric: stored in their order, the series of one metric lie together, and a question
+# about it reads little else. The others are enough for millions of series of one metric.
+_OTHER_BITS = (1 << 54) - 1
+_SERIES_ID = f"(({stable_hash('metric')} & {~_OTHER_BITS}) | ({_OF_SERIES} & {_OTHER_BITS}))"
 # Build numbers begin anew on each branch, so that one without series never takes a run of the others.
 _RUN_ID = f"""CASE WHEN on_series_branch THEN {stable_hash("project", "run_key", "attempt")}
     ELSE {stable_hash("project", "run_key", "attempt", "branch")} END"""
@@ -508,7 +512,8 @@ FROM run_rows GROUP BY run_id
 
 _FACTS = """
 CREATE TEMP TABLE facts AS
-SELECT *, CASE WHEN series_problem IS NOT NULL THEN series_problem
+SELECT * EXCLUDE (series_problem, lowest, highest, earliest, latest),
+  CASE WHEN series_problem IS NOT NULL THEN series_problem
     WHEN NOT isfinite(value) THEN 'not_finite'
     WHEN value < lowest OR value > highest THEN 'impossible_value'
     WHEN ts < earliest OR ts > latest THEN 'time_out_of_range' END AS problem

@@ -87,7 +87,7 @@ SERIES = _table(
     "What is measured: one row a series.",
     "series_id",
     """
-    series_id BIGINT hash of the canonical key
+    series_id BIGINT hash of the canonical key, the first 10 bits that of the metric alone
     project VARCHAR project
     branch VARCHAR long-lived branch, null where results name none
     metric VARCHAR metric name

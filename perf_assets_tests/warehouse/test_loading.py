@@ -7,7 +7,7 @@ import json
 import tempfile
 import zipfile
 from datetime import timedelta
-from itertools import permutations
+from itertools import groupby, permutations
 from pathlib import Path
 from typing import Any
 
@@ -266,6 +266,18 @@ def test_ids_are_the_same_in_two_fresh_warehouses(site: Site, other_site: Site) 
     assert_same_content(site, other_site)
     with site.warehouse.reading() as one, other_site.warehouse.reading() as other:
         assert checksums(one).equals(checksums(other))
+
+
+def test_the_series_of_a_metric_lie_together(site: Site) -> None:
+    metrics = ("test_execution_time", "queue_wait_time", "cpu_usage")
+    site.load([row(0.5, metric_name=metric, test_name=f"t{number}") for metric in metrics for number in range(20)])
+    with site.warehouse.reading() as con:
+        metric_of = dict(con.execute("SELECT series_id, metric FROM series").fetchall())
+        stored = con.execute("SELECT series_id FROM measurements ORDER BY rowid").fetchall()
+    assert len(metric_of) == 60
+    assert [metric for metric, _ in groupby(metric_of[series] for (series,) in stored)] == sorted(
+        metrics, key=lambda metric: min(series for series in metric_of if metric_of[series] == metric)
+    )
 
 
 def test_a_crash_inside_the_transaction_leaves_nothing(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
