@@ -156,11 +156,16 @@ def _time(column: Column, zone: str) -> str:
     if column.converted:
         return column.converted
     if column.type in ("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS"):
-        return f"{column.source} :: TIMESTAMPTZ AT TIME ZONE 'UTC'"
+        return as_utc(f"{column.source} :: TIMESTAMPTZ")
     if column.type.startswith("TIMESTAMP") or column.type == "DATE":
         naive = f"{column.source} :: TIMESTAMP"
-        return naive if zone == "UTC" else f"({naive}) AT TIME ZONE {literal(zone)} AT TIME ZONE 'UTC'"
+        return naive if zone == "UTC" else as_utc(f"({naive}) AT TIME ZONE {literal(zone)}")
     return PARSED_TIME.format(text=column.sql)
+
+
+def as_utc(time: str) -> str:
+    """SQL of a time with zone as naive UTC, which it is inside: `AT TIME ZONE` would ask a calendar for each."""
+    return f"make_timestamp(epoch_us({time}))"
 
 
 def value_of(column: Column) -> str:
@@ -207,15 +212,15 @@ _NUMBER_TYPES = {
 }  # fmt: skip
 _ROWS = "(SELECT {number} AS row, {line} AS line, {columns} FROM {source})"
 # ISO 8601 may be written without signs, with commas, and without minutes.
-PARSED_TIME = """coalesce(TRY_CAST(trim({text}) AS TIMESTAMPTZ) AT TIME ZONE 'UTC',
+PARSED_TIME = """coalesce(make_timestamp(epoch_us(TRY_CAST(trim({text}) AS TIMESTAMPTZ))),
     CASE WHEN regexp_full_match(trim({text}), '-?[0-9]+([.][0-9]*)?([eE][+-]?[0-9]+)?')
       THEN TRY(make_timestamp(TRY_CAST(round(
         TRY_CAST({text} AS DOUBLE) * CASE WHEN abs(TRY_CAST({text} AS DOUBLE)) >= 1e17 THEN 1e-3
           WHEN abs(TRY_CAST({text} AS DOUBLE)) >= 1e14 THEN 1 WHEN abs(TRY_CAST({text} AS DOUBLE)) >= 1e11 THEN 1e3
           ELSE 1e6 END) AS BIGINT))) END,
-    TRY_CAST(regexp_replace(regexp_replace(replace(upper(trim({text})), ',', '.'),
+    make_timestamp(epoch_us(TRY_CAST(regexp_replace(regexp_replace(replace(upper(trim({text})), ',', '.'),
       '^([0-9]{{4}})([0-9]{{2}})([0-9]{{2}})T([0-9]{{2}})([0-9]{{2}})([0-9]{{2}})', '\\1-\\2-\\3T\\4:\\5:\\6'),
-      'T([0-9]{{2}})(Z|[+-]|$)', 'T\\1:00:00\\2') AS TIMESTAMPTZ) AT TIME ZONE 'UTC')"""
+      'T([0-9]{{2}})(Z|[+-]|$)', 'T\\1:00:00\\2') AS TIMESTAMPTZ))))"""
 _TYPED = """
 WITH named AS (
   SELECT row, line, {ts} AS ts, {value} AS value, {has_time} AS has_time, {has_value} AS has_value,

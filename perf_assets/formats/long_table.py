@@ -32,6 +32,7 @@ from perf_assets.formats.long_rows import (
     PARSED_TIME,
     Column,
     Rows,
+    as_utc,
     literal,
     quoted,
     scan_rows,
@@ -305,7 +306,7 @@ def _copy(
     others = ", ".join(column.source for column in columns if column not in (values, times))
     rest = f", {others}" if others else ""
     # Its readers take times without a zone for UTC, whatever zone is set.
-    quick = [("TIMESTAMPTZ", _AS_UTC)] if str(source.zone) == "UTC" else []
+    quick = [("TIMESTAMPTZ", as_utc("{text}"))] if str(source.zone) == "UTC" else []
     for time_type, read in (*quick, ("VARCHAR", PARSED_TIME)):
         copy = _COPY_TO.format(
             table=table(time_type), rest=rest, value=values.source, time=times.source, target=literal(str(target)),
@@ -441,8 +442,6 @@ TO {target} (FORMAT parquet, COMPRESSION uncompressed, WRITE_BLOOM_FILTER false)
 """
 _COUNT_VALUES = "SELECT {columns} FROM raw_rows"
 _IN_ORDER = "SELECT {columns} FROM ({accepted}) ORDER BY row"
-
-_AS_UTC = "{text} AT TIME ZONE 'UTC'"
 
 
 PARQUET = Format("long-table-parquet", _is_parquet, _reader(_scan_parquet), scan=_scan_parquet)
