@@ -15,8 +15,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, Any, Literal
 
 from filelock import FileLock
@@ -41,7 +43,7 @@ _FILES_IN_A_GROUP = 1_000
 _RECEIPTS = "receipts.jsonl"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Given:
     """What was said of a file when it came; it fills what the file itself leaves open. `project` replaces its own.
 
@@ -70,7 +72,7 @@ class Arrival:
     given: Given = Given()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class LandedFile:
     """One received file. `received_at` is naive UTC; `sample` files give way once results of one's own are there.
 
@@ -210,7 +212,7 @@ class Landing:
         except ValueError:
             # A line that a crash cut off, ended by the next receipt: its file was never said to be received.
             return
-        content_hash, received_at = receipt["content_hash"], datetime.fromisoformat(receipt["received_at"])
+        content_hash, received_at = receipt["content_hash"], _moment(receipt["received_at"])
         known = self._known.get(content_hash)
         count = 1 if known is None else known.receipts + 1
         if known is not None and known.received_at <= received_at:
@@ -224,10 +226,15 @@ class Landing:
             size=receipt["size"],
             origin=receipt["origin"],
             simulated=receipt["simulated"],
-            companions={role: self.folder / place for role, place in receipt["companions"].items()},
-            given=Given(**receipt["given"]),
+            companions={role: self.folder / place for role, place in receipt["companions"].items()} or _NO_COMPANIONS,
+            given=Given(**receipt["given"]) if receipt["given"] else _NOTHING,
             receipts=count,
         )
+
+
+# What many files have in common is held once: there may be hundreds of thousands.
+_NOTHING, _NO_COMPANIONS = Given(), MappingProxyType[str, Path]({})
+_moment = lru_cache(1_000)(datetime.fromisoformat)
 
 
 def _storable(arrival: Arrival) -> Arrival:

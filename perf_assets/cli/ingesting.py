@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from heapq import nlargest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -23,6 +24,7 @@ from perf_assets.settings import Settings
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 _FILES_SHOWN = 200
+_FILES_AT_ONCE = 2_000
 _MESSAGES_SHOWN = 10
 
 
@@ -72,19 +74,21 @@ def show_loaded(settings: Settings, files: Sequence[LandedFile], known: set[str]
     from perf_assets.warehouse.names import unstable_names
 
     console = wide_console()
+    distinct = list({file.content_hash: file for file in files}.values())
     with open_snapshot(settings.snapshots) as con:
-        rows = _outcomes(con, files, known)
-        messages = _messages(con, files)
+        messages = _messages(con, distinct)
         changing = unstable_names(con)
-        others = other_branches(con, [file.content_hash for file in files])
-    quarantined = sum(int(row["quarantined"]) for row in rows)
-    if as_json:
-        told = {"files": rows, "changing_names": changing.to_dict("records"), "other_branches": others._asdict()}
-        console.print_json(json.dumps(told, default=str))
-        return quarantined
-    _show_files(console, rows)
-    if len(files) > len(rows):
-        console.print(f"{counted(len(files) - len(rows), 'file')} with the same content as another one: told once")
+        others = other_branches(con, [file.content_hash for file in distinct])
+        rows = _outcomes(con, distinct, known)
+        if as_json:
+            told = {
+                "files": list(rows), "changing_names": changing.to_dict("records"), "other_branches": others._asdict()
+            }  # fmt: skip
+            console.print_json(json.dumps(told, default=str))
+            return sum(int(row["quarantined"]) for row in told["files"])
+        quarantined = _show_files(console, rows, len(distinct))
+    if len(files) > len(distinct):
+        console.print(f"{counted(len(files) - len(distinct), 'file')} with the same content as another one: told once")
     if others.measurements:
         kept = f"{without_series(others)} are kept and not analysed; `branches` under [identity] says which form some"
         console.print(f"[yellow]no series[/] {escape(kept)}", soft_wrap=True)
@@ -97,17 +101,19 @@ def show_loaded(settings: Settings, files: Sequence[LandedFile], known: set[str]
     return quarantined
 
 
-def _outcomes(con: DuckDBPyConnection, files: Sequence[LandedFile], known: set[str]) -> list[dict[str, Any]]:
-    batches = con.execute(
-        """SELECT content_hash, format, measurements, new_measurements, series, new_series, quarantined, omitted
-        FROM batches"""
-    ).fetchall()
-    loaded = {row[0]: row[1:] for row in batches}
-    rows = []
-    for file in {file.content_hash: file for file in files}.values():
-        name, measurements, new, series, new_series, quarantined, omitted = loaded[file.content_hash]
-        rows.append(
-            {
+def _outcomes(con: DuckDBPyConnection, files: Sequence[LandedFile], known: set[str]) -> Iterator[dict[str, Any]]:
+    """What became of each file, a piece of them at a time: there may be hundreds of thousands."""
+    for first in range(0, len(files), _FILES_AT_ONCE):
+        some = files[first : first + _FILES_AT_ONCE]
+        batches = con.execute(
+            """SELECT content_hash, format, measurements, new_measurements, series, new_series, quarantined, omitted
+            FROM batches SEMI JOIN (SELECT unnest($hashes :: VARCHAR[]) AS content_hash) USING (content_hash)""",
+            {"hashes": [file.content_hash for file in some]},
+        ).fetchall()
+        loaded = {row[0]: row[1:] for row in batches}
+        for file in some:
+            name, measurements, new, series, new_series, quarantined, omitted = loaded[file.content_hash]
+            yield {
                 "file": file.name,
                 "content_hash": file.content_hash,
                 "format": name,
@@ -119,27 +125,40 @@ def _outcomes(con: DuckDBPyConnection, files: Sequence[LandedFile], known: set[s
                 "without_value": json.loads(omitted) if omitted else {},
                 "loaded_before": file.content_hash in known,
             }
-        )
-    return rows
 
 
 def _messages(con: DuckDBPyConnection, files: Sequence[LandedFile]) -> list[str]:
     found = con.execute(
-        """SELECT message FROM quarantined_results WHERE list_contains($hashes :: VARCHAR[], content_hash)
+        """SELECT message FROM quarantined_results
+        SEMI JOIN (SELECT unnest($hashes :: VARCHAR[]) AS content_hash) USING (content_hash)
         ORDER BY name, location, quarantine_id LIMIT $most""",
         {"hashes": [file.content_hash for file in files], "most": _MESSAGES_SHOWN},
     ).fetchall()
     return [message for (message,) in found]
 
 
-def _show_files(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
+def _show_files(console: Console, rows: Iterable[Mapping[str, Any]], count: int) -> int:
+    """Print `count` rows and their sums; returns how many results are in quarantine."""
+    sums: Counter[str] = Counter()
+    without: Counter[str] = Counter()
+
+    def summed() -> Iterator[Mapping[str, Any]]:
+        for row in rows:
+            sums.update({name: row[name] for name in ("measurements", "new_measurements", "quarantined")})
+            without.update(row["without_value"])
+            yield row
+
+    # What needs a look comes first where not all can be shown.
+    shown = (
+        list(summed())
+        if count <= _FILES_SHOWN
+        else nlargest(_FILES_SHOWN, summed(), key=lambda row: int(row["quarantined"]))
+    )
     table = Table(box=None, pad_edge=False)
     table.add_column("file", overflow="fold")
     table.add_column("format", overflow="fold")
     for heading in ("rows", "new", "series new", "known", "quarantined"):
         table.add_column(heading, justify="right")
-    # What needs a look comes first where not all can be shown.
-    shown = rows if len(rows) <= _FILES_SHOWN else sorted(rows, key=lambda row: -row["quarantined"])[:_FILES_SHOWN]
     for row in shown:
         table.add_row(
             escape(row["file"]),
@@ -151,15 +170,12 @@ def _show_files(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
             f"{row['quarantined']:,}",
         )
     console.print(table)
-    if len(rows) > len(shown):
-        console.print(f"... and {counted(len(rows) - len(shown), 'more file')} (all with --json)")
-    without: Counter[str] = Counter()
-    for row in rows:
-        without.update(row["without_value"])
+    if count > len(shown):
+        console.print(f"... and {counted(count - len(shown), 'more file')} (all with --json)")
     told = ", ".join(f"{number:,} {outcome}" for outcome, number in sorted(without.items()))
     console.print(
-        f"{counted(len(rows), 'file')}: {sum(row['measurements'] for row in rows):,} rows, "
-        f"{sum(row['new_measurements'] for row in rows):,} of them new; "
-        f"{sum(row['quarantined'] for row in rows):,} in quarantine" + (f"; without a value: {told}" if told else ""),
+        f"{counted(count, 'file')}: {sums['measurements']:,} rows, {sums['new_measurements']:,} of them new; "
+        f"{sums['quarantined']:,} in quarantine" + (f"; without a value: {told}" if told else ""),
         soft_wrap=True,
     )
+    return sums["quarantined"]

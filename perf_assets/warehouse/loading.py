@@ -53,7 +53,7 @@ _OF_THE_MACHINE = (
 """Errors that no file is to blame for."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Loaded:
     """What became of one file; `omitted` are results that are no performance values, by outcome."""
 
