@@ -20,10 +20,10 @@ def unstable_names(con: DuckDBPyConnection) -> pd.DataFrame:
 
 _UNSTABLE = r"""
 WITH seen AS (
-  SELECT series_id, count(DISTINCT run_id) AS runs, min(run_id) AS run_id FROM measurements GROUP BY series_id
+  SELECT series_id, min(run_id) AS run_id FROM measurements GROUP BY series_id HAVING min(run_id) = max(run_id)
 ), single AS (
   SELECT s.project, s.metric, s.test_name, s.node_id, r.run_id, lower(r.commit_id) AS commit_id, r.run_key, r.ci_job_id
-  FROM seen JOIN series s USING (series_id) JOIN runs r USING (run_id) WHERE seen.runs = 1
+  FROM seen JOIN series s USING (series_id) JOIN runs r USING (run_id)
 ), named AS (
   UNPIVOT (SELECT project, run_id, commit_id, run_key, ci_job_id, metric, test_name, node_id FROM single)
   ON metric, test_name, node_id INTO NAME "column" VALUE name
