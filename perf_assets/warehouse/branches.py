@@ -17,10 +17,14 @@ class OtherBranches(NamedTuple):
 
 def other_branches(con: DuckDBPyConnection, content_hashes: Sequence[str] | None = None) -> OtherBranches:
     """Those of all files, or of some; sample data is left out where it is not analysed."""
+    # Most warehouses have none, and their measurements need no look.
+    if con.execute(_ANY_OTHER).fetchone() is None:
+        return OtherBranches(0, ())
     found = con.execute(_OTHERS, {"hashes": None if content_hashes is None else list(content_hashes)}).fetchall()
     return OtherBranches(sum(count for _, count in found), tuple(branch for branch, _ in found if branch is not None))
 
 
+_ANY_OTHER = "SELECT 1 FROM runs r ANTI JOIN series_runs f ON f.run_id = r.run_id LIMIT 1"
 _OTHERS = """
 SELECT r.branch, count(*) AS measurements
 FROM measurements m SEMI JOIN analysed_series s ON s.series_id = m.series_id
