@@ -170,10 +170,10 @@ def _history(source: Input, columns: list[str]) -> Callable[[_Row], Iterator[Res
         if ts is None:
             yield rejection(row.location, "Timestamp", Problem("bad_time", "expected epoch seconds"), row.fields)
             return
-        has_news = is_current
+        before = counted
         if row.test_name == _ALL:
-            before, counted = counted, row.fields.get("total requests", row.fields.get("requests"))
-            has_news = is_current or counted != before
+            counted = row.fields.get("total requests", row.fields.get("requests"))
+        has_news = is_current or counted != before
         is_still = read_number_text(row.fields.get("rate")) == 0
         without_times = (*_NONE, "0") if is_still else _NONE
         times = _times(row)
