@@ -60,7 +60,7 @@ def _findings(settings: Settings) -> Iterator[Finding]:
         "" if config.exists() else " is not there; defaults apply"))  # fmt: skip
     yield _home(settings)
     yield _catalogue(settings)
-    files = list(Landing(settings.landing).files())
+    files = Landing(settings.landing).files()
     yield Finding("landing", "ok" if files else "missing", f"{len(files)} files received, {settings.landing}")
     yield from _warehouse(settings)
     yield _state(settings)

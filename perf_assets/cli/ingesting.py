@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from heapq import nlargest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from perf_assets.cli.launch import INGESTION_JOB
 from perf_assets.cli.showing import counted, land_shown, run_shown, wide_console
 from perf_assets.errors import UserError
 from perf_assets.formats.measurement import parse_time
-from perf_assets.landing import Given, LandedFile, Landing
+from perf_assets.landing import Given, Landing
 from perf_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -38,11 +38,14 @@ def ingest_files(settings: Settings, paths: Sequence[Path], given: Mapping[str, 
     told = _checked(Given(**given))
     console = Console(stderr=as_json)
     landing = Landing(settings.landing)
-    files = land_shown(landing, paths, told, console)
-    known = loaded_hashes(settings)
-    if not run_shown(INGESTION_JOB, settings, landing.days(), console).succeeded:
+    hashes = land_shown(landing, paths, told, console)
+    days = landing.days()
+    # The job has its own, and it is as large as there are files.
+    del landing
+    known = loaded_hashes(settings, hashes)
+    if not run_shown(INGESTION_JOB, settings, days, console).succeeded:
         return None
-    return show_loaded(settings, files, known, as_json)
+    return show_loaded(settings, hashes, known, as_json)
 
 
 def _checked(given: Given) -> Given:
@@ -56,30 +59,33 @@ def _checked(given: Given) -> Given:
     return given
 
 
-def loaded_hashes(settings: Settings) -> set[str]:
-    """Content hashes of the files that have been loaded so far."""
+def loaded_hashes(settings: Settings, hashes: Sequence[str]) -> set[str]:
+    """Which of these files have been loaded so far, by their content hashes."""
     from perf_assets.warehouse import NoSnapshotError, open_snapshot
 
     try:
         with open_snapshot(settings.snapshots) as con:
-            return {content_hash for (content_hash,) in con.execute("SELECT content_hash FROM batches").fetchall()}
+            query = f"SELECT content_hash FROM batches {_OF_FILES}"  # noqa: S608 - a clause of this module
+            return {content_hash for (content_hash,) in con.execute(query, {"hashes": hashes}).fetchall()}
     except NoSnapshotError:
         return set()  # before the first run
 
 
-def show_loaded(settings: Settings, files: Sequence[LandedFile], known: set[str], as_json: bool) -> int:
-    """Print what became of files, those of `known` being loaded before; the number of results in quarantine."""
+def show_loaded(settings: Settings, hashes: Sequence[str], known: Set[str], as_json: bool) -> int:
+    """Print what became of files, by their content hashes, those of `known` being loaded before; the number of results
+    in quarantine.
+    """
     from perf_assets.report.reading import without_series
     from perf_assets.warehouse import open_snapshot
     from perf_assets.warehouse.branches import other_branches
     from perf_assets.warehouse.names import unstable_names
 
     console = wide_console()
-    distinct = list({file.content_hash: file for file in files}.values())
+    distinct = list(dict.fromkeys(hashes))
     with open_snapshot(settings.snapshots) as con:
         messages = _messages(con, distinct)
         changing = unstable_names(con)
-        others = other_branches(con, [file.content_hash for file in distinct])
+        others = other_branches(con, distinct)
         rows = _outcomes(con, distinct, known)
         if as_json:
             told = {
@@ -88,8 +94,8 @@ def show_loaded(settings: Settings, files: Sequence[LandedFile], known: set[str]
             console.print_json(json.dumps(told, default=str))
             return sum(int(row["quarantined"]) for row in told["files"])
         quarantined = _show_files(console, rows, len(distinct))
-    if len(files) > len(distinct):
-        console.print(f"{counted(len(files) - len(distinct), 'file')} with the same content as another one: told once")
+    if len(hashes) > len(distinct):
+        console.print(f"{counted(len(hashes) - len(distinct), 'file')} with the same content as another one: told once")
     if others.measurements:
         kept = f"{without_series(others)} are kept and not analysed; `branches` under [identity] says which form some"
         console.print(f"[yellow]no series[/] {escape(kept)}", soft_wrap=True)
@@ -102,37 +108,39 @@ def show_loaded(settings: Settings, files: Sequence[LandedFile], known: set[str]
     return quarantined
 
 
-def _outcomes(con: DuckDBPyConnection, files: Sequence[LandedFile], known: set[str]) -> Iterator[dict[str, Any]]:
+def _outcomes(con: DuckDBPyConnection, hashes: Sequence[str], known: Set[str]) -> Iterator[dict[str, Any]]:
     """What became of each file, a piece of them at a time: there may be hundreds of thousands."""
-    for first in range(0, len(files), _FILES_AT_ONCE):
-        some = files[first : first + _FILES_AT_ONCE]
+    for first in range(0, len(hashes), _FILES_AT_ONCE):
+        some = hashes[first : first + _FILES_AT_ONCE]
         batches = con.execute(
-            f"""SELECT content_hash, format, measurements, new_measurements, series, new_series, quarantined, omitted
+            f"""SELECT content_hash, name, format, measurements, new_measurements, series, new_series, quarantined,
+              omitted
             FROM batches {_OF_FILES}""",  # noqa: S608 - a clause of this module
-            {"hashes": [file.content_hash for file in some]},
+            {"hashes": some},
         ).fetchall()
         loaded = {row[0]: row[1:] for row in batches}
-        for file in some:
-            name, measurements, new, series, new_series, quarantined, omitted = loaded[file.content_hash]
+        for content_hash in some:
+            file, name, measurements, new, series, new_series, quarantined, omitted = loaded[content_hash]
+            before = content_hash in known
             yield {
-                "file": file.name,
-                "content_hash": file.content_hash,
+                "file": file,
+                "content_hash": content_hash,
                 "format": name,
                 "measurements": measurements,
-                "new_measurements": 0 if file.content_hash in known else new,
-                "new_series": 0 if file.content_hash in known else new_series,
-                "known_series": series if file.content_hash in known else series - new_series,
+                "new_measurements": 0 if before else new,
+                "new_series": 0 if before else new_series,
+                "known_series": series if before else series - new_series,
                 "quarantined": quarantined,
                 "without_value": json.loads(omitted) if omitted else {},
-                "loaded_before": file.content_hash in known,
+                "loaded_before": before,
             }
 
 
-def _messages(con: DuckDBPyConnection, files: Sequence[LandedFile]) -> list[str]:
+def _messages(con: DuckDBPyConnection, hashes: Sequence[str]) -> list[str]:
     found = con.execute(
         f"""SELECT message FROM quarantined_results {_OF_FILES}
         ORDER BY name, location, quarantine_id LIMIT $most""",  # noqa: S608 - as above
-        {"hashes": [file.content_hash for file in files], "most": _MESSAGES_SHOWN},
+        {"hashes": hashes, "most": _MESSAGES_SHOWN},
     ).fetchall()
     return [message for (message,) in found]
 

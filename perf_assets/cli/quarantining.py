@@ -83,14 +83,14 @@ def replay_files(settings: Settings, ids: Sequence[str], reason: str | None, nam
         entries = [entry for entry in entries if entry["quarantine_id"] in ids]
     landing = Landing(settings.landing)
     hashes = sorted({entry["content_hash"] for entry in entries})
-    files = [file for content_hash in hashes if (file := landing.find(content_hash)) is not None]
-    if not files:
+    hashes = [content_hash for content_hash in hashes if landing.find(content_hash) is not None]
+    if not hashes:
         console.print("Nothing is in quarantine that could be read again.")
         return 0
-    console.print(f"Reading {counted(len(files), 'file')} again")
+    console.print(f"Reading {counted(len(hashes), 'file')} again")
     if not run_shown(INGESTION_JOB, settings, landing.days(), console, replay=hashes).succeeded:
         return None
-    return show_loaded(settings, files, set(), as_json=False)
+    return show_loaded(settings, hashes, set(), as_json=False)
 
 
 def _entries(

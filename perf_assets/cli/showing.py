@@ -22,7 +22,7 @@ from rich.text import Text
 
 from perf_assets.cli.launch import RunResult, StepEnded, run_job
 from perf_assets.errors import UserError
-from perf_assets.landing import Given, LandedFile, Landing, utc_now
+from perf_assets.landing import Given, Landing, utc_now
 from perf_assets.progress import Progress
 from perf_assets.settings import Settings
 from perf_assets.sources.files import find_results, land_files
@@ -46,21 +46,21 @@ def counted(number: int, noun: str, plural: str | None = None) -> str:
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
-def land_shown(landing: Landing, paths: Sequence[Path], given: Given, console: Console) -> list[LandedFile]:
-    """Land files and folders under a bar. Raises NoResultsError where there is nothing to land."""
+def land_shown(landing: Landing, paths: Sequence[Path], given: Given, console: Console) -> list[str]:
+    """Land files and folders under a bar; gives their content hashes. Raises NoResultsError where there are none."""
     found = find_results(paths)
-    if not found.files:
+    if not found.count:
         named = ", ".join(str(path) for path in paths)
         beside = f" ({counted(found.describing, 'file')} there only describe others)" if found.describing else ""
         raise NoResultsError(f"{named}: no result files{beside}; name a file or a folder that holds some")
-    with Watched(console).of("files received", len(found.files)) as tell:
-        landed = []
-        for file in land_files(landing, found.files, utc_now(), given):
-            landed.append(file)
+    with Watched(console).of("files received", found.count) as tell:
+        hashes = []
+        for file in land_files(landing, found, utc_now(), given):
+            hashes.append(file.content_hash)
             tell()
     if found.describing:
         console.print(f"[dim]{counted(found.describing, 'file')} beside them only describe others[/]")
-    return landed
+    return hashes
 
 
 def run_shown(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache, partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
@@ -28,40 +29,43 @@ class NamedFile(NamedTuple):
 
 @dataclass(frozen=True)
 class Found:
-    """Files to land, and how many beside them only describe others."""
+    """Files to land, how many there were when they were counted, and how many beside them only describe others.
 
-    files: tuple[NamedFile, ...]
+    They are looked for anew by each iteration: there may be hundreds of thousands.
+    """
+
+    paths: tuple[Path, ...]
+    count: int
     describing: int
+
+    def __iter__(self) -> Iterator[NamedFile]:
+        for path in self.paths:
+            for file in _files_below(path):
+                if _is_taken(file, path):
+                    yield NamedFile(file, _name(Path(path.name, file.relative_to(path))))
 
 
 def find_results(paths: Iterable[Path]) -> Found:
     """Files, and all files below folders; FileNotFoundError names a path that is not there."""
-    files: list[NamedFile] = []
-    describing = 0
-    for path in paths:
-        for file in _files_below(path):
-            # What is named itself is taken, whatever it is.
-            if file != path and is_part(file):
-                describing += 1
-            else:
-                files.append(NamedFile(file, _name(Path(path.name, file.relative_to(path)))))
-    return Found(tuple(files), describing)
+    named = tuple(paths)
+    taken = Counter(_is_taken(file, path) for path in named for file in _files_below(path))
+    return Found(named, taken[True], taken[False])
 
 
 def land_files(
     landing: Landing,
     files: Iterable[NamedFile],
     received_at: datetime,
-    given: Given = Given(),  # noqa: B008 - immutable
+    given: Given = Given(),
 ) -> Iterator[LandedFile]:
     """Land files that a user named, with what is `given` of them; each comes once it is durable."""
     return landing.land_many(arrivals(files, given), received_at=received_at, origin="file")
 
 
-def arrivals(files: Iterable[NamedFile], given: Given = Given()) -> Iterator[Arrival]:  # noqa: B008 - immutable
+def arrivals(files: Iterable[NamedFile], given: Given = Given()) -> Iterator[Arrival]:
     """Files with those that describe them."""
-    # Many files of a folder ask for the same.
-    found = cache(_beside)
+    # Files of a folder come one after the other and ask for the same.
+    found = lru_cache(1_000)(_beside)
     for path, name in files:
         yield Arrival(path, name, companions_of(path, partial(found, path.parent)), given)
 
@@ -123,6 +127,11 @@ def companions_of(file: Path, beside: Callable[[str], Path | None]) -> dict[str,
     return {}
 
 
+def _is_taken(file: Path, path: Path) -> bool:
+    """Whether a file below `path` is a result; what is named itself is one, whatever it is."""
+    return file == path or not is_part(file)
+
+
 def _beside(folder: Path, place: str) -> Path | None:
     path = Path(os.path.normpath(folder / place))
     return path if path.is_file() else None
@@ -134,10 +143,12 @@ def _files_below(path: Path) -> Iterator[Path]:
         return
     if not path.is_dir():
         raise FileNotFoundError(f"{path}: no such file or folder; name a result file or a folder of them")
-    for file in sorted(Path(folder, name) for folder, _, names in os.walk(path, onerror=_refuse) for name in names):
-        hidden = any(part.startswith(".") for part in file.relative_to(path).parts)
-        if file.is_file() and not hidden and file.suffix not in _UNFINISHED:
-            yield file
+    for folder, folders, names in os.walk(path, onerror=_refuse):
+        # The walk goes on in the order of this list.
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for file in (Path(folder, name) for name in sorted(names) if not name.startswith(".")):
+            if file.is_file() and file.suffix not in _UNFINISHED:
+                yield file
 
 
 def _refuse(error: OSError) -> NoReturn:

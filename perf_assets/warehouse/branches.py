@@ -30,6 +30,6 @@ SELECT r.branch, count(*) AS measurements
 FROM measurements m SEMI JOIN analysed_series s ON s.series_id = m.series_id
 JOIN runs r ON r.run_id = m.run_id JOIN batches b ON b.batch_id = m.batch_id
 ANTI JOIN series_runs f ON f.run_id = m.run_id
-WHERE $hashes :: VARCHAR[] IS NULL OR list_contains($hashes :: VARCHAR[], b.content_hash)
+WHERE $hashes :: VARCHAR[] IS NULL OR b.content_hash IN (SELECT unnest($hashes :: VARCHAR[]))
 GROUP BY r.branch ORDER BY measurements DESC, r.branch
 """

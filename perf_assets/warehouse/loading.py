@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,26 +70,28 @@ class Loaded:
     """Its content had been loaded before."""
 
 
-def record_files(warehouse: Warehouse, files: Sequence[LandedFile], days: Iterable[str]) -> int:
+def record_files(warehouse: Warehouse, files: Iterable[LandedFile], days: Iterable[str]) -> int:
     """Bring `raw_results` up to date with landing for the given days of receipt; returns the number of files."""
-    columns = {
-        "content_hash": [file.content_hash for file in files],
-        "name": [file.name for file in files],
-        "received_at": pa.array([file.received_at for file in files], pa.timestamp("us")),
-        "received_day": pa.array([file.received_at.date() for file in files], pa.date32()),
-        "bytes": pa.array([file.size for file in files], pa.int64()),
-        "origin": pa.array([file.origin for file in files], pa.string()),
-        "simulated": pa.array([file.simulated for file in files], pa.bool_()),
-        "receipts": pa.array([file.receipts for file in files], pa.int64()),
-    }
+    recorded = 0
     with warehouse.transaction() as con:
         con.execute("DELETE FROM raw_results WHERE list_contains($days::DATE[], received_day)", {"days": list(days)})
-        if files:
+        for some in _pieces(files):
+            columns = {
+                "content_hash": [file.content_hash for file in some],
+                "name": [file.name for file in some],
+                "received_at": pa.array([file.received_at for file in some], pa.timestamp("us")),
+                "received_day": pa.array([file.received_at.date() for file in some], pa.date32()),
+                "bytes": pa.array([file.size for file in some], pa.int64()),
+                "origin": pa.array([file.origin for file in some], pa.string()),
+                "simulated": pa.array([file.simulated for file in some], pa.bool_()),
+                "receipts": pa.array([file.receipts for file in some], pa.int64()),
+            }
             con.register("recorded", pa.table(columns))
             con.execute("INSERT INTO raw_results FROM recorded ORDER BY received_at, content_hash")
             con.unregister("recorded")
+            recorded += len(some)
         con.execute(_COUNT_RECEIPTS)
-    return len(files)
+    return recorded
 
 
 def load_files(
@@ -103,8 +106,25 @@ def load_files(
     `scratch` is a folder for what does not fit into memory. `tell` hears of each file once it is stored. What was
     stored before an interruption stays; the rest is loaded by the next call.
     """
-    with warehouse.reading() as con:
-        known = dict(con.execute("SELECT content_hash, format FROM batches").fetchall())
+    for some in _pieces(files):
+        with warehouse.reading() as con:
+            known = dict(con.execute(_FORMATS, {"hashes": [file.content_hash for file in some]}).fetchall())
+        for file in some:
+            if file.content_hash in known:
+                tell(file)
+                yield Loaded(file, known[file.content_hash], skipped=True)
+        new = {file.content_hash: file for file in some if file.content_hash not in known}
+        if new:
+            yield from _load(warehouse, new.values(), rules, scratch, tell)
+
+
+def _load(
+    warehouse: Warehouse,
+    files: Iterable[LandedFile],
+    rules: Rules,
+    scratch: Path,
+    tell: Callable[[LandedFile], None],
+) -> Iterator[Loaded]:
     with ExitStack() as stack:
         group = stack.enter_context(_Group(scratch, rules))
 
@@ -117,11 +137,6 @@ def load_files(
             group = stack.enter_context(_Group(scratch, rules))
 
         for file in files:
-            if file.content_hash in known:
-                tell(file)
-                yield Loaded(file, known[file.content_hash], skipped=True)
-                continue
-            known[file.content_hash] = None
             if group.is_full or not group.takes(file):
                 yield from finished()
             if not group.read(file):
@@ -130,6 +145,12 @@ def load_files(
                 group.read_alone(file)
                 yield from finished()
         yield from finished()
+
+
+def _pieces(files: Iterable[LandedFile]) -> Iterator[list[LandedFile]]:
+    waiting = iter(files)
+    while some := list(islice(waiting, FILES_IN_A_GROUP)):
+        yield some
 
 
 def follow_rules(warehouse: Warehouse, rules: Rules) -> bool:
@@ -179,7 +200,7 @@ class _Group:
 
     @property
     def is_full(self) -> bool:
-        return self.stage.rows >= ROWS_IN_A_GROUP or len(self.files) >= FILES_IN_A_GROUP
+        return self.stage.rows >= ROWS_IN_A_GROUP
 
     def takes(self, file: LandedFile) -> bool:
         """Whether a file may stand beside those that are there: sample data alone, simulated data alone."""
@@ -387,6 +408,10 @@ def _insert_batches(con: DuckDBPyConnection, loaded: Sequence[Loaded], values: d
 _LOADED = (
     "loading_rules", "batches", "series", "runs", "measurements", "measurement_details", "quarantined_results"
 )  # fmt: skip
+_FORMATS = """
+SELECT content_hash, format FROM batches SEMI JOIN (SELECT unnest($hashes :: VARCHAR[]) AS content_hash)
+USING (content_hash)
+"""
 _COUNT_RECEIPTS = """
 UPDATE quarantined_results q SET first_seen = r.received_at, times_seen = r.receipts FROM raw_results r
 WHERE r.content_hash = q.content_hash AND (q.first_seen, q.times_seen) IS DISTINCT FROM (r.received_at, r.receipts)

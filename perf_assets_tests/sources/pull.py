@@ -54,7 +54,7 @@ class Site:
         return replace(self, now=self.now + timedelta(**more))
 
     def files(self) -> list[LandedFile]:
-        return self.landing.files()
+        return list(self.landing.files())
 
     def names(self) -> list[str]:
         return sorted(file.name for file in self.files())

@@ -36,7 +36,7 @@ def write(folder: Path, *names: str) -> None:
 
 
 def land(landing: Landing, paths: list[Path]) -> list[LandedFile]:
-    return list(land_files(landing, find_results(paths).files, NOW))
+    return list(land_files(landing, find_results(paths), NOW))
 
 
 def test_files_below_folders_are_landed_and_kept(landing, drop):

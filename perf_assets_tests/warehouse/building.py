@@ -58,7 +58,7 @@ class Site:
         *,
         received_at: datetime = RECEIVED_AT,
         origin: Origin = "file",
-        given: Given = Given(),  # noqa: B008 - immutable
+        given: Given = Given(),
         quality: QualitySettings | None = None,
         **identity: Any,
     ) -> Loaded:

@@ -1,6 +1,6 @@
 """Group `ingestion`: from sources to landing, and from landing to facts."""
 
-from collections.abc import Collection
+from collections.abc import Iterable
 from datetime import timedelta
 
 import dagster as dg
@@ -8,13 +8,13 @@ from pydantic import Field
 
 from perf_assets.catalog import load_catalog
 from perf_assets.defs.asset_spec import OWNERS, POOL, RECEIVED_DAY, outcome, table_spec
-from perf_assets.landing import LandedFile, Landing, utc_now
+from perf_assets.landing import Landing, utc_now
 from perf_assets.progress import Progress
 from perf_assets.settings import Settings, SourcesSettings
 from perf_assets.sources.dashboard import SourceError, StatusError, TruncatedError, UnreachableError, fetch_results
 from perf_assets.sources.files import collect_drop_folder
 from perf_assets.warehouse import Warehouse
-from perf_assets.warehouse.loading import follow_rules, forget_files, load_files, record_files
+from perf_assets.warehouse.loading import Loaded, follow_rules, forget_files, load_files, record_files
 from perf_assets.warehouse.staging import Rules
 from perf_assets.warehouse.tables import MEASUREMENTS, QUARANTINED_RESULTS, RAW_RESULTS
 
@@ -80,7 +80,7 @@ def raw_results(
 ) -> dg.MaterializeResult[None]:
     collect_drop_folder(landing, settings.drop_folder, utc_now())
     days = _days(context, landing)
-    files = _files(landing, days)
+    files = landing.files(days)
     record_files(warehouse, files, days)
     recorded = warehouse.query("SELECT * FROM raw_results ORDER BY received_at DESC LIMIT 10")
     return dg.MaterializeResult(
@@ -127,10 +127,10 @@ def load_results(
     anew = follow_rules(warehouse, rules)
     if anew:
         context.log.warning("Branches, tags, zone or units of metrics have changed: all files are loaded anew.")
-    files = landing.files() if anew else _files(landing, _days(context, landing))
+    files = landing.files(None if anew else _days(context, landing))
     forget_files(warehouse, config.replay)
     with progress.of("files loaded", len(files)) as tell:
-        loaded = list(load_files(warehouse, files, rules, settings.scratch, lambda _: tell()))
+        became = _summed(load_files(warehouse, files, rules, settings.scratch, lambda _: tell()))
     quarantined = warehouse.query(
         """SELECT name, location, field, reason, message FROM quarantined_results
         ORDER BY received_day DESC, name, location LIMIT 10"""
@@ -151,12 +151,9 @@ def load_results(
                 measured,
                 {
                     "dagster/row_count": int(counts["measured"]),
-                    "files": len(loaded),
+                    "files": len(files),
                     "loaded_anew": anew,
-                    "files_loaded_before": sum(file.skipped for file in loaded),
-                    "new_measurements": sum(file.new_measurements for file in loaded),
-                    "new_series": sum(file.new_series for file in loaded),
-                    "results_without_a_value": sum(number for file in loaded for _, number in file.omitted),
+                    **became,
                 },
             ),
         ),
@@ -168,6 +165,12 @@ def _days(context: dg.AssetExecutionContext, landing: Landing) -> set[str]:
     return set(landing.days()) & set(context.partition_keys)
 
 
-def _files(landing: Landing, days: Collection[str]) -> list[LandedFile]:
-    """The files received on these days, in the order of receipt."""
-    return [file for file in landing.files() if file.day in days]
+def _summed(loaded: Iterable[Loaded]) -> dict[str, int]:
+    """What became of all files; there may be hundreds of thousands."""
+    sums = dict.fromkeys(("files_loaded_before", "new_measurements", "new_series", "results_without_a_value"), 0)
+    for file in loaded:
+        sums["files_loaded_before"] += file.skipped
+        sums["new_measurements"] += file.new_measurements
+        sums["new_series"] += file.new_series
+        sums["results_without_a_value"] += sum(number for _, number in file.omitted)
+    return sums

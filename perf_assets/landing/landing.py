@@ -1,8 +1,4 @@
-"""Landing: the raw bytes as they came, immutable, named by content hash, filed by the day they were received.
-
-Belongs here: keeping and finding raw files, and what was said of them when they came. Does not belong here: what is in
-them.
-"""
+"""Keeping and finding raw files."""
 
 from __future__ import annotations
 
@@ -11,55 +7,20 @@ import io
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
-from functools import lru_cache
 from itertools import islice
 from pathlib import Path
-from types import MappingProxyType
-from typing import IO, Any, Literal
+from typing import IO, Any
 
 from filelock import FileLock
 
-Origin = Literal[
-    "sample",
-    "file",
-    "drop",
-    "push",
-    "dashboard",
-    "github-actions",
-    "jenkins",
-    "gitlab",
-    "circleci",
-    "prometheus",
-    "folder",
-    "dagster",
-]
+from perf_assets.landing.receipts import Given, LandedFile, Origin, Receipts
 
 _BLOCK = 1 << 20
 _FILES_IN_A_GROUP = 1_000
-_RECEIPTS = "receipts.jsonl"
-
-
-@dataclass(frozen=True, slots=True)
-class Given:
-    """What was said of a file when it came; it fills what the file itself leaves open. `project` replaces its own.
-
-    `ts` (ISO 8601) is the time of the run, `timezone` (IANA) that of times without a zone.
-    """
-
-    project: str | None = None
-    branch: str | None = None
-    commit_id: str | None = None
-    run_key: str | None = None
-    attempt: int | None = None
-    ts: str | None = None
-    timezone: str | None = None
-
-    def __bool__(self) -> bool:
-        return self != Given()
 
 
 @dataclass(frozen=True)
@@ -72,30 +33,6 @@ class Arrival:
     given: Given = Given()
 
 
-@dataclass(frozen=True, slots=True)
-class LandedFile:
-    """One received file. `received_at` is naive UTC; `sample` files give way once results of one's own are there.
-
-    `content_hash` is the SHA-256 of the bytes; of a file with companions or with things given, of all these together.
-    `receipts` counts how often it came.
-    """
-
-    path: Path
-    content_hash: str
-    name: str
-    received_at: datetime
-    size: int
-    origin: Origin
-    simulated: bool = False
-    companions: Mapping[str, Path] = field(default_factory=dict)
-    given: Given = Given()
-    receipts: int = 1
-
-    @property
-    def day(self) -> str:
-        return self.received_at.strftime("%Y-%m-%d")
-
-
 class Landing:
     """A folder of received files: `<day>/<hash>` holds bytes, `<day>/receipts.jsonl` says which files came and whence.
 
@@ -105,8 +42,7 @@ class Landing:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._known: dict[str, LandedFile] = {}
-        self._read: dict[Path, int] = {}
+        self._receipts = Receipts(folder)
 
     def land(
         self,
@@ -131,7 +67,8 @@ class Landing:
 
         What is not UTF-8 in names, and in what is given, is replaced: it could not be stored.
         """
-        folder = self.folder / received_at.strftime("%Y-%m-%d")
+        day = received_at.strftime("%Y-%m-%d")
+        folder = self.folder / day
         waiting = map(_storable, arrivals)
         while group := list(islice(waiting, _FILES_IN_A_GROUP)):
             with _stage(self.folder) as stage:
@@ -139,36 +76,37 @@ class Landing:
                 staged = [_Staged.of(stage, arrival, described) for arrival in group]
                 folder.mkdir(exist_ok=True)
                 with FileLock(self.folder / ".lock"):
-                    self._refresh()
+                    self._receipts.refresh()
                     receipts = [
                         self._keep(folder, arrival, file, received_at, origin, simulated)
                         for arrival, file in zip(group, staged, strict=True)
                     ]
                     _sync(folder)
-                    _append(folder / _RECEIPTS, receipts)
+                    self._receipts.append(day, receipts)
                     _sync(self.folder)
-                    self._refresh()
-            yield from [self._known[receipt["content_hash"]] for receipt in receipts]
+                    self._receipts.refresh()
+            yield from [self._receipts[file.content_hash] for file in staged]
 
     def find(self, content_hash: str) -> LandedFile | None:
-        self._refresh()
-        return self._known.get(content_hash)
+        self._receipts.refresh()
+        return self._receipts.get(content_hash)
 
-    def files(self, day: str | None = None) -> list[LandedFile]:
-        """All files, or those first received on one day (YYYY-MM-DD), in the order they were received."""
-        self._refresh()
-        found = [file for file in self._known.values() if day is None or file.day == day]
-        return sorted(found, key=lambda file: (file.received_at, file.content_hash))
+    def files(self, days: Collection[str] | None = None) -> Collection[LandedFile]:
+        """All files, or those first received on some days (YYYY-MM-DD), in the order they were received; each is made
+        when it is asked for.
+        """
+        self._receipts.refresh()
+        return self._receipts.files(days)
 
     def days(self) -> list[str]:
         """Days on which anything was first received."""
-        self._refresh()
-        return sorted({file.day for file in self._known.values()})
+        self._receipts.refresh()
+        return self._receipts.days()
 
     def _keep(
         self, day: Path, arrival: Arrival, staged: _Staged, received_at: datetime, origin: Origin, simulated: bool
     ) -> dict[str, Any]:
-        known = self._known.get(staged.content_hash)
+        known = self._receipts.get(staged.content_hash)
         if known is None:
             for file in (staged.file, *staged.companions.values()):
                 file.keep(day)
@@ -188,54 +126,6 @@ class Landing:
             "given": {name: value for name, value in _fields(arrival.given).items() if value is not None},
         }
 
-    def _refresh(self) -> None:
-        """Read the receipts that were written since the last look, by this process or another."""
-        sizes = {file: file.stat().st_size for file in sorted(self.folder.glob(f"????-??-??/{_RECEIPTS}"))}
-        if any(sizes.get(file, 0) < seen for file, seen in self._read.items()):
-            # Somebody has taken receipts away.
-            self._known, self._read = {}, {}
-        for file, size in sizes.items():
-            seen = self._read.get(file, 0)
-            if size == seen:
-                continue
-            with file.open("rb") as source:
-                source.seek(seen)
-                # A line that a crash cut off is no receipt.
-                whole, _, _ = source.read().rpartition(b"\n")
-            self._read[file] = seen + len(whole) + bool(whole)
-            for line in whole.splitlines():
-                self._learn(line)
-
-    def _learn(self, line: bytes) -> None:
-        try:
-            receipt = json.loads(line)
-        except ValueError:
-            # A line that a crash cut off, ended by the next receipt: its file was never said to be received.
-            return
-        content_hash, received_at = receipt["content_hash"], _moment(receipt["received_at"])
-        known = self._known.get(content_hash)
-        count = 1 if known is None else known.receipts + 1
-        if known is not None and known.received_at <= received_at:
-            self._known[content_hash] = LandedFile(**{**_fields(known), "receipts": count})
-            return
-        self._known[content_hash] = LandedFile(
-            path=self.folder / receipt["path"],
-            content_hash=content_hash,
-            name=receipt["name"],
-            received_at=received_at,
-            size=receipt["size"],
-            origin=receipt["origin"],
-            simulated=receipt["simulated"],
-            companions={role: self.folder / place for role, place in receipt["companions"].items()} or _NO_COMPANIONS,
-            given=Given(**receipt["given"]) if receipt["given"] else _NOTHING,
-            receipts=count,
-        )
-
-
-# What many files have in common is held once: there may be hundreds of thousands.
-_NOTHING, _NO_COMPANIONS = Given(), MappingProxyType[str, Path]({})
-_moment = lru_cache(1_000)(datetime.fromisoformat)
-
 
 def _storable(arrival: Arrival) -> Arrival:
     given = {name: _text(value) for name, value in _fields(arrival.given).items()}
@@ -246,8 +136,8 @@ def _text(value: Any) -> Any:
     return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 
-def _fields(known: LandedFile | Given) -> dict[str, Any]:
-    return {column.name: getattr(known, column.name) for column in fields(known)}
+def _fields(given: Given) -> dict[str, Any]:
+    return {column.name: getattr(given, column.name) for column in fields(given)}
 
 
 @dataclass(frozen=True)
@@ -313,18 +203,6 @@ def _stage(folder: Path) -> Iterator[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".receiving-") as stage:
         yield Path(stage)
-
-
-def _append(file: Path, receipts: Iterable[Mapping[str, Any]]) -> None:
-    lines = "".join(json.dumps(receipt, sort_keys=True) + "\n" for receipt in receipts)
-    with file.open("ab+") as target:
-        if target.tell():
-            target.seek(-1, os.SEEK_END)
-            # After a line that a crash cut off, a new one begins.
-            lines = lines if target.read(1) == b"\n" else "\n" + lines
-        target.write(lines.encode())
-        target.flush()
-        os.fsync(target.fileno())
 
 
 def _copy(content: bytes | Path, target: IO[bytes]) -> tuple[str, int]:

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from perf_assets import landing as module
 from perf_assets.landing import Arrival, Given, LandedFile, Landing, utc_now
+from perf_assets.landing import landing as module
+from perf_assets.landing.receipts import Receipts
 
 NOON = datetime.fromisoformat("2026-10-01T12:00:00")
 
@@ -36,8 +37,8 @@ def test_bytes_are_kept_by_their_hash_and_day(landing: Landing) -> None:
     assert (landed.path.read_bytes(), landed.size, landed.day) == (b"abc", 3, "2026-10-01")
     assert landed.path.stat().st_mode & 0o777 == 0o444
     assert landing.find(landed.content_hash) == landed
-    assert landing.files() == [landed]
-    assert Landing(landing.folder).files() == [landed]
+    assert list(landing.files()) == [landed]
+    assert list(Landing(landing.folder).files()) == [landed]
 
 
 def test_the_same_bytes_are_kept_once_as_they_first_came_and_counted(landing: Landing, tmp_path: Path) -> None:
@@ -61,10 +62,10 @@ def test_the_earlier_receipt_counts_whatever_the_order(landing: Landing) -> None
 
 def test_files_come_in_the_order_of_receipt(landing: Landing) -> None:
     late, early = land(landing, b"late", at=NOON + timedelta(days=1)), land(landing, b"early")
-    assert landing.files() == [early, late]
-    assert landing.files("2026-10-02") == [late]
+    assert list(landing.files()) == [early, late]
+    assert list(landing.files(["2026-10-02"])) == [late]
     assert landing.days() == ["2026-10-01", "2026-10-02"]
-    assert landing.files("2026-10-03") == []
+    assert list(landing.files(["2026-10-03"])) == []
 
 
 def test_many_files_are_given_back_in_their_order(landing: Landing, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,22 +113,22 @@ def test_the_same_bytes_with_something_else_beside_them_are_another_file(landing
     assert {file.path.read_bytes() for file in landing.files()} == {b"abc"}
 
 
-@pytest.mark.parametrize("crash_at", ["_sync", "_append"])
+@pytest.mark.parametrize(("owner", "crash_at"), [(module, "_sync"), (Receipts, "append")])
 def test_a_crash_before_the_receipt_leaves_nothing_visible(
-    landing: Landing, monkeypatch: pytest.MonkeyPatch, crash_at: str
+    landing: Landing, monkeypatch: pytest.MonkeyPatch, owner: object, crash_at: str
 ) -> None:
     def crashing(*_: object) -> None:
         raise SystemExit("power cut")
 
     with monkeypatch.context() as patched:
-        patched.setattr(module, crash_at, crashing)
+        patched.setattr(owner, crash_at, crashing)
         with pytest.raises(SystemExit):
             land(landing)
-    assert landing.files() == []
+    assert list(landing.files()) == []
     assert landing.days() == []
     assert landing.find(hashlib.sha256(b"abc").hexdigest()) is None
     landed = land(landing, at=NOON + timedelta(days=1))
-    assert landing.files() == [landed]
+    assert list(landing.files()) == [landed]
     assert landed.path.read_bytes() == b"abc"
     assert list(landing.folder.rglob(".receiving-*")) == []
 
@@ -145,7 +146,7 @@ def test_a_receipt_that_a_crash_cut_off_is_none(landing: Landing) -> None:
 
 def test_another_process_sees_what_has_come(landing: Landing) -> None:
     other = Landing(landing.folder)
-    assert other.files() == []
+    assert list(other.files()) == []
     landed = land(landing)
     assert other.find(landed.content_hash) == landed
 
@@ -153,7 +154,7 @@ def test_another_process_sees_what_has_come(landing: Landing) -> None:
 def test_receipts_that_were_taken_away_are_forgotten(landing: Landing) -> None:
     land(landing)
     (landing.folder / "2026-10-01" / "receipts.jsonl").unlink()
-    assert landing.files() == []
+    assert list(landing.files()) == []
 
 
 def test_a_file_that_is_not_there_leaves_nothing_behind(landing: Landing, tmp_path: Path) -> None:
@@ -174,8 +175,41 @@ def test_a_large_file_is_streamed(landing: Landing, tmp_path: Path) -> None:
     assert peak < 8 << 20
 
 
+def test_little_is_held_of_each_file(landing: Landing) -> None:
+    count = 5_000
+    moments = (f"{NOON + timedelta(seconds=number // 1_000)}" for number in range(count))
+    receipts = [
+        {
+            "content_hash": f"{number:064x}", "name": f"reports/{number}.xml", "received_at": moment, "origin": "file",
+            "simulated": False, "size": 1, "path": f"2026-10-01/{number:064x}", "companions": {}, "given": {},
+        }
+        for number, moment in enumerate(moments)
+    ]  # fmt: skip
+    (landing.folder / "2026-10-01").mkdir(parents=True)
+    Receipts(landing.folder).append("2026-10-01", receipts)
+    tracemalloc.start()
+    files = landing.files()
+    assert [file.name for file in files] == [receipt["name"] for receipt in receipts]
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(files) == count
+    assert held / count < 400
+
+
+def test_a_receipt_that_is_still_being_written_is_read_once_it_is_whole(landing: Landing) -> None:
+    land(landing, b"1")
+    receipts = landing.folder / "2026-10-01" / "receipts.jsonl"
+    whole = receipts.read_bytes()
+    receipts.unlink()
+    receipts.write_bytes(whole[:40])
+    other = Landing(landing.folder)
+    assert list(other.files()) == []
+    receipts.write_bytes(whole)
+    assert [file.name for file in other.files()] == ["a.csv"]
+
+
 def test_an_empty_landing_has_no_files(landing: Landing) -> None:
-    assert landing.files() == []
+    assert list(landing.files()) == []
     assert landing.days() == []
 
 
