@@ -5,6 +5,6 @@ them.
 """
 
 from perf_assets.landing.landing import Arrival, Landing, content_hash, utc_now
-from perf_assets.landing.receipts import Given, LandedFile, Origin
+from perf_assets.landing.receipts import Given, LandedFile, LandedFiles, Origin
 
-__all__ = ["Arrival", "Given", "LandedFile", "Landing", "Origin", "content_hash", "utc_now"]
+__all__ = ["Arrival", "Given", "LandedFile", "LandedFiles", "Landing", "Origin", "content_hash", "utc_now"]

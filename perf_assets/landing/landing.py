@@ -17,7 +17,7 @@ from typing import IO, Any
 
 from filelock import FileLock
 
-from perf_assets.landing.receipts import Given, LandedFile, Origin, Receipts
+from perf_assets.landing.receipts import Given, LandedFile, LandedFiles, Origin, Receipts
 
 _BLOCK = 1 << 20
 _FILES_IN_A_GROUP = 1_000
@@ -91,7 +91,7 @@ class Landing:
         self._receipts.refresh()
         return self._receipts.get(content_hash)
 
-    def files(self, days: Collection[str] | None = None) -> Collection[LandedFile]:
+    def files(self, days: Collection[str] | None = None) -> LandedFiles:
         """All files, or those first received on some days (YYYY-MM-DD), in the order they were received; each is made
         when it is asked for.
         """

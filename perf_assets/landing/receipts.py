@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
@@ -123,11 +123,11 @@ class Receipts:
         place = self._places.get(bytes.fromhex(content_hash))
         return None if place is None else self._file(place)
 
-    def files(self, days: Collection[str] | None = None) -> Collection[LandedFile]:
+    def files(self, days: Collection[str] | None = None) -> LandedFiles:
         """All files, or those first received on some days (YYYY-MM-DD), in the order they were received."""
         found = [(hashed, place) for hashed, place in self._places.items() if days is None or place.day in days]
         found.sort(key=lambda one: (one[1].received_at, one[0]))
-        return _Files(self, [place for _, place in found])
+        return LandedFiles(self._file, dict(found))
 
     def days(self) -> list[str]:
         """Days on which anything was first received."""
@@ -178,21 +178,30 @@ class Receipts:
         )
 
 
-class _Files(Collection[LandedFile]):
-    """Files whose receipts are read one by one."""
+class LandedFiles(Collection[LandedFile]):
+    """Files in the order they were received, each read from its receipt when it is asked for."""
 
-    def __init__(self, receipts: Receipts, places: list[_Place]) -> None:
-        self._receipts = receipts
+    def __init__(self, read: Callable[[_Place], LandedFile], places: Mapping[bytes, _Place]) -> None:
+        self._read = read
         self._places = places
 
     def __len__(self) -> int:
         return len(self._places)
 
     def __iter__(self) -> Iterator[LandedFile]:
-        return map(self._receipts._file, self._places)
+        return map(self._read, self._places.values())
 
     def __contains__(self, file: object) -> bool:
         return any(file == one for one in self)
+
+    def among(self, content_hashes: Collection[str]) -> LandedFiles:
+        """Those of some content hashes."""
+        found = {hashed for content_hash in content_hashes if (hashed := bytes.fromhex(content_hash)) in self._places}
+        return LandedFiles(self._read, {hashed: place for hashed, place in self._places.items() if hashed in found})
+
+    def known(self) -> Iterator[tuple[str, datetime, int]]:
+        """Content hash, time of the first receipt and number of receipts of each: what is known without reading."""
+        return ((hashed.hex(), place.received_at, place.receipts) for hashed, place in self._places.items())
 
 
 # The files of a group came at one time: it is held once.

@@ -24,7 +24,7 @@ import pyarrow as pa
 from perf_assets.formats.measurement import Format, FormatError, Input, Rejection, fragment_of, unreadable
 from perf_assets.formats.opening import open_received
 from perf_assets.formats.recognition import head_of, recognise
-from perf_assets.landing import LandedFile, content_hash
+from perf_assets.landing import LandedFile, LandedFiles, content_hash
 from perf_assets.warehouse.database import Warehouse
 from perf_assets.warehouse.staging import (
     CONTENT_KEY,
@@ -70,12 +70,14 @@ class Loaded:
     """Its content had been loaded before."""
 
 
-def record_files(warehouse: Warehouse, files: Iterable[LandedFile], days: Iterable[str]) -> int:
+def record_files(warehouse: Warehouse, files: LandedFiles, days: Iterable[str]) -> int:
     """Bring `raw_results` up to date with landing for the given days of receipt; returns the number of files."""
-    recorded = 0
     with warehouse.transaction() as con:
-        con.execute("DELETE FROM raw_results WHERE list_contains($days::DATE[], received_day)", {"days": list(days)})
-        for some in _pieces(files):
+        con.register("landed", _known(files))
+        changed = [content_hash for (content_hash,) in con.execute(_CHANGED_FILES).fetchall()]
+        con.execute(_WITHOUT_CHANGED_FILES, {"days": list(days), "changed": changed})
+        con.unregister("landed")
+        for some in _pieces(files.among(changed)):
             columns = {
                 "content_hash": [file.content_hash for file in some],
                 "name": [file.name for file in some],
@@ -89,9 +91,16 @@ def record_files(warehouse: Warehouse, files: Iterable[LandedFile], days: Iterab
             con.register("recorded", pa.table(columns))
             con.execute("INSERT INTO raw_results FROM recorded ORDER BY received_at, content_hash")
             con.unregister("recorded")
-            recorded += len(some)
         con.execute(_COUNT_RECEIPTS)
-    return recorded
+    return len(files)
+
+
+def not_loaded(warehouse: Warehouse, files: LandedFiles) -> LandedFiles:
+    """Those that are not in the books."""
+    with warehouse.reading() as con:
+        con.register("landed", _known(files))
+        found = con.execute("SELECT content_hash FROM landed ANTI JOIN batches USING (content_hash)").fetchall()
+    return files.among([content_hash for (content_hash,) in found])
 
 
 def load_files(
@@ -145,6 +154,15 @@ def _load(
                 group.read_alone(file)
                 yield from finished()
         yield from finished()
+
+
+def _known(files: LandedFiles) -> pa.Table:
+    rows = list(files.known())
+    types = {"content_hash": pa.string(), "received_at": pa.timestamp("us"), "receipts": pa.int64()}
+    columns = zip(*rows, strict=True) if rows else [[]] * len(types)
+    return pa.table(
+        [pa.array(column, type_) for column, type_ in zip(columns, types.values(), strict=True)], names=list(types)
+    )
 
 
 def _pieces(files: Iterable[LandedFile]) -> Iterator[list[LandedFile]]:
@@ -408,6 +426,14 @@ def _insert_batches(con: DuckDBPyConnection, loaded: Sequence[Loaded], values: d
 _LOADED = (
     "loading_rules", "batches", "series", "runs", "measurements", "measurement_details", "quarantined_results"
 )  # fmt: skip
+_CHANGED_FILES = """
+SELECT content_hash FROM landed l ANTI JOIN raw_results r
+ON r.content_hash = l.content_hash AND r.received_at = l.received_at AND r.receipts = l.receipts
+"""
+_WITHOUT_CHANGED_FILES = """
+DELETE FROM raw_results WHERE content_hash IN (SELECT unnest($changed :: VARCHAR[]))
+  OR list_contains($days :: DATE[], received_day) AND content_hash NOT IN (SELECT content_hash FROM landed)
+"""
 _FORMATS = """
 SELECT content_hash, format FROM batches SEMI JOIN (SELECT unnest($hashes :: VARCHAR[]) AS content_hash)
 USING (content_hash)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import tempfile
 import zipfile
 from datetime import timedelta
@@ -24,7 +25,7 @@ from perf_assets.landing import Given, Origin
 from perf_assets.settings import IdentitySettings, QualitySettings
 from perf_assets.warehouse import loading, staging
 from perf_assets.warehouse.checksums import checksums
-from perf_assets.warehouse.loading import forget_files, load_files, record_files
+from perf_assets.warehouse.loading import forget_files, load_files, not_loaded, record_files
 from perf_assets.warehouse.staging import Rules, Stage
 from perf_assets_tests.warehouse.building import RECEIVED_AT, Site, assert_same_content, json_lines, row
 
@@ -334,12 +335,41 @@ def test_recording_files_replaces_the_days_it_is_given(site: Site) -> None:
         for day, name in enumerate([b"a", json_lines([row()])])
     ]
     for _ in range(2):
-        assert record_files(site.warehouse, files, site.landing.days()) == 2
+        assert record_files(site.warehouse, site.landing.files(), site.landing.days()) == 2
     found = site.warehouse.query("SELECT * FROM raw_results ORDER BY received_day")
     assert list(found["content_hash"]) == [file.content_hash for file in files]
     assert list(found["receipts"]) == [1, 1]
-    assert record_files(site.warehouse, [], [files[0].day]) == 0
+    assert record_files(site.warehouse, site.landing.files([]), [files[0].day]) == 0
     assert len(site.warehouse.query("SELECT * FROM raw_results")) == 1
+
+
+def test_recording_files_follows_what_has_changed(site: Site) -> None:
+    def land(content: bytes, name: str, day: int) -> None:
+        site.landing.land(content, name=name, received_at=RECEIVED_AT + timedelta(days=day), origin="file")
+
+    land(b"a", "late", 2)
+    land(b"b", "alone", 2)
+    record_files(site.warehouse, site.landing.files(), site.landing.days())
+    # The same bytes are found to have come earlier, under another name; of another day there is one more.
+    land(b"a", "early", 0)
+    land(b"c", "third", 1)
+    assert record_files(site.warehouse, site.landing.files(), site.landing.days()) == 3
+    found = site.warehouse.query("SELECT name, receipts FROM raw_results ORDER BY received_at")
+    assert list(found.itertuples(index=False, name=None)) == [("early", 2), ("third", 1), ("alone", 1)]
+    # A day that landing no longer has is forgotten; the others stay.
+    shutil.rmtree(site.landing.folder / f"{RECEIVED_AT + timedelta(days=1):%Y-%m-%d}")
+    record_files(site.warehouse, site.landing.files(), [f"{RECEIVED_AT + timedelta(days=1):%Y-%m-%d}"])
+    found = site.warehouse.query("SELECT name FROM raw_results ORDER BY received_at")
+    assert list(found["name"]) == ["early", "alone"]
+
+
+def test_files_that_are_in_the_books_are_left_out_unread(site: Site) -> None:
+    site.load([row(1.0)])
+    second = site.landing.land(json_lines([row(2.0, run="r2")]), name="2", received_at=RECEIVED_AT, origin="file")
+    assert list(not_loaded(site.warehouse, site.landing.files())) == [second]
+    assert second in site.landing.files()
+    site.load_landed(second)
+    assert list(not_loaded(site.warehouse, site.landing.files())) == []
 
 
 def test_the_specifications_query_is_answered(site: Site) -> None:

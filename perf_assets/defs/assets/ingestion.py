@@ -14,7 +14,7 @@ from perf_assets.settings import Settings, SourcesSettings
 from perf_assets.sources.dashboard import SourceError, StatusError, TruncatedError, UnreachableError, fetch_results
 from perf_assets.sources.files import collect_drop_folder
 from perf_assets.warehouse import Warehouse
-from perf_assets.warehouse.loading import Loaded, follow_rules, forget_files, load_files, record_files
+from perf_assets.warehouse.loading import Loaded, follow_rules, forget_files, load_files, not_loaded, record_files
 from perf_assets.warehouse.staging import Rules
 from perf_assets.warehouse.tables import MEASUREMENTS, QUARANTINED_RESULTS, RAW_RESULTS
 
@@ -83,8 +83,13 @@ def raw_results(
     files = landing.files(days)
     record_files(warehouse, files, days)
     recorded = warehouse.query("SELECT * FROM raw_results ORDER BY received_at DESC LIMIT 10")
+    sums = warehouse.query(
+        """SELECT count(*) AS files, coalesce(sum(bytes), 0) AS bytes FROM raw_results
+        WHERE list_contains(? :: DATE[], received_day)""",
+        [sorted(days)],
+    ).iloc[0]
     return dg.MaterializeResult(
-        metadata=outcome(recorded, {"dagster/row_count": len(files), "bytes": sum(file.size for file in files)})
+        metadata=outcome(recorded, {"dagster/row_count": int(sums["files"]), "bytes": int(sums["bytes"])})
     )
 
 
@@ -129,8 +134,9 @@ def load_results(
         context.log.warning("Branches, tags, zone or units of metrics have changed: all files are loaded anew.")
     files = landing.files(None if anew else _days(context, landing))
     forget_files(warehouse, config.replay)
-    with progress.of("files loaded", len(files)) as tell:
-        became = _summed(load_files(warehouse, files, rules, settings.scratch, lambda _: tell()))
+    new = not_loaded(warehouse, files)
+    with progress.of("files loaded", len(new)) as tell:
+        became = _summed(load_files(warehouse, new, rules, settings.scratch, lambda _: tell()))
     quarantined = warehouse.query(
         """SELECT name, location, field, reason, message FROM quarantined_results
         ORDER BY received_day DESC, name, location LIMIT 10"""
@@ -154,6 +160,7 @@ def load_results(
                     "files": len(files),
                     "loaded_anew": anew,
                     **became,
+                    "files_loaded_before": len(files) - len(new) + became["files_loaded_before"],
                 },
             ),
         ),
