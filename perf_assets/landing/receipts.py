@@ -126,7 +126,7 @@ class Receipts:
     def files(self, days: Collection[str] | None = None) -> LandedFiles:
         """All files, or those first received on some days (YYYY-MM-DD), in the order they were received."""
         found = [(hashed, place) for hashed, place in self._places.items() if days is None or place.day in days]
-        found.sort(key=lambda one: (one[1].received_at, one[0]))
+        found.sort(key=lambda one: (one[1].received_at, one[1].day, one[1].offset))
         return LandedFiles(self._file, dict(found))
 
     def days(self) -> list[str]:
