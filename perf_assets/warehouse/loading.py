@@ -340,7 +340,11 @@ def _store(con: DuckDBPyConnection, group: _Group) -> list[Loaded]:
     parts: dict[str, list[Part]] = {file.content_hash: [] for file in group.files}
     for part in stage.parts:
         parts[part.file.content_hash].append(part)
-    loaded = [_loaded(file, parts[file.content_hash], counts, file.content_hash in meanwhile) for file in group.files]
+    nothing = (0, 0, 0, 0)
+    loaded = [
+        _loaded(file, parts[file.content_hash], counts.get(file.content_hash, nothing), file.content_hash in meanwhile)
+        for file in group.files
+    ]
     _insert_batches(con, [one for one in loaded if not one.skipped], values)
     return loaded
 
@@ -386,16 +390,14 @@ def _store_details(con: DuckDBPyConnection, stage: Stage) -> None:
         con.execute(_INSERT_DETAILS)
 
 
-def _loaded(file: LandedFile, parts: Sequence[Part], counts: dict[int, tuple[int, ...]], skipped: bool) -> Loaded:
+def _loaded(file: LandedFile, parts: Sequence[Part], counts: tuple[int, ...], skipped: bool) -> Loaded:
     name = ", ".join(sorted({part.format for part in parts if part.format is not None})) or None
     if skipped:
         return Loaded(file, name, skipped=True)
-    nothing = (0, 0, 0, 0)
-    sums = [sum(numbers) for numbers in zip(*(counts.get(part.number, nothing) for part in parts), strict=True)]
     omitted: Counter[str] = Counter()
     for part in parts:
         omitted.update(part.omitted)
-    measurements, new, series, new_series = sums
+    measurements, new, series, new_series = counts
     rejected = sum(part.rejected for part in parts)
     return Loaded(file, name, measurements, new, series, new_series, rejected, tuple(sorted(omitted.items())))
 
@@ -477,7 +479,7 @@ INSERT INTO quarantine
 SELECT min(part), any_value({_TOO_MANY_ID}), 'whole file', 'series', 'too_many_new_series',
   concat(any_value(name), ': begins ', any_value(begun), ' new series, more than ', $max_new_series, ' (such as ',
     any_value(metric), ' ', any_value(test_name), '); the rows of known series are loaded. Take what changes with '
-    'every run out of the names, or raise max_new_series under [quality], and then replay'), ''
+    'every run out of the names, or raise max_new_series under [quality]'), '', NULL
 FROM too_many JOIN parts USING (content_hash) GROUP BY content_hash
 """  # noqa: S608 - expressions of this module
 _COUNT_TOO_MANY = """
@@ -576,14 +578,15 @@ WITH conflicts AS (
     if(s.replaced, s.stored_at, p.received_at) AS first_seen, if(s.replaced, 1, p.receipts) AS times_seen,
     if(s.replaced, s.value, s.stored_value) AS kept, if(s.replaced, p.name, s.stored_name) AS winner_name,
     if(s.replaced, s.stored_value, s.value) AS lost,
-    if(s.replaced, coalesce(s.stored_location, 'run ' || s.run_key), s.location) AS location, s.row
+    if(s.replaced, coalesce(s.stored_location, 'run ' || s.run_key), s.location) AS location,
+    if(s.replaced, p.content_hash, s.stored_hash) AS kept_hash, s.row
   FROM settled s JOIN parts p USING (part) WHERE s.conflicting
   QUALIFY row_number() OVER (PARTITION BY s.part ORDER BY s.row) <= $most
 )
 SELECT {_CONFLICT_ID}, loser, loser_name, day, location, 'value', 'duplicate_with_different_value',
   concat(loser_name, ', ', location, ', value: run ', run_key, ' has the value ', lost, ' here and ', kept, ' in ',
     winner_name, '; give repetitions their own attempt'),
-  concat_ws(', ', subject, lost), first_seen, times_seen
+  concat_ws(', ', subject, lost), first_seen, times_seen, kept_hash
 FROM conflicts
 """  # noqa: S608 - expressions of this module
 _STAYS = """
@@ -598,16 +601,22 @@ _REPLACE = tuple(
 
 # A series is new in the first file that has it.
 _COUNTS = """
-SELECT p.part, sum(f.measurements) :: BIGINT, (sum(f.measurements) - coalesce(any_value(k.known), 0)) :: BIGINT,
-  count(f.series_id), coalesce(any_value(n.begun), 0)
-FROM parts p JOIN part_series f USING (part)
+WITH file_series AS (
+  SELECT p.content_hash, f.series_id, min(part) AS part, sum(f.measurements) AS measurements
+  FROM part_series f JOIN parts p USING (part) GROUP BY p.content_hash, f.series_id
+)
+SELECT content_hash, sum(s.measurements) :: BIGINT,
+  (sum(s.measurements) - coalesce(any_value(k.known), 0)) :: BIGINT, count(*), coalesce(any_value(n.begun), 0)
+FROM file_series s
 LEFT JOIN (
-  SELECT part, count(*) AS known FROM facts SEMI JOIN met USING (series_id, run_id) GROUP BY part) k USING (part)
+  SELECT p.content_hash, count(*) AS known FROM facts SEMI JOIN met USING (series_id, run_id) JOIN parts p USING (part)
+  GROUP BY p.content_hash) k USING (content_hash)
 LEFT JOIN (
-  SELECT part, count(*) AS begun FROM (
-    SELECT series_id, min(part) AS part FROM part_series SEMI JOIN new_series USING (series_id) GROUP BY series_id)
-  GROUP BY part) n USING (part)
-GROUP BY p.part
+  SELECT content_hash, count(*) AS begun FROM (
+    SELECT arg_min(content_hash, part) AS content_hash FROM file_series SEMI JOIN new_series USING (series_id)
+    GROUP BY series_id)
+  GROUP BY content_hash) n USING (content_hash)
+GROUP BY content_hash
 """
 
 _MERGE_INTO_SERIES = """
@@ -673,7 +682,7 @@ ORDER BY f.series_id, f.ts
 _INSERT_QUARANTINE = """
 INSERT INTO quarantined_results
 SELECT q.quarantine_id, p.content_hash, p.name, p.received_day, q.location, q.field, q.reason, q.message, q.fragment,
-  p.received_at, p.receipts
+  p.received_at, p.receipts, q.kept_hash
 FROM quarantine q JOIN parts p USING (part)
 """
 _INSERT_BATCHES = f"""

@@ -58,9 +58,10 @@ class Rules:
 
     @property
     def fingerprint(self) -> str:
-        """Of what decides which series and run a result belongs to, its time and its unit."""
-        units = {name: metric.unit for name, metric in self.catalog.metrics.items()}
-        told = [self.identity.model_dump(mode="json"), self.quality.timezone, units, _SERIES_ID, _RUN_ID]
+        """Of what decides which series and run a result belongs to, its time and unit, and whether it can be."""
+        metrics = {name: [metric.unit, metric.lowest, metric.highest] for name, metric in self.catalog.metrics.items()}
+        settings = [part.model_dump(mode="json") for part in (self.identity, self.quality)]
+        told = [settings, metrics, _SERIES_ID, _RUN_ID]
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
     def zone(self, given: Given) -> ZoneInfo:
@@ -234,8 +235,9 @@ class Stage:
             self.con.execute(statement)
         self.candidates("repeated_rows", "repeated_candidates")
         self.execute(_WINNERS, values)
-        self.execute(_LOSERS_INTO_QUARANTINE, values)
-        self.rejected_rows("SELECT part, count(*) FROM losers WHERE value <> best_value GROUP BY part")
+        self.con.execute(_CONFLICTS)
+        self.execute(_CONFLICTS_INTO_QUARANTINE, values)
+        self.rejected_rows("SELECT part, count(*) FROM conflicts GROUP BY part")
         self.con.execute("DELETE FROM facts WHERE row IN (SELECT row FROM losers)")
 
     def _empty_buffer(self) -> None:
@@ -573,13 +575,14 @@ _WITHOUT_FACTS = (
 
 _QUARANTINE = """
 CREATE OR REPLACE TEMP TABLE quarantine (part INTEGER, quarantine_id BIGINT, location VARCHAR, field VARCHAR,
-  reason VARCHAR, message VARCHAR, fragment VARCHAR)
+  reason VARCHAR, message VARCHAR, fragment VARCHAR, kept_hash VARCHAR)
 """
-_REJECTED_ID = stable_hash("content_hash", "location", "field", "reason")
+# Members of an archive have places that are called alike.
+_REJECTED_ID = stable_hash("content_hash", "own_run", "location", "field", "reason")
 _REJECTED_INTO_QUARANTINE = f"""
 INSERT INTO quarantine
-SELECT part, {_REJECTED_ID}, location, field, reason, message, fragment FROM (SELECT DISTINCT * FROM rejected)
-JOIN parts USING (part)
+SELECT part, {_REJECTED_ID}, location, field, reason, message, fragment, NULL
+FROM (SELECT DISTINCT * FROM rejected) JOIN parts USING (part)
 """  # noqa: S608 - expressions of this module
 
 _PROBLEM_ROWS = """
@@ -587,7 +590,7 @@ CREATE TEMP TABLE problem_rows AS
 SELECT row, problem, part FROM facts WHERE problem IS NOT NULL
 QUALIFY row_number() OVER (PARTITION BY part, problem ORDER BY row) <= $most
 """
-_CHECKED_ID = stable_hash("content_hash", "location", "'value'", "reason")
+_CHECKED_ID = stable_hash("content_hash", "own_run", "location", "'value'", "reason")
 _INTO_QUARANTINE = f"""
 INSERT INTO quarantine
 SELECT part, {_CHECKED_ID}, location,
@@ -595,7 +598,7 @@ SELECT part, {_CHECKED_ID}, location,
     WHEN 'name_too_long' THEN 'name' WHEN 'missing_identity' THEN 'metric' ELSE 'value' END, reason,
   concat(name, ', ', location, ': ', CASE problem
     WHEN 'not_finite' THEN 'too large for a number in its canonical unit; correct value or unit'
-    WHEN 'impossible_value' THEN concat(metric, ' is ', value, if(unit = '', '', concat(' ', unit)), ', and ',
+    WHEN 'impossible_value' THEN concat(metric, ' is ', value, if(unit IN ('', '1'), '', concat(' ', unit)), ', and ',
       if(value < lowest, concat('cannot be below ', lowest), concat('cannot be above ', highest)),
       if(unit = '1', '; write % where percent are meant', '; correct the value'))
     WHEN 'unit_conflict' THEN concat(metric, ' is measured in ',
@@ -606,9 +609,9 @@ SELECT part, {_CHECKED_ID}, location,
     WHEN 'missing_identity' THEN 'a measurement needs the name of its metric; fill the field'
     WHEN 'time_out_of_range' THEN concat(ts, ' UTC lies ', if(ts > latest, concat('after the receipt at ', received_at),
       concat('before ', earliest)), '; check clock and time zone, or the limits under [quality]') END),
-  concat_ws(', ', metric, raw_value, raw_unit, ts, test_name, node_id)
+  concat_ws(', ', metric, raw_value, raw_unit, ts, test_name, node_id), NULL
 FROM (
-  SELECT part, p.content_hash, p.name, p.received_at, i.location, w.problem,
+  SELECT part, p.content_hash, p.own_run, p.name, p.received_at, i.location, w.problem,
     CASE w.problem WHEN 'name_too_long' THEN 'missing_identity' ELSE w.problem END AS reason,
     s.metric, s.raw_unit, s.unit, s.catalogue_unit, s.lowest, s.highest, i.raw_value, f.value, f.ts, i.test_name,
     i.node_id, p.earliest, p.latest
@@ -618,7 +621,7 @@ FROM (
 _MORE_INTO_QUARANTINE = f"""
 INSERT INTO quarantine
 SELECT part, {_REJECTED_ID}, location, field, reason,
-  concat(name, ': ', more, ' more like the ', $most, ' told one by one; they need the same correction'), ''
+  concat(name, ': ', more, ' more like the ', $most, ' told one by one; they need the same correction'), '', NULL
 FROM (
   SELECT part, count(*) - $most AS more, concat(more, ' other places') AS location, 'value' AS field,
     CASE problem WHEN 'name_too_long' THEN 'missing_identity' ELSE problem END AS reason
@@ -675,14 +678,19 @@ WINDOW best AS (PARTITION BY series_id, run_id ORDER BY {precedence("c")}, row
 QUALIFY row_number() OVER best > 1
 """  # noqa: S608 - expressions of this module
 _REPEATED_ID = conflict_id("p.content_hash", "l.series_id", "l.run_id", "l.value")
-_LOSERS_INTO_QUARANTINE = f"""
-INSERT INTO quarantine
-SELECT l.part, {_REPEATED_ID}, l.location, 'value', 'duplicate_with_different_value',
-  concat(p.name, ', ', l.location, ', value: the same measurement of the same run has another value at ',
-    if(l.part = l.best_part, '', concat(b.name, ', ')), l.best_location,
-    '; give repetitions their own run or attempt'),
-  concat_ws(', ', l.metric, l.raw_value, l.raw_unit, l.ts, l.test_name, l.node_id)
-FROM losers l JOIN parts p USING (part) JOIN parts b ON b.part = l.best_part
-WHERE l.value <> l.best_value
-QUALIFY row_number() OVER (PARTITION BY l.part ORDER BY l.row) <= $most
+# A value that a file has several times gives way once.
+_CONFLICTS = f"""
+CREATE TEMP TABLE conflicts AS
+SELECT l.*, {_REPEATED_ID} AS quarantine_id FROM losers l JOIN parts p USING (part) WHERE l.value <> l.best_value
+QUALIFY row_number() OVER (PARTITION BY quarantine_id ORDER BY l.row) = 1
 """  # noqa: S608 - expressions of this module
+_CONFLICTS_INTO_QUARANTINE = """
+INSERT INTO quarantine
+SELECT c.part, c.quarantine_id, c.location, 'value', 'duplicate_with_different_value',
+  concat(p.name, ', ', c.location, ', value: the same measurement of the same run has another value at ',
+    if(c.part = c.best_part, '', concat(b.name, ', ')), c.best_location,
+    '; give repetitions their own run or attempt'),
+  concat_ws(', ', c.metric, c.raw_value, c.raw_unit, c.ts, c.test_name, c.node_id), b.content_hash
+FROM conflicts c JOIN parts p USING (part) JOIN parts b ON b.part = c.best_part
+QUALIFY row_number() OVER (PARTITION BY c.part ORDER BY c.row) <= $most
+"""

@@ -159,7 +159,7 @@ QUARANTINED_RESULTS = _table(
     "What could not be read: where, why, and what to do.",
     "quarantine_id",
     """
-    quarantine_id BIGINT hash of file, location, field and reason
+    quarantine_id BIGINT hash of file, member of an archive, location, field and reason
     content_hash VARCHAR file it stands in
     name VARCHAR name under which the file came
     received_day DATE day of receipt
@@ -170,6 +170,7 @@ QUARANTINED_RESULTS = _table(
     fragment VARCHAR the first characters of what was rejected
     first_seen TIMESTAMP when the file first came
     times_seen BIGINT how often the file came
+    kept_hash VARCHAR of a value that gave way to another one: the file that one stands in
     """,
 )
 

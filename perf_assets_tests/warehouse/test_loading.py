@@ -459,6 +459,29 @@ def test_an_archive_is_what_its_files_are(site: Site, other_site: Site) -> None:
     assert other_site.load(zipped(**files)).new_measurements == 0
 
 
+def test_series_of_an_archive_are_counted_once(site: Site) -> None:
+    files = {f"n{number}": JUNIT.replace(b"0.5", b"0.%d" % number) for number in range(1, 4)}
+    loaded = site.load(zipped(**files))
+    assert (loaded.measurements, loaded.series, loaded.new_series) == (3, 1, 1)
+
+
+def test_like_places_of_an_archive_are_told_apart(site: Site) -> None:
+    bad = [JUNIT.replace(b"0.5", b"-0.%d" % number) for number in range(1, 4)]
+    assert site.load(zipped(a=bad[0], b=bad[1], c=bad[2])).quarantined == 3
+    found = site.quarantine()
+    assert len(found) == found["quarantine_id"].nunique() == 3
+
+
+def test_a_value_that_gives_way_several_times_in_a_file_is_told_once(site: Site) -> None:
+    loaded = site.load([row(value) for value in (3.4, 9.9, 3.4, 9.9, 5.5)])
+    found = site.quarantine()
+    [kept] = site.values()
+    assert len(found) == found["quarantine_id"].nunique() == loaded.quarantined == 2
+    assert set(found["kept_hash"]) == set(found["content_hash"])
+    told = {float(fragment.split(", ")[1]) for fragment in found["fragment"]}
+    assert told == {3.4, 9.9, 5.5} - {kept}
+
+
 def test_a_run_id_that_branches_share_is_a_run_on_each(site: Site, other_site: Site) -> None:
     rows = [row(float(number), branch=branch) for number, branch in enumerate(["main", "PR-1", "PR-2"])]
     site.load(rows)
@@ -570,7 +593,7 @@ def test_shares_above_one_are_impossible_and_percent_are_converted(site: Site) -
     assert site.values() == [0.5]
     [found] = site.quarantine().to_dict("records")
     assert found["reason"] == "impossible_value"
-    assert "memory_usage is 50.0 1, and cannot be above 1" in found["message"]
+    assert "memory_usage is 50.0, and cannot be above 1.0" in found["message"]
     assert "write % where percent are meant" in found["message"]
 
 
