@@ -47,11 +47,12 @@ def send_now(settings: Settings) -> bool:
 
 
 def _print(title: str, table: pd.DataFrame, columns: list[str]) -> None:
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
-    console = Console()
+    from perf_assets.cli.showing import wide_console
+
+    console = wide_console()
     if table.empty:
         console.print(f"{title}: none")
         return

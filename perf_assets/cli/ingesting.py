@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from heapq import nlargest
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -15,7 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from perf_assets.cli.launch import INGESTION_JOB
-from perf_assets.cli.showing import counted, land_shown, run_shown, wide_console
+from perf_assets.cli.showing import Received, counted, land_shown, run_shown, wide_console
 from perf_assets.errors import UserError
 from perf_assets.formats.measurement import parse_time
 from perf_assets.landing import Given, Landing
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 _FILES_SHOWN = 200
 _FILES_AT_ONCE = 2_000
 _MESSAGES_SHOWN = 10
+PLACES_IN_ORDER = "name, TRY_CAST(regexp_extract(location, '[0-9]+') AS HUGEINT), location, quarantine_id"
+"""SQL that sorts entries of the quarantine: line 9 before line 10."""
 _OF_FILES = "SEMI JOIN (SELECT unnest($hashes :: VARCHAR[]) AS content_hash) USING (content_hash)"
 
 
@@ -35,20 +38,22 @@ class GivenError(UserError, ValueError):
 
 def ingest_files(settings: Settings, paths: Sequence[Path], given: Mapping[str, Any], as_json: bool) -> int | None:
     """Land and load files; prints a line a file; the number of results in quarantine, None if the run failed."""
-    told = _checked(Given(**given))
+    told = _checked(given)
     console = Console(stderr=as_json)
     landing = Landing(settings.landing)
-    hashes = land_shown(landing, paths, told, console)
+    received = land_shown(landing, paths, told, console)
     days = landing.days()
     # The job has its own, and it is as large as there are files.
     del landing
-    known = loaded_hashes(settings, hashes)
+    known = loaded_hashes(settings, list(received.names))
     if not run_shown(INGESTION_JOB, settings, days, console).succeeded:
         return None
-    return show_loaded(settings, hashes, known, as_json)
+    return show_loaded(settings, received, known, as_json)
 
 
-def _checked(given: Given) -> Given:
+def _checked(options: Mapping[str, Any]) -> Given:
+    """What is blank is not given: it is what a variable of CI leaves that is not set."""
+    given = Given(**{name: None if str(value).strip() == "" else value for name, value in options.items()})
     if given.ts is not None and parse_time(given.ts) is None:
         raise GivenError(f"--time {given.ts}: not a time; write ISO 8601 such as 2026-09-10T06:00:00Z")
     if given.timezone is not None:
@@ -71,61 +76,58 @@ def loaded_hashes(settings: Settings, hashes: Sequence[str]) -> set[str]:
         return set()  # before the first run
 
 
-def show_loaded(settings: Settings, hashes: Sequence[str], known: Set[str], as_json: bool) -> int:
-    """Print what became of files, by their content hashes, those of `known` being loaded before; the number of results
-    in quarantine.
-    """
+def show_loaded(settings: Settings, received: Received, known: Set[str], as_json: bool) -> int:
+    """Print what became of files, those of `known` being loaded before; the number of results in quarantine."""
     from perf_assets.report.reading import without_series
     from perf_assets.warehouse import open_snapshot
     from perf_assets.warehouse.branches import other_branches
     from perf_assets.warehouse.names import unstable_names
 
     console = wide_console()
-    distinct = list(dict.fromkeys(hashes))
+    hashes = list(received.names)
     with open_snapshot(settings.snapshots) as con:
-        messages = _messages(con, distinct)
+        messages = _messages(con, hashes)
         changing = unstable_names(con)
-        others = other_branches(con, distinct)
-        rows = _outcomes(con, distinct, known)
+        others = other_branches(con, hashes)
+        rows = _outcomes(con, received.names, known)
         if as_json:
             told = {
                 "files": list(rows), "changing_names": changing.to_dict("records"), "other_branches": others._asdict()
             }  # fmt: skip
             console.print_json(json.dumps(told, default=str))
             return sum(int(row["quarantined"]) for row in told["files"])
-        quarantined = _show_files(console, rows, len(distinct))
-    if len(hashes) > len(distinct):
-        console.print(f"{counted(len(hashes) - len(distinct), 'file')} with the same content as another one: told once")
+        quarantined = _show_files(console, rows, len(hashes))
+    if received.copies:
+        console.print(f"{counted(received.copies, 'file')} with the same content as another one: told once")
     if others.measurements:
         kept = f"{without_series(others)} are kept and not analysed; `branches` under [identity] says which form some"
         console.print(f"[yellow]no series[/] {escape(kept)}", soft_wrap=True)
     for message in messages:
         console.print(f"[yellow]quarantined[/] {escape(message)}", soft_wrap=True)
     if quarantined > len(messages):
-        console.print(f"{quarantined:,} results in all went to quarantine: `perf-assets quarantine list`")
+        console.print(f"{counted(quarantined, 'result')} in all went to quarantine: `perf-assets quarantine list`")
     for name in changing.head(5).itertuples():
         console.print(f"[yellow]a name that changes[/] {escape(str(name.message))}", soft_wrap=True)
     return quarantined
 
 
-def _outcomes(con: DuckDBPyConnection, hashes: Sequence[str], known: Set[str]) -> Iterator[dict[str, Any]]:
+def _outcomes(con: DuckDBPyConnection, names: Mapping[str, str], known: Set[str]) -> Iterator[dict[str, Any]]:
     """What became of each file, a piece of them at a time: there may be hundreds of thousands."""
-    for first in range(0, len(hashes), _FILES_AT_ONCE):
-        some = hashes[first : first + _FILES_AT_ONCE]
+    waiting = iter(names)
+    while some := list(islice(waiting, _FILES_AT_ONCE)):
         batches = con.execute(
-            f"""SELECT content_hash, name, format, measurements, new_measurements, series, new_series, quarantined,
-              omitted
+            f"""SELECT content_hash, format, measurements, new_measurements, series, new_series, quarantined, omitted
             FROM batches {_OF_FILES}""",  # noqa: S608 - a clause of this module
             {"hashes": some},
         ).fetchall()
         loaded = {row[0]: row[1:] for row in batches}
         for content_hash in some:
-            file, name, measurements, new, series, new_series, quarantined, omitted = loaded[content_hash]
+            format_name, measurements, new, series, new_series, quarantined, omitted = loaded[content_hash]
             before = content_hash in known
             yield {
-                "file": file,
+                "file": names[content_hash],
                 "content_hash": content_hash,
-                "format": name,
+                "format": format_name,
                 "measurements": measurements,
                 "new_measurements": 0 if before else new,
                 "new_series": 0 if before else new_series,
@@ -137,9 +139,12 @@ def _outcomes(con: DuckDBPyConnection, hashes: Sequence[str], known: Set[str]) -
 
 
 def _messages(con: DuckDBPyConnection, hashes: Sequence[str]) -> list[str]:
+    """What went to quarantine from files, and what was replaced by a value of theirs."""
     found = con.execute(
-        f"""SELECT message FROM quarantined_results {_OF_FILES}
-        ORDER BY name, location, quarantine_id LIMIT $most""",  # noqa: S608 - as above
+        f"""SELECT message FROM quarantined_results
+        WHERE content_hash IN (SELECT unnest($hashes :: VARCHAR[]))
+          OR kept_hash IN (SELECT unnest($hashes :: VARCHAR[]))
+        ORDER BY {PLACES_IN_ORDER} LIMIT $most""",  # noqa: S608 - a clause of this module
         {"hashes": hashes, "most": _MESSAGES_SHOWN},
     ).fetchall()
     return [message for (message,) in found]
@@ -152,7 +157,7 @@ def _show_files(console: Console, rows: Iterable[Mapping[str, Any]], count: int)
 
     def summed() -> Iterator[Mapping[str, Any]]:
         for row in rows:
-            sums.update({name: row[name] for name in ("measurements", "new_measurements", "quarantined")})
+            sums.update({name: row[name] for name in ("measurements", "new_measurements", "new_series", "quarantined")})
             without.update(row["without_value"])
             yield row
 
@@ -182,8 +187,9 @@ def _show_files(console: Console, rows: Iterable[Mapping[str, Any]], count: int)
         console.print(f"... and {counted(count - len(shown), 'more file')} (all with --json)")
     told = ", ".join(f"{number:,} {outcome}" for outcome, number in sorted(without.items()))
     console.print(
-        f"{counted(count, 'file')}: {sums['measurements']:,} rows, {sums['new_measurements']:,} of them new; "
-        f"{sums['quarantined']:,} in quarantine" + (f"; without a value: {told}" if told else ""),
+        f"{counted(count, 'file')}: {counted(sums['measurements'], 'row')}, {sums['new_measurements']:,} of them new; "
+        f"{sums['new_series']:,} new series; {sums['quarantined']:,} in quarantine"
+        + (f"; without a value: {told}" if told else ""),
         soft_wrap=True,
     )
     return sums["quarantined"]

@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from perf_assets.cli.ingesting import show_loaded
+from perf_assets.cli.ingesting import PLACES_IN_ORDER, show_loaded
 from perf_assets.cli.launch import INGESTION_JOB
-from perf_assets.cli.showing import counted, run_shown, wide_console
+from perf_assets.cli.showing import Received, counted, run_shown, wide_console
 from perf_assets.errors import UserError
 from perf_assets.formats.measurement import Reason
 from perf_assets.landing import Landing
@@ -24,9 +24,7 @@ class UnknownEntryError(UserError, ValueError):
 
 
 def show_quarantine(settings: Settings, reason: str | None, name: str | None, limit: int, as_json: bool) -> None:
-    """Print entries, newest first. Raises UnknownEntryError for a reason that none can have."""
-    if reason is not None and reason not in get_args(Reason):
-        raise UnknownEntryError(f"{reason} is no reason; use one of {', '.join(sorted(get_args(Reason)))}")
+    """Print entries, newest first."""
     entries, total = _entries(settings, reason, name, limit)
     console = wide_console()
     if as_json:
@@ -83,30 +81,36 @@ def replay_files(settings: Settings, ids: Sequence[str], reason: str | None, nam
         entries = [entry for entry in entries if entry["quarantine_id"] in ids]
     landing = Landing(settings.landing)
     hashes = sorted({entry["content_hash"] for entry in entries})
-    hashes = [content_hash for content_hash in hashes if landing.find(content_hash) is not None]
-    if not hashes:
+    names = {file.content_hash: file.name for each in hashes if (file := landing.find(each)) is not None}
+    if not names:
         console.print("Nothing is in quarantine that could be read again.")
         return 0
-    console.print(f"Reading {counted(len(hashes), 'file')} again")
-    if not run_shown(INGESTION_JOB, settings, landing.days(), console, replay=hashes).succeeded:
+    console.print(f"Reading {counted(len(names), 'file')} again")
+    if not run_shown(INGESTION_JOB, settings, landing.days(), console, replay=list(names)).succeeded:
         return None
-    return show_loaded(settings, hashes, set(), as_json=False)
+    return show_loaded(settings, Received(names, 0), set(), as_json=False)
 
 
 def _entries(
     settings: Settings, reason: str | None, name: str | None, limit: int | None
 ) -> tuple[list[dict[str, Any]], int]:
-    """Entries as dictionaries, ids as text, and how many there are without a limit."""
+    """Entries as dictionaries, ids as text, and how many there are without a limit. Raises UnknownEntryError for a
+    reason that none can have.
+    """
     from perf_assets.warehouse import open_snapshot
+
+    if reason is not None and reason not in get_args(Reason):
+        raise UnknownEntryError(f"{reason} is no reason; use one of {', '.join(sorted(get_args(Reason)))}")
 
     with open_snapshot(settings.snapshots) as con:
         found = con.execute(
-            """SELECT quarantine_id :: VARCHAR AS quarantine_id, reason, name, location, field, message, fragment,
+            f"""SELECT quarantine_id :: VARCHAR AS quarantine_id, reason, name, location, field, message, fragment,
               content_hash, first_seen, times_seen, count(*) OVER () AS total
             FROM quarantined_results
             WHERE ($reason IS NULL OR reason = $reason)
-              AND ($name IS NULL OR name GLOB $name OR name GLOB '*/' || $name)
-            ORDER BY first_seen DESC, name, location, quarantine_id LIMIT $most""",
+              AND ($name IS NULL OR name GLOB $name OR name GLOB '*/' || $name
+                OR name GLOB $name || '/*' OR name GLOB '*/' || $name || '/*')
+            ORDER BY first_seen DESC, {PLACES_IN_ORDER} LIMIT $most""",  # noqa: S608 - a clause of ingesting
             {"reason": reason, "name": name, "most": limit or 1 << 62},
         )
         columns = [column for column, *_ in found.description or ()]

@@ -62,8 +62,8 @@ def analyse(settings: Settings, inputs: Sequence[Path]) -> int | None:
 def _land(settings: Settings, landing: Landing, inputs: Sequence[Path], console: Console) -> None:
     now = utc_now()
     if inputs:
-        hashes = land_shown(landing, inputs, Given(), console)
-        console.print(f"{counted(len(hashes), 'file')} taken in")
+        received = land_shown(landing, inputs, Given(), console)
+        console.print(f"{counted(len(received.names) + received.copies, 'file')} taken in")
         return
     dropped = collect_drop_folder(landing, settings.drop_folder, now)
     if dropped:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
@@ -25,7 +27,7 @@ from perf_assets.errors import UserError
 from perf_assets.landing import Given, Landing, utc_now
 from perf_assets.progress import Progress
 from perf_assets.settings import Settings
-from perf_assets.sources.files import find_results, land_files
+from perf_assets.sources.files import NamedFile, find_results, land_files
 
 
 class NoResultsError(UserError):
@@ -46,21 +48,40 @@ def counted(number: int, noun: str, plural: str | None = None) -> str:
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
-def land_shown(landing: Landing, paths: Sequence[Path], given: Given, console: Console) -> list[str]:
-    """Land files and folders under a bar; gives their content hashes. Raises NoResultsError where there are none."""
+@dataclass(frozen=True)
+class Received:
+    """Files that were landed: the names of the contents, by hash, and how many files are copies of one of these."""
+
+    names: dict[str, str]
+    copies: int
+
+
+def land_shown(landing: Landing, paths: Sequence[Path], given: Given, console: Console) -> Received:
+    """Land files and folders under a bar. Raises NoResultsError where there is nothing to land."""
     found = find_results(paths)
     if not found.count:
         named = ", ".join(str(path) for path in paths)
         beside = f" ({counted(found.describing, 'file')} there only describe others)" if found.describing else ""
         raise NoResultsError(f"{named}: no result files{beside}; name a file or a folder that holds some")
+    coming: deque[str] = deque()
+
+    def noted() -> Iterator[NamedFile]:
+        for file in found:
+            coming.append(file.name)
+            yield file
+
+    names: dict[str, str] = {}
+    copies = 0
     with Watched(console).of("files received", found.count) as tell:
-        hashes = []
-        for file in land_files(landing, found, utc_now(), given):
-            hashes.append(file.content_hash)
+        for file in land_files(landing, noted(), utc_now(), given):
+            # What came before under another name is called as it is called now.
+            name = coming.popleft()
+            copies += file.content_hash in names
+            names.setdefault(file.content_hash, name)
             tell()
     if found.describing:
         console.print(f"[dim]{counted(found.describing, 'file')} beside them only describe others[/]")
-    return hashes
+    return Received(names, copies)
 
 
 def run_shown(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -102,6 +104,69 @@ def test_a_copy_of_a_file_is_told_to_be_one(site: Site, results: Path) -> None:
     assert "1 file with the same content as another one: told once" in result.stdout
 
 
+def test_a_file_is_called_as_it_was_named_now(site: Site, results: Path) -> None:
+    site.call("ingest", results / "junit.xml")
+    (results / "junit.xml").rename(results / "again.xml")
+    [file] = site.json("ingest", results / "again.xml")["files"]
+    assert (file["file"], file["loaded_before"]) == ("again.xml", True)
+
+
+def test_what_is_said_and_blank_is_not_said(site: Site, results: Path) -> None:
+    site.call("ingest", results / "junit.xml")
+    [file] = site.json("ingest", results / "junit.xml", "--project=", "--commit", " ", "--time=", "--timezone=")[
+        "files"
+    ]
+    assert file["loaded_before"]
+
+
+def test_a_value_that_replaces_that_of_another_file_is_told(site: Site, tmp_path: Path) -> None:
+    files = []
+    for value in (1, 2):
+        files.append(tmp_path / f"{value}.jsonl")
+        files[-1].write_text(BAD.replace("5", str(value)).replace("MB", "ms").replace("}", ', "test_run_id": "r1"}'))
+    told = [" ".join(site.call("ingest", file).stdout.split()) for file in files]
+    assert "0 in quarantine" in told[0]
+    # Which of the two stays is settled by their content, and whichever that is, the second one tells of it.
+    assert "1 in quarantine" in told[1]
+    assert "quarantined" in told[1]
+    assert any(f"{files[loser].name}, " in told[1].split("1 in quarantine")[1] for loser in (0, 1))
+    assert site.call("ingest", files[1], "--strict").exit_code == 1
+
+
+def test_places_of_a_file_are_told_in_their_order(site: Site, tmp_path: Path) -> None:
+    (tmp_path / "bad.jsonl").write_text(BAD + BAD.replace("5", '"fast"') * 11)
+    told = site.call("ingest", tmp_path / "bad.jsonl").stdout
+    assert [int(line) for line in re.findall(r"bad.jsonl, line (\d+)", told)] == [*range(2, 12)]
+    assert "11 results in all went to quarantine" in told
+    listed = site.call("quarantine", "list").stdout
+    assert [int(line) for line in re.findall(r"bad.jsonl, line (\d+)", listed)] == [*range(2, 13)]
+
+
+def test_the_quarantine_of_an_archive_is_found_by_its_name(site: Site, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "logs.zip", "w") as archive:
+        archive.writestr("deep/log.txt", "nothing to read")
+    site.call("ingest", tmp_path / "logs.zip")
+    for name in ("logs.zip", "*.zip", "log.txt", "logs.zip/deep/log.txt"):
+        assert len(site.json("quarantine", "list", "--file", name)) == 1, name
+    assert site.json("quarantine", "list", "--file", "log") == []
+
+
+def test_what_limits_let_in_before_goes_when_they_change(site: Site, tmp_path: Path) -> None:
+    site.variables()
+    (tmp_path / "later.jsonl").write_text(
+        '{"timestamp": "2126-09-01T00:00:00Z", "metric_name": "cpu_usage", "metric_value": 0.5}\n'
+        '{"timestamp": "2026-09-01T00:00:00Z", "metric_name": "cpu_usage", "metric_value": 0.4}\n'
+    )
+    before = site.config.read_text()
+    site.config.write_text(before + "[quality]\nminutes_ahead = 100000000\n")
+    site.call("ingest", tmp_path / "later.jsonl")
+    assert site.query("SELECT value FROM measurements ORDER BY value") == [(0.4,), (0.5,)]
+    site.config.write_text(before)
+    site.call("ingest", tmp_path / "later.jsonl")
+    assert site.query("SELECT value FROM measurements") == [(0.4,)]
+    assert [entry["reason"] for entry in site.json("quarantine", "list")] == ["time_out_of_range"]
+
+
 def test_what_is_said_of_files_is_kept_with_them(site: Site, results: Path) -> None:
     told = ("--project", "shop", "--run", "ci-7", "--attempt", "2", "--commit", "abc", "--time", "2026-09-01T06:00:00Z")
     assert site.call("ingest", results / "junit.xml", *told).exit_code == 0
@@ -173,6 +238,10 @@ def test_an_unknown_entry_is_refused(site: Site, results: Path) -> None:
         result = site.call("quarantine", command, "-42")
         assert result.exit_code == 2
         assert "nothing in quarantine has the id -42" in result.stderr
+    for command in ("list", "replay"):
+        result = site.call("quarantine", command, "--reason", "nosuch")
+        assert result.exit_code == 2
+        assert "nosuch is no reason; use one of" in result.stderr
 
 
 def test_an_epoch_is_declared_once_listed_and_withdrawn(site: Site) -> None:
