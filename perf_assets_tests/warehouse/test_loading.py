@@ -459,6 +459,14 @@ def test_an_archive_is_what_its_files_are(site: Site, other_site: Site) -> None:
     assert other_site.load(zipped(**files)).new_measurements == 0
 
 
+def test_the_sample_is_measured_until_there_are_results_of_ones_own(site: Site) -> None:
+    measured = "SELECT metric_value FROM performance_metrics"
+    site.load([row(1.0)], origin="sample")
+    assert list(site.warehouse.query(measured)["metric_value"]) == [1.0]
+    site.load([row(2.0, test_name="own")])
+    assert list(site.warehouse.query(measured)["metric_value"]) == [2.0]
+
+
 def test_series_of_an_archive_are_counted_once(site: Site) -> None:
     files = {f"n{number}": JUNIT.replace(b"0.5", b"0.%d" % number) for number in range(1, 4)}
     loaded = site.load(zipped(**files))
