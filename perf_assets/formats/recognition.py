@@ -6,6 +6,7 @@ one's own that declares one is asked as well, before those of the product, so th
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from functools import cache
 from importlib.metadata import entry_points
@@ -104,9 +105,27 @@ def _unknown(head: Head) -> str:
     if head.text.lstrip()[:1] == "[" and '"metric_name"' in head.text:
         return "a JSON list of rows; write one object a line (JSON Lines), without the list around them"
     return (
-        f"the content is of none of the {len(formats())} known formats; docs/formats.md has what is read, and how "
-        "to add a format"
+        f"the content is of none of the {len(formats())} known formats{_damage(head)}; docs/formats.md has what is "
+        "read, and how to add a format"
     )
+
+
+def _damage(head: Head) -> str:
+    """Where JSON that is here whole is none: what would tell its format may lie behind that."""
+    if not head.is_json or len(head.content) >= HEAD_BYTES:
+        return ""
+    try:
+        json.loads(head.text)
+    except RecursionError:
+        return ""
+    except json.JSONDecodeError as error:
+        # Several documents, or lines of them, are no damage.
+        return (
+            ""
+            if error.msg == "Extra data"
+            else f", and as JSON it is damaged at line {error.lineno}, column {error.colno}"
+        )
+    return ""
 
 
 def format_named(name: str) -> Format:

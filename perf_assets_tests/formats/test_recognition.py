@@ -122,6 +122,14 @@ def test_an_unknown_format_says_where_the_known_are_told(content: bytes) -> None
     assert caught.value.reason == "unknown_format"
 
 
+def test_json_that_is_damaged_before_it_tells_its_format_is_told_where() -> None:
+    with pytest.raises(FormatError, match=r"as JSON it is damaged at line 2, column 1; docs/formats.md"):
+        read(b'{"results": [\n}')
+    for whole in (b'{"a": 1}', b'{"a": 1}\n{"a": 2}'):
+        with pytest.raises(FormatError, match=r"known formats; docs/formats.md"):
+            read(whole)
+
+
 def test_a_list_of_rows_is_told_how_to_be_written() -> None:
     with pytest.raises(FormatError, match="one object a line"):
         read(b'[{"timestamp": 1, "metric_name": "a", "metric_value": 1}]')
