@@ -194,10 +194,9 @@ class LandedFiles(Collection[LandedFile]):
     def __contains__(self, file: object) -> bool:
         return any(file == one for one in self)
 
-    def among(self, content_hashes: Collection[str]) -> LandedFiles:
-        """Those of some content hashes."""
-        found = {hashed for content_hash in content_hashes if (hashed := bytes.fromhex(content_hash)) in self._places}
-        return LandedFiles(self._read, {hashed: place for hashed, place in self._places.items() if hashed in found})
+    def without(self, content_hashes: Iterable[str]) -> LandedFiles:
+        left_out = {bytes.fromhex(content_hash) for content_hash in content_hashes}
+        return LandedFiles(self._read, {key: place for key, place in self._places.items() if key not in left_out})
 
     def known(self) -> Iterator[tuple[str, datetime, int]]:
         """Content hash, time of the first receipt and number of receipts of each: what is known without reading."""

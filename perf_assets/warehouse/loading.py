@@ -74,10 +74,10 @@ def record_files(warehouse: Warehouse, files: LandedFiles, days: Iterable[str]) 
     """Bring `raw_results` up to date with landing for the given days of receipt; returns the number of files."""
     with warehouse.transaction() as con:
         con.register("landed", _known(files))
-        changed = [content_hash for (content_hash,) in con.execute(_CHANGED_FILES).fetchall()]
-        con.execute(_WITHOUT_CHANGED_FILES, {"days": list(days), "changed": changed})
+        unchanged = [content_hash for (content_hash,) in con.execute(_UNCHANGED_FILES).fetchall()]
+        con.execute(_WITHOUT_CHANGED_FILES, {"days": list(days), "unchanged": unchanged})
         con.unregister("landed")
-        for some in _pieces(files.among(changed)):
+        for some in _pieces(files.without(unchanged)):
             columns = {
                 "content_hash": [file.content_hash for file in some],
                 "name": [file.name for file in some],
@@ -99,8 +99,8 @@ def not_loaded(warehouse: Warehouse, files: LandedFiles) -> LandedFiles:
     """Those that are not in the books."""
     with warehouse.reading() as con:
         con.register("landed", _known(files))
-        found = con.execute("SELECT content_hash FROM landed ANTI JOIN batches USING (content_hash)").fetchall()
-    return files.among([content_hash for (content_hash,) in found])
+        loaded = con.execute("SELECT content_hash FROM landed SEMI JOIN batches USING (content_hash)").fetchall()
+    return files.without(content_hash for (content_hash,) in loaded)
 
 
 def load_files(
@@ -157,12 +157,10 @@ def _load(
 
 
 def _known(files: LandedFiles) -> pa.Table:
-    rows = list(files.known())
-    types = {"content_hash": pa.string(), "received_at": pa.timestamp("us"), "receipts": pa.int64()}
-    columns = zip(*rows, strict=True) if rows else [[]] * len(types)
-    return pa.table(
-        [pa.array(column, type_) for column, type_ in zip(columns, types.values(), strict=True)], names=list(types)
-    )
+    types = (pa.string(), pa.timestamp("us"), pa.int64())
+    # A column at a time: there may be hundreds of thousands of files.
+    columns = [pa.array((told[place] for told in files.known()), type_) for place, type_ in enumerate(types)]
+    return pa.table(columns, names=["content_hash", "received_at", "receipts"])
 
 
 def _pieces(files: Iterable[LandedFile]) -> Iterator[list[LandedFile]]:
@@ -428,13 +426,10 @@ def _insert_batches(con: DuckDBPyConnection, loaded: Sequence[Loaded], values: d
 _LOADED = (
     "loading_rules", "batches", "series", "runs", "measurements", "measurement_details", "quarantined_results"
 )  # fmt: skip
-_CHANGED_FILES = """
-SELECT content_hash FROM landed l ANTI JOIN raw_results r
-ON r.content_hash = l.content_hash AND r.received_at = l.received_at AND r.receipts = l.receipts
-"""
+_UNCHANGED_FILES = "SELECT content_hash FROM landed SEMI JOIN raw_results USING (content_hash, received_at, receipts)"
 _WITHOUT_CHANGED_FILES = """
-DELETE FROM raw_results WHERE content_hash IN (SELECT unnest($changed :: VARCHAR[]))
-  OR list_contains($days :: DATE[], received_day) AND content_hash NOT IN (SELECT content_hash FROM landed)
+DELETE FROM raw_results WHERE content_hash NOT IN (SELECT unnest($unchanged :: VARCHAR[]))
+  AND (list_contains($days :: DATE[], received_day) OR content_hash IN (SELECT content_hash FROM landed))
 """
 _FORMATS = """
 SELECT content_hash, format FROM batches SEMI JOIN (SELECT unnest($hashes :: VARCHAR[]) AS content_hash)
