@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -17,6 +16,7 @@ from typing import IO, Any
 
 from filelock import FileLock
 
+from perf_assets.durable import sync
 from perf_assets.landing.receipts import Given, LandedFile, LandedFiles, Origin, Receipts
 
 _BLOCK = 1 << 20
@@ -81,9 +81,9 @@ class Landing:
                         self._keep(folder, arrival, file, received_at, origin, simulated)
                         for arrival, file in zip(group, staged, strict=True)
                     ]
-                    _sync(folder)
+                    sync(folder)
                     self._receipts.append(day, receipts)
-                    _sync(self.folder)
+                    sync(self.folder)
                     self._receipts.refresh()
             yield from [self._receipts[file.content_hash] for file in staged]
 
@@ -156,7 +156,7 @@ class _StagedBytes:
         """Give the staged bytes their name, read-only, when they are on disk."""
         if (folder / self.digest).exists():
             return
-        _sync(self.path)
+        sync(self.path)
         self.path.chmod(0o444)
         self.path.replace(folder / self.digest)
 
@@ -213,14 +213,6 @@ def _copy(content: bytes | Path, target: IO[bytes]) -> tuple[str, int]:
             digest.update(block)
             target.write(block)
     return digest.hexdigest(), target.tell()
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def utc_now() -> datetime:

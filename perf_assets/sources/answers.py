@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from perf_assets.sources.durable import write_durably
+from perf_assets.durable import write_durably
 
 KEPT_DAYS = 30
 """How long an answer is kept that nobody has asked for again."""

@@ -16,8 +16,8 @@ from typing import Any
 
 from filelock import FileLock
 
+from perf_assets.durable import write_durably
 from perf_assets.landing import Arrival, Given, Landing, Origin
-from perf_assets.sources.durable import write_durably
 from perf_assets.sources.errors import SourceError, ends_all, is_passing
 
 LOOKED_AT_AGAIN_DAYS = 7

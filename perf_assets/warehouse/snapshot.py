@@ -16,6 +16,7 @@ from pathlib import Path
 
 import duckdb
 
+from perf_assets.durable import sync
 from perf_assets.errors import UserError
 
 _CURRENT = "current.duckdb"
@@ -40,13 +41,13 @@ def publish(database: Path, snapshots: Path) -> Path:
     shutil.copyfile(database, staged)
     written = database.stat()
     os.utime(staged, ns=(written.st_atime_ns, written.st_mtime_ns))
-    _sync(staged)
+    sync(staged)
     staged.replace(file)
     link = snapshots / f".{_CURRENT}.writing"
     link.unlink(missing_ok=True)
     link.symlink_to(file.name)
     link.replace(snapshots / _CURRENT)
-    _sync(snapshots)
+    sync(snapshots)
     for old in snapshots.glob("snapshot-*.duckdb"):
         if old != file and _unused(old):
             old.unlink(missing_ok=True)
@@ -97,11 +98,3 @@ def _unused(file: Path) -> bool:
         except OSError:
             return False
         return True
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -113,7 +113,7 @@ def test_the_same_bytes_with_something_else_beside_them_are_another_file(landing
     assert {file.path.read_bytes() for file in landing.files()} == {b"abc"}
 
 
-@pytest.mark.parametrize(("owner", "crash_at"), [(module, "_sync"), (Receipts, "append")])
+@pytest.mark.parametrize(("owner", "crash_at"), [(module, "sync"), (Receipts, "append")])
 def test_a_crash_before_the_receipt_leaves_nothing_visible(
     landing: Landing, monkeypatch: pytest.MonkeyPatch, owner: object, crash_at: str
 ) -> None:

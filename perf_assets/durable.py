@@ -1,10 +1,19 @@
-"""Small files that are either as they were or as they should be, whenever a crash comes."""
+"""Files that are either as they were or as they should be, whenever a crash comes."""
 
 from __future__ import annotations
 
 import os
 import tempfile
 from pathlib import Path
+
+
+def sync(path: Path) -> None:
+    """Return once a file, or the names in a folder, are on disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def write_durably(file: Path, content: bytes) -> None:
