@@ -597,11 +597,17 @@ _REPLACE = tuple(
 # A series is new in the first file that has it.
 _COUNTS = """
 WITH file_series AS (
-  SELECT p.content_hash, f.series_id, min(part) AS part, sum(f.measurements) AS measurements
-  FROM part_series f JOIN parts p USING (part) GROUP BY p.content_hash, f.series_id
+  SELECT content_hash, series_id, min(part) AS part, sum(own) AS own, sum(elsewhere) AS elsewhere
+  FROM (
+    SELECT p.content_hash, f.series_id, part, f.measurements AS own, 0 AS elsewhere
+    FROM part_series f JOIN parts p USING (part)
+    UNION ALL
+    SELECT content_hash, series_id, NULL, 0, count(*) FROM reported_elsewhere SEMI JOIN part_series USING (series_id)
+    GROUP BY content_hash, series_id)
+  GROUP BY content_hash, series_id
 )
-SELECT content_hash, sum(s.measurements) :: BIGINT,
-  (sum(s.measurements) - coalesce(any_value(k.known), 0)) :: BIGINT, count(*), coalesce(any_value(n.begun), 0)
+SELECT content_hash, sum(s.own + s.elsewhere) :: BIGINT, (sum(s.own) - coalesce(any_value(k.known), 0)) :: BIGINT,
+  count(*), coalesce(any_value(n.begun), 0)
 FROM file_series s
 LEFT JOIN (
   SELECT p.content_hash, count(*) AS known FROM facts SEMI JOIN met USING (series_id, run_id) JOIN parts p USING (part)
@@ -609,7 +615,7 @@ LEFT JOIN (
 LEFT JOIN (
   SELECT content_hash, count(*) AS begun FROM (
     SELECT arg_min(content_hash, part) AS content_hash FROM file_series SEMI JOIN new_series USING (series_id)
-    GROUP BY series_id)
+    WHERE part IS NOT NULL GROUP BY series_id)
   GROUP BY content_hash) n USING (content_hash)
 GROUP BY content_hash
 """

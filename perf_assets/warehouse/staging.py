@@ -5,7 +5,8 @@ gives the same ones. What many rows have in common (the names of a series, the f
 each, so that a row costs only its numbers.
 
 Tables of the stage that loading reads: `parts` (what was received), `series_dims`, `run_rows`, `run_infos` (one row a
-run), `facts` (one row a measurement), `quarantine`.
+run), `facts` (one row a measurement), `reported_elsewhere` (measurements of files that stand among the facts of another
+one), `quarantine`.
 """
 
 from __future__ import annotations
@@ -173,6 +174,7 @@ class Stage:
         self.execute(_RUN_ROWS.format(typed=self.typed("first_of_runs")), values)
         self.execute(_FACTS.format(run_ids="run_rows" if self._runs_are_single() else _RUN_IDS), values)
         self.execute(_QUARANTINE, values)
+        self.con.execute(_REPORTED_ELSEWHERE)
         self._quarantine_rejections()
         self._set_problems_aside(values)
         self.set_apart(_APART)
@@ -238,6 +240,7 @@ class Stage:
         self.con.execute(_CONFLICTS)
         self.execute(_CONFLICTS_INTO_QUARANTINE, values)
         self.rejected_rows("SELECT part, count(*) FROM conflicts GROUP BY part")
+        self.con.execute(_INTO_REPORTED_ELSEWHERE)
         self.con.execute("DELETE FROM facts WHERE row IN (SELECT row FROM losers)")
 
     def _empty_buffer(self) -> None:
@@ -677,6 +680,16 @@ WINDOW best AS (PARTITION BY series_id, run_id ORDER BY {precedence("c")}, row
   ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)
 QUALIFY row_number() OVER best > 1
 """  # noqa: S608 - expressions of this module
+# Equal ones of several files are rows of each of them, and stored once.
+_REPORTED_ELSEWHERE = """
+CREATE OR REPLACE TEMP TABLE reported_elsewhere (content_hash VARCHAR, series_id BIGINT, run_id BIGINT)
+"""
+_INTO_REPORTED_ELSEWHERE = """
+INSERT INTO reported_elsewhere
+SELECT DISTINCT p.content_hash, l.series_id, l.run_id
+FROM losers l JOIN parts p USING (part) JOIN parts b ON b.part = l.best_part
+WHERE l.value = l.best_value AND p.content_hash <> b.content_hash
+"""
 _REPEATED_ID = conflict_id("p.content_hash", "l.series_id", "l.run_id", "l.value")
 # A value that a file has several times gives way once.
 _CONFLICTS = f"""

@@ -68,8 +68,12 @@ class Site:
 
     def load_landed(self, *files: LandedFile, quality: QualitySettings | None = None, **identity: Any) -> Loaded:
         """Load files in one go; what became of the last one."""
+        return self.load_all(*files, quality=quality, **identity)[-1]
+
+    def load_all(self, *files: LandedFile, quality: QualitySettings | None = None, **identity: Any) -> list[Loaded]:
+        """Load files in one go; what became of each."""
         rules = Rules(load_catalog(), IdentitySettings(**identity), quality or QualitySettings())
-        return list(load_files(self.warehouse, files, rules, self.scratch))[-1]
+        return list(load_files(self.warehouse, files, rules, self.scratch))
 
     def store(self, *measurements: Measurement) -> None:
         """Store measurements as a format would give them."""

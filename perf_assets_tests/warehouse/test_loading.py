@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from perf_assets.catalog import load_catalog
 from perf_assets.formats import long_table
 from perf_assets.formats.measurement import Measurement, as_json
-from perf_assets.landing import Given, Origin
+from perf_assets.landing import Given, LandedFile, Origin
 from perf_assets.settings import IdentitySettings, QualitySettings
 from perf_assets.warehouse import loading, staging
 from perf_assets.warehouse.checksums import checksums
@@ -471,6 +471,23 @@ def test_series_of_an_archive_are_counted_once(site: Site) -> None:
     files = {f"n{number}": JUNIT.replace(b"0.5", b"0.%d" % number) for number in range(1, 4)}
     loaded = site.load(zipped(**files))
     assert (loaded.measurements, loaded.series, loaded.new_series) == (3, 1, 1)
+
+
+def test_rows_that_another_file_has_as_well_are_counted_and_not_new(site: Site, other_site: Site) -> None:
+    contents = [json_lines([row(1.0), row(2.0, run=run)]) for run in ("r2", "r3", "r2")]
+    contents[2] += b" "
+
+    def landed(at: Site) -> list[LandedFile]:
+        return [at.landing.land(c, name="x", received_at=RECEIVED_AT, origin="file") for c in contents]
+
+    together = site.load_all(*landed(site))
+    one_by_one = [other_site.load_landed(file) for file in landed(other_site)]
+    for loaded in (together, one_by_one):
+        assert [one.measurements for one in loaded] == [2, 2, 2]
+        assert sum(one.new_measurements for one in loaded) == 3
+        assert [one.series for one in loaded] == [1, 1, 1]
+        assert sum(one.new_series for one in loaded) == 1
+    assert_same_content(site, other_site)
 
 
 def test_like_places_of_an_archive_are_told_apart(site: Site) -> None:
