@@ -87,15 +87,17 @@ def show_loaded(settings: Settings, received: Received, known: Set[str], as_json
     hashes = list(received.names)
     with open_snapshot(settings.snapshots) as con:
         messages = _messages(con, hashes)
+        replaced = _replaced(con, hashes)
         changing = unstable_names(con)
         others = other_branches(con, hashes)
         rows = _outcomes(con, received.names, known)
         if as_json:
             told = {
-                "files": list(rows), "changing_names": changing.to_dict("records"), "other_branches": others._asdict()
+                "files": list(rows), "replaced": replaced, "changing_names": changing.to_dict("records"),
+                "other_branches": others._asdict(),
             }  # fmt: skip
             console.print_json(json.dumps(told, default=str))
-            return sum(int(row["quarantined"]) for row in told["files"])
+            return replaced + sum(int(row["quarantined"]) for row in told["files"])
         quarantined = _show_files(console, rows, len(hashes))
     if received.copies:
         console.print(f"{counted(received.copies, 'file')} with the same content as another one: told once")
@@ -104,11 +106,14 @@ def show_loaded(settings: Settings, received: Received, known: Set[str], as_json
         console.print(f"[yellow]no series[/] {escape(kept)}", soft_wrap=True)
     for message in messages:
         console.print(f"[yellow]quarantined[/] {escape(message)}", soft_wrap=True)
-    if quarantined > len(messages):
-        console.print(f"{counted(quarantined, 'result')} in all went to quarantine: `perf-assets quarantine list`")
+    if replaced:
+        console.print(f"{counted(replaced, 'value')} of other files gave way to values of these")
+    if quarantined + replaced > len(messages):
+        told_of = counted(quarantined + replaced, "result")
+        console.print(f"{told_of} in all went to quarantine: `perf-assets quarantine list`")
     for name in changing.head(5).itertuples():
         console.print(f"[yellow]a name that changes[/] {escape(str(name.message))}", soft_wrap=True)
-    return quarantined
+    return quarantined + replaced
 
 
 def _outcomes(con: DuckDBPyConnection, names: Mapping[str, str], known: Set[str]) -> Iterator[dict[str, Any]]:
@@ -136,6 +141,17 @@ def _outcomes(con: DuckDBPyConnection, names: Mapping[str, str], known: Set[str]
                 "without_value": json.loads(omitted) if omitted else {},
                 "loaded_before": before,
             }
+
+
+def _replaced(con: DuckDBPyConnection, hashes: Sequence[str]) -> int:
+    """How many values of other files are in quarantine because one of these files has another."""
+    row = con.execute(
+        """SELECT count(*) FROM quarantined_results
+        WHERE kept_hash IN (SELECT unnest($hashes :: VARCHAR[]))
+          AND content_hash NOT IN (SELECT unnest($hashes :: VARCHAR[]))""",
+        {"hashes": hashes},
+    ).fetchone()
+    return int(row[0]) if row else 0
 
 
 def _messages(con: DuckDBPyConnection, hashes: Sequence[str]) -> list[str]:

@@ -88,9 +88,14 @@ def quarantine() -> None:
     """Results that could not be read: where, why, and what to do."""
 
 
+def _given(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
+    """Text that can be looked for; what is blank is not given."""
+    return value.encode("utf-8", "replace").decode() if value and value.strip() else None
+
+
 _QUARANTINE_FILTERS = (
-    click.option("--reason", help="Only this reason code."),
-    click.option("--file", "name", help="Only files of this name (a pattern such as 'junit*.xml')."),
+    click.option("--reason", callback=_given, help="Only this reason code."),
+    click.option("--file", "name", callback=_given, help="Only files of this name (a pattern such as 'junit*.xml')."),
 )
 
 

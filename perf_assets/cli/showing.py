@@ -79,6 +79,8 @@ def land_shown(landing: Landing, paths: Sequence[Path], given: Given, console: C
             copies += file.content_hash in names
             names.setdefault(file.content_hash, name)
             tell()
+    if not names:
+        raise NoResultsError(f"{', '.join(map(str, paths))}: the files that were there are gone")
     if found.describing:
         console.print(f"[dim]{counted(found.describing, 'file')} beside them only describe others[/]")
     return Received(names, copies)
