@@ -116,15 +116,13 @@ def _damage(head: Head) -> str:
         return ""
     try:
         json.loads(head.text)
-    except RecursionError:
-        return ""
     except json.JSONDecodeError as error:
         # Several documents, or lines of them, are no damage.
-        return (
-            ""
-            if error.msg == "Extra data"
-            else f", and as JSON it is damaged at line {error.lineno}, column {error.colno}"
-        )
+        is_whole = error.msg == "Extra data"
+        return "" if is_whole else f", and as JSON it is damaged at line {error.lineno}, column {error.colno}"
+    except (ValueError, RecursionError):
+        # Numbers of thousands of digits, and what is nested as deep, Python leaves unread.
+        return ""
     return ""
 
 

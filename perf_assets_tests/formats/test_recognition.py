@@ -125,7 +125,7 @@ def test_an_unknown_format_says_where_the_known_are_told(content: bytes) -> None
 def test_json_that_is_damaged_before_it_tells_its_format_is_told_where() -> None:
     with pytest.raises(FormatError, match=r"as JSON it is damaged at line 2, column 1; docs/formats.md"):
         read(b'{"results": [\n}')
-    for whole in (b'{"a": 1}', b'{"a": 1}\n{"a": 2}'):
+    for whole in (b'{"a": 1}', b'{"a": 1}\n{"a": 2}', b'{"a": %s}' % (b"1" * 5_000), b"[" * 5_000):
         with pytest.raises(FormatError, match=r"known formats; docs/formats.md"):
             read(whole)
 
