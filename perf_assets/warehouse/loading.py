@@ -348,9 +348,13 @@ def _store(con: DuckDBPyConnection, group: _Group) -> list[Loaded]:
 
 
 def _guard_cardinality(con: DuckDBPyConnection, stage: Stage, values: dict[str, Any]) -> None:
-    """Keep the new series of a file out that begins too many."""
-    stage.execute(_TOO_MANY, values)
-    if stage.count("SELECT count(*) FROM too_many"):
+    """Keep the new series of files out that begin too many: one after the other, as if each were loaded alone."""
+    if stage.count("SELECT count(*) FROM new_series") <= values["max_new_series"]:
+        return
+    while True:
+        stage.execute(_TOO_MANY, values)
+        if not stage.count("SELECT count(*) FROM too_many"):
+            return
         stage.execute(_TOO_MANY_INTO_QUARANTINE, values)
         stage.rejected_rows(_COUNT_TOO_MANY)
         for statement in _WITHOUT_TOO_MANY:
@@ -376,9 +380,19 @@ def _settle_with_stored(con: DuckDBPyConnection, stage: Stage, values: dict[str,
         return
     con.execute("CREATE TEMP TABLE differing AS SELECT row FROM met WHERE differs")
     stage.candidates("differing", "incoming_reports")
-    for statement in (_STORED_REPORTS, _SETTLED, _CONFLICTS_INTO_QUARANTINE, _STAYS, *_REPLACE):
+    for statement in (_STORED_REPORTS, _SETTLED):
+        con.execute(statement)
+    stage.withdraw_conflicts("SELECT series_id, run_id, stored_value AS kept FROM settled WHERE NOT replaced")
+    for statement in (
+        _STORED_CONFLICTS,
+        _CONFLICTS_INTO_QUARANTINE,
+        _MORE_CONFLICTS,
+        _COUNT_REPLACED,
+        _STAYS,
+        *_REPLACE,
+    ):
         stage.execute(statement, values)
-    stage.rejected_rows("SELECT part, count(*) FROM settled WHERE conflicting GROUP BY part")
+    stage.rejected_rows("SELECT part, count(*) FROM settled WHERE conflicting AND NOT replaced GROUP BY part")
 
 
 def _store_details(con: DuckDBPyConnection, stage: Stage) -> None:
@@ -436,7 +450,8 @@ SELECT content_hash, format FROM batches SEMI JOIN (SELECT unnest($hashes :: VAR
 USING (content_hash)
 """
 _COUNT_RECEIPTS = """
-UPDATE quarantined_results q SET first_seen = r.received_at, times_seen = r.receipts FROM raw_results r
+UPDATE quarantined_results q SET received_day = r.received_day, first_seen = r.received_at, times_seen = r.receipts
+FROM raw_results r
 WHERE r.content_hash = q.content_hash AND (q.first_seen, q.times_seen) IS DISTINCT FROM (r.received_at, r.receipts)
 """
 
@@ -460,14 +475,18 @@ SELECT series_id, any_value(project) AS project, any_value(series_branch) AS ser
 FROM series_dims SEMI JOIN part_series USING (series_id) ANTI JOIN series USING (series_id) GROUP BY series_id
 """
 
-_TOO_MANY = """
-CREATE TEMP TABLE too_many AS
-SELECT p.content_hash, count(DISTINCT n.series_id) AS begun, any_value(n.metric) AS metric,
-  any_value(n.test_name) AS test_name
-FROM part_series f JOIN new_series n USING (series_id) JOIN parts p USING (part)
-WHERE (SELECT count(*) FROM new_series) > $max_new_series
-GROUP BY p.content_hash HAVING begun > $max_new_series
+_BEGUN = """
+(SELECT series_id, content_hash, part FROM (
+  SELECT series_id, min(part) AS part FROM part_series SEMI JOIN new_series USING (series_id) GROUP BY series_id)
+JOIN parts USING (part))
 """
+"""New series and the first file that has each."""
+_TOO_MANY = f"""
+CREATE OR REPLACE TEMP TABLE too_many AS
+SELECT content_hash, count(*) AS begun, any_value(metric) AS metric, any_value(test_name) AS test_name
+FROM {_BEGUN} JOIN new_series USING (series_id)
+GROUP BY content_hash HAVING begun > $max_new_series ORDER BY min(part) LIMIT 1
+"""  # noqa: S608 - a clause of this module
 _TOO_MANY_ID = stable_hash("content_hash", "'too_many_new_series'")
 _TOO_MANY_INTO_QUARANTINE = f"""
 INSERT INTO quarantine
@@ -481,8 +500,8 @@ _COUNT_TOO_MANY = """
 SELECT min(part), any_value(begun) FROM too_many JOIN parts USING (content_hash) GROUP BY content_hash
 """
 _WITHOUT_TOO_MANY = (
-    """DELETE FROM facts WHERE part IN (SELECT part FROM parts SEMI JOIN too_many USING (content_hash))
-    AND series_id IN (SELECT series_id FROM new_series)""",
+    f"""DELETE FROM facts WHERE part IN (SELECT part FROM parts SEMI JOIN too_many USING (content_hash))
+    AND series_id IN (SELECT series_id FROM {_BEGUN} SEMI JOIN too_many USING (content_hash))""",  # noqa: S608 - as above
     "DELETE FROM part_series WHERE (part, series_id) NOT IN (SELECT (part, series_id) FROM facts)",
     "DELETE FROM new_series WHERE series_id NOT IN (SELECT series_id FROM part_series)",
 )
@@ -541,6 +560,14 @@ JOIN run_infos i ON i.run_id = f.run_id JOIN runs r ON r.run_id = f.run_id
 LEFT JOIN measurement_details d ON d.series_id = f.series_id AND d.run_id = f.run_id
 """
 _NOTHING_MET = "CREATE TEMP TABLE met (series_id BIGINT, run_id BIGINT, row BIGINT, differs BOOLEAN)"
+_STORED_FILES = f"""
+(SELECT b.batch_id, b.content_hash, b.name, b.received_day, b.received_at, coalesce(r.receipts, 1) AS receipts
+FROM batches b LEFT JOIN raw_results r USING (content_hash)
+UNION ALL
+SELECT {stable_hash("content_hash")}, content_hash, name, received_day, received_at, receipts
+FROM raw_results ANTI JOIN batches USING (content_hash))
+"""  # noqa: S608 - an expression of staging
+"""Also those that are to be read again, whose values are still there."""
 _STORED_REPORTS = f"""
 CREATE TEMP TABLE stored_reports AS
 SELECT *, {CONTENT_KEY} AS content_key FROM (
@@ -548,10 +575,10 @@ SELECT *, {CONTENT_KEY} AS content_key FROM (
     coalesce(d.raw_unit, s.unit) AS raw_unit, coalesce(d.time_source, 'result') AS time_source, d.spread, d.replicates,
     d.node_name, nullif(coalesce(d.context, r.context), '{{}}') AS context,
     coalesce(d.time_source = 'receipt', false) AS by_receipt,
-    b.content_hash, b.name, b.received_day, b.received_at, d.location, r.run_key
+    b.content_hash, b.name, b.received_day, b.received_at, b.receipts, d.location, r.run_key
   FROM measurements m SEMI JOIN incoming_reports i ON i.series_id = m.series_id AND i.run_id = m.run_id
   JOIN series s ON s.series_id = m.series_id JOIN runs r ON r.run_id = m.run_id
-  JOIN batches b ON b.batch_id = m.batch_id
+  JOIN {_STORED_FILES} b ON b.batch_id = m.batch_id
   LEFT JOIN measurement_details d ON d.series_id = m.series_id AND d.run_id = m.run_id)
 """  # noqa: S608 - expressions of this module
 
@@ -561,29 +588,47 @@ CREATE TEMP TABLE settled AS
 SELECT i.row, i.part, i.series_id, i.run_id, ({precedence("i")}) < ({precedence("s")}) AS replaced,
   i.value <> s.value AS conflicting, i.value, s.value AS stored_value, i.location, s.location AS stored_location,
   s.content_hash AS stored_hash, s.name AS stored_name, s.received_day AS stored_day, s.received_at AS stored_at,
+  s.receipts AS stored_receipts,
   s.run_key, concat_ws(', ', i.metric, i.test_name, i.node_id) AS subject
 FROM incoming_reports i JOIN stored_reports s USING (series_id, run_id)
 """  # noqa: S608 - expressions of this module
 _CONFLICT_ID = conflict_id("loser", "series_id", "run_id", "lost")
-_CONFLICTS_INTO_QUARANTINE = f"""
-INSERT INTO quarantined_results
-WITH conflicts AS (
+_STORED_CONFLICTS = f"""
+CREATE TEMP TABLE stored_conflicts AS
+SELECT *, {_CONFLICT_ID} AS quarantine_id, row_number() OVER (PARTITION BY loser ORDER BY row) AS number FROM (
   SELECT s.series_id, s.run_id, s.subject, s.run_key, if(s.replaced, s.stored_hash, p.content_hash) AS loser,
     if(s.replaced, s.stored_name, p.name) AS loser_name, if(s.replaced, s.stored_day, p.received_day) AS day,
-    if(s.replaced, s.stored_at, p.received_at) AS first_seen, if(s.replaced, 1, p.receipts) AS times_seen,
+    if(s.replaced, s.stored_at, p.received_at) AS first_seen,
+    if(s.replaced, s.stored_receipts, p.receipts) AS times_seen,
     if(s.replaced, s.value, s.stored_value) AS kept, if(s.replaced, p.name, s.stored_name) AS winner_name,
     if(s.replaced, s.stored_value, s.value) AS lost,
     if(s.replaced, coalesce(s.stored_location, 'run ' || s.run_key), s.location) AS location,
     if(s.replaced, p.content_hash, s.stored_hash) AS kept_hash, s.row
-  FROM settled s JOIN parts p USING (part) WHERE s.conflicting
-  QUALIFY row_number() OVER (PARTITION BY s.part ORDER BY s.row) <= $most
-)
-SELECT {_CONFLICT_ID}, loser, loser_name, day, location, 'value', 'duplicate_with_different_value',
+  FROM settled s JOIN parts p USING (part) WHERE s.conflicting)
+"""  # noqa: S608 - an expression of staging
+_CONFLICTS_INTO_QUARANTINE = """
+INSERT INTO quarantined_results
+SELECT quarantine_id, loser, loser_name, day, location, 'value', 'duplicate_with_different_value',
   concat(loser_name, ', ', location, ', value: run ', run_key, ' has the value ', lost, ' here and ', kept, ' in ',
     winner_name, '; give repetitions their own attempt'),
   concat_ws(', ', subject, lost), first_seen, times_seen, kept_hash
-FROM conflicts
-"""  # noqa: S608 - expressions of this module
+FROM stored_conflicts WHERE number <= $most
+"""
+_MORE_CONFLICTS = f"""
+INSERT INTO quarantined_results
+SELECT {stable_hash("loser", "more", "'duplicate_with_different_value'", "min(quarantine_id)")}, loser,
+  any_value(loser_name), any_value(day), concat(more, ' other places'), 'value',
+  'duplicate_with_different_value',
+  concat(any_value(loser_name), ': ', more, ' more like the ', $most, ' told one by one; they need the same '
+    'correction'), '', any_value(first_seen), any_value(times_seen), NULL
+FROM (SELECT *, max(number) OVER (PARTITION BY loser) - $most AS more FROM stored_conflicts)
+WHERE more > 0 GROUP BY loser, more
+"""  # noqa: S608 - an expression of staging
+_COUNT_REPLACED = """
+UPDATE batches b SET quarantined = b.quarantined + l.lost
+FROM (SELECT stored_hash, count(*) AS lost FROM settled WHERE conflicting AND replaced GROUP BY stored_hash) l
+WHERE l.stored_hash = b.content_hash
+"""
 _STAYS = """
 CREATE TEMP TABLE stays AS
 SELECT series_id, run_id FROM met ANTI JOIN (SELECT * FROM settled WHERE replaced) USING (series_id, run_id)

@@ -174,7 +174,8 @@ class Stage:
         self.execute(_RUN_ROWS.format(typed=self.typed("first_of_runs")), values)
         self.execute(_FACTS.format(run_ids="run_rows" if self._runs_are_single() else _RUN_IDS), values)
         self.execute(_QUARANTINE, values)
-        self.con.execute(_REPORTED_ELSEWHERE)
+        for statement in (_REPORTED_ELSEWHERE, _CONFLICTS):
+            self.con.execute(statement)
         self._quarantine_rejections()
         self._set_problems_aside(values)
         self.set_apart(_APART)
@@ -222,13 +223,20 @@ class Stage:
         for part, number in self.con.execute(query).fetchall():
             self.parts[part].rejected += number
 
+    def withdraw_conflicts(self, kept: str) -> None:
+        """Take values back from quarantine that are the ones kept after all: `kept` gives series_id, run_id, kept."""
+        self.con.execute(_WITHDRAWN.format(kept=kept))
+        for part, number in self.con.execute("SELECT part, count(*) FROM withdrawn GROUP BY part").fetchall():
+            self.parts[part].rejected -= number
+        self.con.execute("DELETE FROM quarantine WHERE quarantine_id IN (SELECT quarantine_id FROM withdrawn)")
+
     def _set_problems_aside(self, values: dict[str, Any]) -> None:
         if not self.count("SELECT count(problem) FROM facts"):
             return
         self.rejected_rows("SELECT part, count(*) FROM facts WHERE problem IS NOT NULL GROUP BY part")
         self.execute(_PROBLEM_ROWS, values)
         self.execute(_INTO_QUARANTINE.format(typed=self.typed("problem_rows")), values)
-        self.execute(_MORE_INTO_QUARANTINE, values)
+        self.execute(_MORE_INTO_QUARANTINE.format(counted=_COUNT_PROBLEMS), values)
         self.con.execute("DELETE FROM facts WHERE problem IS NOT NULL")
         self.forget_without_facts()
 
@@ -237,8 +245,9 @@ class Stage:
             self.con.execute(statement)
         self.candidates("repeated_rows", "repeated_candidates")
         self.execute(_WINNERS, values)
-        self.con.execute(_CONFLICTS)
-        self.execute(_CONFLICTS_INTO_QUARANTINE, values)
+        self.con.execute(_FIND_CONFLICTS)
+        for statement in (_CONFLICTS_INTO_QUARANTINE, _MORE_INTO_QUARANTINE.format(counted=_COUNT_CONFLICTS)):
+            self.execute(statement, values)
         self.rejected_rows("SELECT part, count(*) FROM conflicts GROUP BY part")
         self.con.execute(_INTO_REPORTED_ELSEWHERE)
         self.con.execute("DELETE FROM facts WHERE row IN (SELECT row FROM losers)")
@@ -273,6 +282,7 @@ class Stage:
             "given_commit": given.commit_id,
             "given_run": given.run_key,
             "own_run": part.own_run,
+            "member": part.name.removeprefix(file.name),
             "given_attempt": given.attempt,
             "given_ts": parse_time(given.ts, self.rules.zone(given)),
             "earliest": max(_EARLIEST, file.received_at - timedelta(days=back)) if back is not None else _EARLIEST,
@@ -358,6 +368,7 @@ _PARTS = pa.schema(
         ("given_commit", pa.string()),
         ("given_run", pa.string()),
         ("own_run", pa.string()),
+        ("member", pa.string()),
         ("given_attempt", pa.int32()),
         ("given_ts", pa.timestamp("us")),
         ("earliest", pa.timestamp("us")),
@@ -581,7 +592,7 @@ CREATE OR REPLACE TEMP TABLE quarantine (part INTEGER, quarantine_id BIGINT, loc
   reason VARCHAR, message VARCHAR, fragment VARCHAR, kept_hash VARCHAR)
 """
 # Members of an archive have places that are called alike.
-_REJECTED_ID = stable_hash("content_hash", "own_run", "location", "field", "reason")
+_REJECTED_ID = stable_hash("content_hash", "member", "location", "field", "reason")
 _REJECTED_INTO_QUARANTINE = f"""
 INSERT INTO quarantine
 SELECT part, {_REJECTED_ID}, location, field, reason, message, fragment, NULL
@@ -593,7 +604,7 @@ CREATE TEMP TABLE problem_rows AS
 SELECT row, problem, part FROM facts WHERE problem IS NOT NULL
 QUALIFY row_number() OVER (PARTITION BY part, problem ORDER BY row) <= $most
 """
-_CHECKED_ID = stable_hash("content_hash", "own_run", "location", "'value'", "reason")
+_CHECKED_ID = stable_hash("content_hash", "member", "location", "'value'", "reason")
 _INTO_QUARANTINE = f"""
 INSERT INTO quarantine
 SELECT part, {_CHECKED_ID}, location,
@@ -614,7 +625,7 @@ SELECT part, {_CHECKED_ID}, location,
       concat('before ', earliest)), '; check clock and time zone, or the limits under [quality]') END),
   concat_ws(', ', metric, raw_value, raw_unit, ts, test_name, node_id), NULL
 FROM (
-  SELECT part, p.content_hash, p.own_run, p.name, p.received_at, i.location, w.problem,
+  SELECT part, p.content_hash, p.member, p.name, p.received_at, i.location, w.problem,
     CASE w.problem WHEN 'name_too_long' THEN 'missing_identity' ELSE w.problem END AS reason,
     s.metric, s.raw_unit, s.unit, s.catalogue_unit, s.lowest, s.highest, i.raw_value, f.value, f.ts, i.test_name,
     i.node_id, p.earliest, p.latest
@@ -626,11 +637,17 @@ INSERT INTO quarantine
 SELECT part, {_REJECTED_ID}, location, field, reason,
   concat(name, ': ', more, ' more like the ', $most, ' told one by one; they need the same correction'), '', NULL
 FROM (
-  SELECT part, count(*) - $most AS more, concat(more, ' other places') AS location, 'value' AS field,
-    CASE problem WHEN 'name_too_long' THEN 'missing_identity' ELSE problem END AS reason
-  FROM facts WHERE problem IS NOT NULL GROUP BY part, problem HAVING count(*) > $most)
+  SELECT part, reason, number - $most AS more, concat(more, ' other places') AS location, 'value' AS field
+  FROM ({{counted}}) WHERE number > $most)
 JOIN parts USING (part)
 """  # noqa: S608 - expressions of this module
+_COUNT_PROBLEMS = """
+SELECT part, CASE problem WHEN 'name_too_long' THEN 'missing_identity' ELSE problem END AS reason, count(*) AS number
+FROM facts WHERE problem IS NOT NULL GROUP BY part, problem
+"""
+_COUNT_CONFLICTS = """
+SELECT part, 'duplicate_with_different_value' AS reason, count(*) AS number FROM conflicts GROUP BY part
+"""
 
 _REPEATED = """
 CREATE TEMP TABLE repeated AS SELECT series_id, run_id FROM facts GROUP BY series_id, run_id HAVING count(*) > 1
@@ -691,9 +708,14 @@ FROM losers l JOIN parts p USING (part) JOIN parts b ON b.part = l.best_part
 WHERE l.value = l.best_value AND p.content_hash <> b.content_hash
 """
 _REPEATED_ID = conflict_id("p.content_hash", "l.series_id", "l.run_id", "l.value")
+_CONFLICTS = """
+CREATE OR REPLACE TEMP TABLE conflicts (row BIGINT, part INTEGER, series_id BIGINT, run_id BIGINT, location VARCHAR,
+  metric VARCHAR, test_name VARCHAR, node_id VARCHAR, raw_value DOUBLE, raw_unit VARCHAR, ts TIMESTAMP, value DOUBLE,
+  best_location VARCHAR, best_value DOUBLE, best_part INTEGER, quarantine_id BIGINT)
+"""
 # A value that a file has several times gives way once.
-_CONFLICTS = f"""
-CREATE TEMP TABLE conflicts AS
+_FIND_CONFLICTS = f"""
+INSERT INTO conflicts
 SELECT l.*, {_REPEATED_ID} AS quarantine_id FROM losers l JOIN parts p USING (part) WHERE l.value <> l.best_value
 QUALIFY row_number() OVER (PARTITION BY quarantine_id ORDER BY l.row) = 1
 """  # noqa: S608 - expressions of this module
@@ -706,4 +728,8 @@ SELECT c.part, c.quarantine_id, c.location, 'value', 'duplicate_with_different_v
   concat_ws(', ', c.metric, c.raw_value, c.raw_unit, c.ts, c.test_name, c.node_id), b.content_hash
 FROM conflicts c JOIN parts p USING (part) JOIN parts b ON b.part = c.best_part
 QUALIFY row_number() OVER (PARTITION BY c.part ORDER BY c.row) <= $most
+"""
+_WITHDRAWN = """
+CREATE OR REPLACE TEMP TABLE withdrawn AS
+SELECT c.part, c.quarantine_id FROM conflicts c JOIN ({kept}) k USING (series_id, run_id) WHERE c.value = k.kept
 """

@@ -507,6 +507,95 @@ def test_a_value_that_gives_way_several_times_in_a_file_is_told_once(site: Site)
     assert told == {3.4, 9.9, 5.5} - {kept}
 
 
+def test_equal_members_of_an_archive_are_told_apart(site: Site) -> None:
+    bad = JUNIT.replace(b"0.5", b"-0.5")
+    assert site.load(zipped(a=bad, b=bad)).quarantined == 2
+    found = site.quarantine()
+    assert len(found) == found["quarantine_id"].nunique() == 2
+
+
+def landed(site: Site, *contents: bytes) -> list[LandedFile]:
+    """Archives: unlike tables they are loaded in one go."""
+    return [
+        site.landing.land(content, name=f"{number}", received_at=RECEIVED_AT, origin="file")
+        for number, content in enumerate(contents)
+    ]
+
+
+def archive(*rows: dict[str, Any]) -> bytes:
+    return zipped(x=json_lines(list(rows)))
+
+
+def test_reading_the_files_of_a_conflict_again_keeps_it(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loading, "FILES_IN_A_GROUP", 1)
+    files = landed(site, archive(row(2.0)), archive(row(1.0)))
+    record_files(site.warehouse, site.landing.files(), site.landing.days())
+    for order in (files, files[::-1], files):
+        forget_files(site.warehouse, [file.content_hash for file in files])
+        site.load_all(*order)
+        [found] = site.quarantine().to_dict("records")
+        assert (found["content_hash"], found["kept_hash"]) == (files[0].content_hash, files[1].content_hash)
+        assert site.values() == [1.0]
+        assert "2.0 here and 1.0 in 1" in found["message"] or "another value at 1" in found["message"]
+
+
+def test_a_value_that_is_kept_after_all_is_not_in_quarantine(site: Site) -> None:
+    # Within its file the second value may go before the first, which another file has as well.
+    for other in range(3, 12):
+        contents = archive(row(2.0, hour=1)), archive(row(2.0), row(float(other)))
+        together, apart = (Site(site.scratch.parent / f"{how}-{other}") for how in ("together", "apart"))
+        together.load_all(*landed(together, *contents))
+        for file in landed(apart, *contents):
+            apart.load_all(file)
+        assert set(apart.quarantine()["quarantine_id"]) == set(together.quarantine()["quarantine_id"])
+        assert apart.values() == together.values()
+
+
+def test_a_value_that_replaces_another_is_counted_where_that_stands(site: Site) -> None:
+    for values in ((1.0, 2.0), (2.0, 1.0)):
+        at = Site(site.scratch.parent / f"{values}")
+        for value in values:
+            at.load([row(value)])
+        entries = at.warehouse.query(
+            """SELECT b.quarantined = count(q.quarantine_id) AS is_true FROM batches b
+            LEFT JOIN quarantined_results q USING (content_hash) GROUP BY b.content_hash, b.quarantined"""
+        )
+        assert list(entries["is_true"]) == [True, True]
+
+
+def test_conflicts_beyond_the_most_are_counted(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (loading, staging):
+        monkeypatch.setattr(module, "MOST_TOLD", 2)
+    rows = [row(1.0, run=f"r{number}") for number in range(5)]
+    others = [fields | {"metric_value": 2.0} for fields in rows]
+    together = site.load(rows + others)
+    assert together.quarantined == 5
+    assert sorted(site.quarantine()["location"])[:1] == ["3 other places"]
+    at = Site(site.scratch.parent / "apart")
+    at.load(rows)
+    at.load(others)
+    found = at.quarantine()
+    assert len(found) == 3
+    assert "3 other places" in set(found["location"])
+
+
+@pytest.mark.parametrize("files_in_a_group", [1, 2, 10])
+def test_too_many_series_are_those_that_a_file_begins(
+    site: Site, monkeypatch: pytest.MonkeyPatch, files_in_a_group: int
+) -> None:
+    monkeypatch.setattr(loading, "FILES_IN_A_GROUP", files_in_a_group)
+
+    def tests(count: int, run: str) -> bytes:
+        return archive(*(row(1.0, run=run, test_name=f"t{number}") for number in range(count)))
+
+    few = QualitySettings(max_new_series=3)
+    files = landed(site, tests(2, "r1"), tests(8, "r2"), tests(4, "r3"), tests(6, "r4"))
+    loaded = site.load_all(*files, quality=few)
+    assert [one.new_series for one in loaded] == [2, 0, 2, 2]
+    assert [one.new_measurements for one in loaded] == [2, 2, 4, 6]
+    assert [one.quarantined > 0 for one in loaded] == [False, True, False, False]
+
+
 def test_a_run_id_that_branches_share_is_a_run_on_each(site: Site, other_site: Site) -> None:
     rows = [row(float(number), branch=branch) for number, branch in enumerate(["main", "PR-1", "PR-2"])]
     site.load(rows)

@@ -131,10 +131,14 @@ def load_results(
     rules = Rules(load_catalog(settings.metrics_file), settings.identity, settings.quality)
     anew = follow_rules(warehouse, rules)
     if anew:
-        context.log.warning("Branches, tags, zone or units of metrics have changed: all files are loaded anew.")
-    files = landing.files(None if anew else _days(context, landing))
+        context.log.warning(
+            "What results belong to, or whether they can be, is set otherwise: all files are loaded anew."
+        )
+    files = landing.files(_days(context, landing))
     forget_files(warehouse, config.replay)
-    new = not_loaded(warehouse, files)
+    before = len(files) - len(not_loaded(warehouse, files))
+    # Of all days, so that what an interrupted run has left is not left for good.
+    new = not_loaded(warehouse, landing.files())
     with progress.of("files loaded", len(new)) as tell:
         became = _summed(load_files(warehouse, new, rules, settings.scratch, lambda _: tell()))
     quarantined = warehouse.query(
@@ -160,7 +164,7 @@ def load_results(
                     "files": len(files),
                     "loaded_anew": anew,
                     **became,
-                    "files_loaded_before": len(files) - len(new) + became["files_loaded_before"],
+                    "files_loaded_before": before,
                 },
             ),
         ),
@@ -174,9 +178,8 @@ def _days(context: dg.AssetExecutionContext, landing: Landing) -> set[str]:
 
 def _summed(loaded: Iterable[Loaded]) -> dict[str, int]:
     """What became of all files; there may be hundreds of thousands."""
-    sums = dict.fromkeys(("files_loaded_before", "new_measurements", "new_series", "results_without_a_value"), 0)
+    sums = dict.fromkeys(("new_measurements", "new_series", "results_without_a_value"), 0)
     for file in loaded:
-        sums["files_loaded_before"] += file.skipped
         sums["new_measurements"] += file.new_measurements
         sums["new_series"] += file.new_series
         sums["results_without_a_value"] += sum(number for _, number in file.omitted)
