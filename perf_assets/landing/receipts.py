@@ -195,6 +195,7 @@ class LandedFiles(Collection[LandedFile]):
         return any(file == one for one in self)
 
     def without(self, content_hashes: Iterable[str]) -> LandedFiles:
+        """Those that are not among some content hashes."""
         left_out = {bytes.fromhex(content_hash) for content_hash in content_hashes}
         return LandedFiles(self._read, {key: place for key, place in self._places.items() if key not in left_out})
 

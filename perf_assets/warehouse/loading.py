@@ -34,6 +34,7 @@ from perf_assets.warehouse.staging import (
     Rules,
     Stage,
     conflict_id,
+    more_told,
     precedence,
     run_id_apart,
     run_key_apart,
@@ -74,10 +75,10 @@ def record_files(warehouse: Warehouse, files: LandedFiles, days: Iterable[str]) 
     """Bring `raw_results` up to date with landing for the given days of receipt; returns the number of files."""
     with warehouse.transaction() as con:
         con.register("landed", _known(files))
-        unchanged = [content_hash for (content_hash,) in con.execute(_UNCHANGED_FILES).fetchall()]
-        con.execute(_WITHOUT_CHANGED_FILES, {"days": list(days), "unchanged": unchanged})
+        con.execute(_WITHOUT_CHANGED_FILES, {"days": list(days)})
+        missing = _without_those_of(con, "raw_results", files)
         con.unregister("landed")
-        for some in _pieces(files.without(unchanged)):
+        for some in _pieces(missing):
             columns = {
                 "content_hash": [file.content_hash for file in some],
                 "name": [file.name for file in some],
@@ -99,8 +100,7 @@ def not_loaded(warehouse: Warehouse, files: LandedFiles) -> LandedFiles:
     """Those that are not in the books."""
     with warehouse.reading() as con:
         con.register("landed", _known(files))
-        loaded = con.execute("SELECT content_hash FROM landed SEMI JOIN batches USING (content_hash)").fetchall()
-    return files.without(content_hash for (content_hash,) in loaded)
+        return _without_those_of(con, "batches", files)
 
 
 def load_files(
@@ -154,6 +154,12 @@ def _load(
                 group.read_alone(file)
                 yield from finished()
         yield from finished()
+
+
+def _without_those_of(con: DuckDBPyConnection, table: str, files: LandedFiles) -> LandedFiles:
+    """Files that a table does not have, of those registered as `landed`."""
+    there = con.execute(f"SELECT content_hash FROM landed SEMI JOIN {table} USING (content_hash)").fetchall()  # noqa: S608 - a table of this module
+    return files.without(content_hash for (content_hash,) in there)
 
 
 def _known(files: LandedFiles) -> pa.Table:
@@ -440,10 +446,12 @@ def _insert_batches(con: DuckDBPyConnection, loaded: Sequence[Loaded], values: d
 _LOADED = (
     "loading_rules", "batches", "series", "runs", "measurements", "measurement_details", "quarantined_results"
 )  # fmt: skip
-_UNCHANGED_FILES = "SELECT content_hash FROM landed SEMI JOIN raw_results USING (content_hash, received_at, receipts)"
 _WITHOUT_CHANGED_FILES = """
-DELETE FROM raw_results WHERE content_hash NOT IN (SELECT unnest($unchanged :: VARCHAR[]))
-  AND (list_contains($days :: DATE[], received_day) OR content_hash IN (SELECT content_hash FROM landed))
+DELETE FROM raw_results r
+WHERE (list_contains($days :: DATE[], received_day) OR content_hash IN (SELECT content_hash FROM landed))
+  AND NOT EXISTS (
+    SELECT 1 FROM landed l
+    WHERE l.content_hash = r.content_hash AND l.received_at = r.received_at AND l.receipts = r.receipts)
 """
 _FORMATS = """
 SELECT content_hash, format FROM batches SEMI JOIN (SELECT unnest($hashes :: VARCHAR[]) AS content_hash)
@@ -619,8 +627,7 @@ INSERT INTO quarantined_results
 SELECT {stable_hash("loser", "more", "'duplicate_with_different_value'", "min(quarantine_id)")}, loser,
   any_value(loser_name), any_value(day), concat(more, ' other places'), 'value',
   'duplicate_with_different_value',
-  concat(any_value(loser_name), ': ', more, ' more like the ', $most, ' told one by one; they need the same '
-    'correction'), '', any_value(first_seen), any_value(times_seen), NULL
+  {more_told("any_value(loser_name)")}, '', any_value(first_seen), any_value(times_seen), NULL
 FROM (SELECT *, max(number) OVER (PARTITION BY loser) - $most AS more FROM stored_conflicts)
 WHERE more > 0 GROUP BY loser, more
 """  # noqa: S608 - an expression of staging

@@ -174,7 +174,7 @@ class Stage:
         self.execute(_RUN_ROWS.format(typed=self.typed("first_of_runs")), values)
         self.execute(_FACTS.format(run_ids="run_rows" if self._runs_are_single() else _RUN_IDS), values)
         self.execute(_QUARANTINE, values)
-        for statement in (_REPORTED_ELSEWHERE, _CONFLICTS):
+        for statement in (_NOTHING_ELSEWHERE, _NO_CONFLICTS):
             self.con.execute(statement)
         self._quarantine_rejections()
         self._set_problems_aside(values)
@@ -245,11 +245,11 @@ class Stage:
             self.con.execute(statement)
         self.candidates("repeated_rows", "repeated_candidates")
         self.execute(_WINNERS, values)
-        self.con.execute(_FIND_CONFLICTS)
+        self.con.execute(_CONFLICTS)
         for statement in (_CONFLICTS_INTO_QUARANTINE, _MORE_INTO_QUARANTINE.format(counted=_COUNT_CONFLICTS)):
             self.execute(statement, values)
         self.rejected_rows("SELECT part, count(*) FROM conflicts GROUP BY part")
-        self.con.execute(_INTO_REPORTED_ELSEWHERE)
+        self.con.execute(_REPORTED_ELSEWHERE)
         self.con.execute("DELETE FROM facts WHERE row IN (SELECT row FROM losers)")
 
     def _empty_buffer(self) -> None:
@@ -632,10 +632,16 @@ FROM (
   FROM problem_rows w JOIN facts f USING (row, part) JOIN keyed k USING (row, part)
   JOIN series_dims s USING (series_key) JOIN ({{typed}}) i USING (row, part) JOIN parts p USING (part))
 """  # noqa: S608 - expressions of this module
+
+
+def more_told(name: str) -> str:
+    """SQL of what is said of the entries of a file, `more` of them, that are beyond the `$most` told one by one."""
+    return f"concat({name}, ': ', more, ' more like the ', $most, ' told one by one; they need the same correction')"
+
+
 _MORE_INTO_QUARANTINE = f"""
 INSERT INTO quarantine
-SELECT part, {_REJECTED_ID}, location, field, reason,
-  concat(name, ': ', more, ' more like the ', $most, ' told one by one; they need the same correction'), '', NULL
+SELECT part, {_REJECTED_ID}, location, field, reason, {more_told("name")}, '', NULL
 FROM (
   SELECT part, reason, number - $most AS more, concat(more, ' other places') AS location, 'value' AS field
   FROM ({{counted}}) WHERE number > $most)
@@ -697,25 +703,24 @@ WINDOW best AS (PARTITION BY series_id, run_id ORDER BY {precedence("c")}, row
   ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)
 QUALIFY row_number() OVER best > 1
 """  # noqa: S608 - expressions of this module
-# Equal ones of several files are rows of each of them, and stored once.
-_REPORTED_ELSEWHERE = """
+_NOTHING_ELSEWHERE = """
 CREATE OR REPLACE TEMP TABLE reported_elsewhere (content_hash VARCHAR, series_id BIGINT, run_id BIGINT)
 """
-_INTO_REPORTED_ELSEWHERE = """
-INSERT INTO reported_elsewhere
+# Equal ones of several files are rows of each of them, and stored once.
+_REPORTED_ELSEWHERE = """
+CREATE OR REPLACE TEMP TABLE reported_elsewhere AS
 SELECT DISTINCT p.content_hash, l.series_id, l.run_id
 FROM losers l JOIN parts p USING (part) JOIN parts b ON b.part = l.best_part
 WHERE l.value = l.best_value AND p.content_hash <> b.content_hash
 """
 _REPEATED_ID = conflict_id("p.content_hash", "l.series_id", "l.run_id", "l.value")
-_CONFLICTS = """
-CREATE OR REPLACE TEMP TABLE conflicts (row BIGINT, part INTEGER, series_id BIGINT, run_id BIGINT, location VARCHAR,
-  metric VARCHAR, test_name VARCHAR, node_id VARCHAR, raw_value DOUBLE, raw_unit VARCHAR, ts TIMESTAMP, value DOUBLE,
-  best_location VARCHAR, best_value DOUBLE, best_part INTEGER, quarantine_id BIGINT)
+_NO_CONFLICTS = """
+CREATE OR REPLACE TEMP TABLE conflicts
+(part INTEGER, quarantine_id BIGINT, series_id BIGINT, run_id BIGINT, value DOUBLE)
 """
 # A value that a file has several times gives way once.
-_FIND_CONFLICTS = f"""
-INSERT INTO conflicts
+_CONFLICTS = f"""
+CREATE OR REPLACE TEMP TABLE conflicts AS
 SELECT l.*, {_REPEATED_ID} AS quarantine_id FROM losers l JOIN parts p USING (part) WHERE l.value <> l.best_value
 QUALIFY row_number() OVER (PARTITION BY quarantine_id ORDER BY l.row) = 1
 """  # noqa: S608 - expressions of this module

@@ -134,11 +134,12 @@ def load_results(
         context.log.warning(
             "What results belong to, or whether they can be, is set otherwise: all files are loaded anew."
         )
-    files = landing.files(_days(context, landing))
+    days = _days(context, landing)
+    files = landing.files(days)
     forget_files(warehouse, config.replay)
-    before = len(files) - len(not_loaded(warehouse, files))
     # Of all days, so that what an interrupted run has left is not left for good.
     new = not_loaded(warehouse, landing.files())
+    before = len(files) - sum(f"{received_at:%Y-%m-%d}" in days for _, received_at, _ in new.known())
     with progress.of("files loaded", len(new)) as tell:
         became = _summed(load_files(warehouse, new, rules, settings.scratch, lambda _: tell()))
     quarantined = warehouse.query(
