@@ -29,6 +29,7 @@ from perf_assets.analysis.stretches import (
     IndexArray,
     cut_out,
     in_blocks,
+    neighbours,
     pack,
     quantiles,
     sorted_down,
@@ -72,7 +73,7 @@ def describe_levels(series: Sequence[FloatArray], cuts: Sequence[IndexArray]) ->
     residuals = segmentation.level_residuals(block, block.values, column, cut)
     excess = long_run_excess(residuals, block.sizes)
     least = np.maximum(rounding_variance(raw, block.values), 1e-300)
-    start, end = segmentation.neighbours(column, cut, block.sizes)
+    start, end = neighbours(column, cut, block.sizes)
     parts = []
     for columns, noise in noises(block, block.values, residuals, least):
         mine = np.flatnonzero(np.isin(column, columns))

@@ -9,10 +9,13 @@ values only; gaps, scale and seasons are the caller's.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from perf_assets.analysis.fits import Fit, Sums, bent_line, levels, lines, step_on_line
+from perf_assets.analysis.local_steps import clear_steps, unsupported
 from perf_assets.analysis.noise import (
     Noise,
     PresentFit,
@@ -25,7 +28,7 @@ from perf_assets.analysis.noise import (
 from perf_assets.analysis.outnumbering import evidence_of_numbers
 from perf_assets.analysis.statistics import FloatArray
 from perf_assets.analysis.steps import SHORTEST, Windows, possible, step_gains, step_gains_beside_line
-from perf_assets.analysis.stretches import Block, BoolArray, IndexArray, cut_out, in_blocks, pack
+from perf_assets.analysis.stretches import Block, BoolArray, IndexArray, cut_out, in_blocks, lowest, neighbours, pack
 
 # Penalties on 2 log likelihood. A step's is about the 99 % point of the largest gain over all places in noise of 200
 # values; the line's, how much less that is, keeps 95 of 100 drifts of 1.5 standard deviations from being cut.
@@ -42,6 +45,8 @@ _PLACES = 2.0
 _WINDOWS = ((4, 4), (8, 8), (16, 16), (32, 32), (64, 64), (5, 20), (20, 5), (10, 40), (40, 10))
 """Values before and after a cut that are looked at alone, so that a short level in a long stretch is not missed."""
 _MOST_MOVES = 3
+_QUIETER = 0.85
+"""Share of the noise that a part was judged by, below which it is judged by its own."""
 _SHORT, _IN_NUMBER = 10, 11.0
 """Values of a level below which their number must tell it from outliers, by about what four values of eight can."""
 
@@ -53,27 +58,87 @@ def segment(series: Sequence[FloatArray], rivals: Sequence[Rival]) -> list[Index
     """First indices of new levels of each series, ascending; `rivals` are the fits that a step must beat.
 
     Each series holds finite values of magnitude about 1 around 0, at least 2 * SHORTEST of them and not all equal.
+    Noise belongs to a level, so each level that is found is judged once more as a series of its own.
     """
-    block = pack(list(series))
-    values = without_outliers(block)
+    found: list[list[int]] = [[] for _ in series]
+    parts = [_Part(owner, 0, values, np.inf) for owner, values in enumerate(series)]
+    while parts:
+        levels_of_parts = []
+        for part, (cuts, noise) in zip(parts, _segmented(parts, rivals), strict=True):
+            if cuts.size:
+                found[part.owner] += (part.start + cuts).tolist()
+                levels_of_parts += part.between(cuts, noise)
+        parts = [part for part in levels_of_parts if part.divisible]
+    return [np.array(sorted(cuts), dtype=np.intp) for cuts in found]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Values of one level, with the position of its series, the index of its first value there, and the standard
+    deviation of the noise that it was judged by, infinite where it was not.
+    """
+
+    owner: int
+    start: int
+    values: FloatArray
+    judged_by: float
+
+    @property
+    def divisible(self) -> bool:
+        return self.values.size >= 2 * SHORTEST and bool(np.ptp(self.values) > 0)
+
+    def between(self, cuts: IndexArray, noise: float) -> list[_Part]:
+        edges = [0, *cuts.tolist(), self.values.size]
+        return [
+            _Part(self.owner, self.start + start, self.values[start:end] - np.median(self.values[start:end]), noise)
+            for start, end in pairwise(edges)
+        ]
+
+
+def _segmented(parts: Sequence[_Part], rivals: Sequence[Rival]) -> list[tuple[IndexArray, float]]:
+    """Steps that are clear against the levels beside them, or where there are none, those that the likelihood bears
+    with one noise for the whole part; and the standard deviation of that noise, infinite where no likelihood judged.
+    """
+    whole = pack([part.values for part in parts])
+    values = without_outliers(whole)
+    sd, autocorrelation = provisional_noise(whole, values)
+    quieter = np.flatnonzero(sd < _QUIETER * np.array([part.judged_by for part in parts]))
+    found = [(np.empty(0, dtype=np.intp), np.inf) for _ in parts]
+    if not quieter.size:
+        return found
+    block, values = whole.of(quieter), values[:, quieter]
+    sd, autocorrelation = sd[quieter], autocorrelation[quieter]
     least = rounding_variance(block, values)
-    column, cut = _proposed(block, values, least)
-    found: list[IndexArray] = [np.empty(0, dtype=np.intp) for _ in series]
+    column, cut = _proposed(values, block.sizes, autocorrelation, sd**2 * (1.0 - autocorrelation**2) + least)
+    clear = clear_steps(values, block.sizes, least, column, cut)
+    for position, cuts in zip(quieter, _by_column(column[clear], cut[clear], quieter.size), strict=True):
+        found[position] = cuts, np.inf
+    left = ~np.isin(column, column[clear])
+    column, cut = column[left], cut[left]
     concerned = np.unique(column)
     if not concerned.size:
         return found
-    part = Block(block.values[:, concerned], block.inside[:, concerned], block.sizes[concerned])
-    column = np.searchsorted(concerned, column)
-    residuals = level_residuals(part, values[:, concerned], column, cut)
-    for columns, noise in noises(part, values[:, concerned], residuals, least[concerned]):
+    part, values, least, column = (
+        block.of(concerned),
+        values[:, concerned],
+        least[concerned],
+        np.searchsorted(concerned, column),
+    )
+    residuals = level_residuals(part, values, column, cut)
+    for columns, noise in noises(part, values, residuals, least):
         mine = np.isin(column, columns)
         kept_column, kept = _borne_out(noise, np.searchsorted(columns, column[mine]), cut[mine], rivals)
-        raw, clean = (values_of[:, concerned[columns]] for values_of in (block.values, values))
-        stays = _in_number(raw, clean, noise.sizes, kept_column, kept)
-        kept_column, kept = kept_column[stays], kept[stays]
-        for position in np.unique(kept_column):
-            found[concerned[columns[position]]] = kept[kept_column == position]
+        stays = _in_number(part.values[:, columns], values[:, columns], noise.sizes, kept_column, kept)
+        stays &= ~unsupported(values[:, columns], noise.sizes, least[columns], kept_column, kept)
+        positions = concerned[columns]
+        for position, cuts in zip(positions, _by_column(kept_column[stays], kept[stays], columns.size), strict=True):
+            found[quieter[position]] = cuts, float(sd[position])
     return found
+
+
+def _by_column(column: IndexArray, cut: IndexArray, count: int) -> list[IndexArray]:
+    """The cuts of each of `count` columns; both arrays in order of the column."""
+    return np.split(cut, np.searchsorted(column, np.arange(1, count)))
 
 
 ONE_LEVEL: Sequence[Rival] = ((levels(), 0.0),)
@@ -83,19 +148,19 @@ LEVEL_OR_DRIFT: Sequence[Rival] = (*ONE_LEVEL, (lines(), LINE), (bent_line, BENT
 # Proposals
 
 
-def _proposed(block: Block, values: FloatArray, least: FloatArray) -> tuple[IndexArray, IndexArray]:
+def _proposed(
+    values: FloatArray, sizes: IndexArray, autocorrelation: FloatArray, variance: FloatArray
+) -> tuple[IndexArray, IndexArray]:
     """(column, index) of proposed cuts, sorted: binary segmentation, windows beside whole stretches."""
-    sd, autocorrelation = provisional_noise(block, values)
-    variance = sd**2 * (1.0 - autocorrelation**2) + least
-    column = np.arange(block.sizes.size)
-    start, end = np.zeros_like(block.sizes), block.sizes
+    column = np.arange(sizes.size)
+    start, end = np.zeros_like(sizes), sizes
     columns, cuts = [], []
     while column.size:
         cut, excess = np.zeros_like(start), np.zeros(start.size)
         for chosen in in_blocks(end - start):
             owner = column[chosen]
             part = cut_out(values, owner, start[chosen], end[chosen])
-            place, excess[chosen] = _best_place(part, autocorrelation[owner], variance[owner], block.sizes[owner])
+            place, excess[chosen] = _best_place(part, autocorrelation[owner], variance[owner], sizes[owner])
             cut[chosen] = start[chosen] + place
         split = excess > 0
         column, start, cut, end = column[split], start[split], cut[split], end[split]
@@ -150,16 +215,16 @@ def _borne_out(
         pair_surplus, _, pair_rival = _judged(
             noise, present, column[pair], start[pair], end[pair + 1], np.stack((cut[pair], cut[pair + 1])), rivals
         )
-        lowest_single, lowest_of_pairs = _lowest(column[single], surplus), _lowest(column[pair], pair_surplus)
+        lowest_single, lowest_of_pairs = lowest(column[single], surplus), lowest(column[pair], pair_surplus)
         weakest, weakest_pair = single[lowest_single], pair[lowest_of_pairs]
-        lowest, lowest_pair = np.full(sizes.size, np.inf), np.full(sizes.size, np.inf)
-        np.minimum.at(lowest, column[single], surplus)
-        np.minimum.at(lowest_pair, column[pair], pair_surplus)
-        pair_falls = (lowest_pair < np.minimum(lowest, 0.0))[column[weakest_pair]]
-        falls = ((lowest < 0.0) & (lowest <= lowest_pair))[column[weakest]]
+        least, least_of_pairs = np.full(sizes.size, np.inf), np.full(sizes.size, np.inf)
+        np.minimum.at(least, column[single], surplus)
+        np.minimum.at(least_of_pairs, column[pair], pair_surplus)
+        pair_falls = (least_of_pairs < np.minimum(least, 0.0))[column[weakest_pair]]
+        falls = ((least < 0.0) & (least <= least_of_pairs))[column[weakest]]
         pair_goes, goes = weakest_pair[pair_falls], weakest[falls]
         pair_rival, rival = pair_rival[lowest_of_pairs[pair_falls]], rival[lowest_single[falls]]
-        stands = active & (np.minimum(lowest, lowest_pair) >= 0.0)
+        stands = active & (np.minimum(least, least_of_pairs) >= 0.0)
 
         can_move = stands[column[single]] & (place != cut[single]) & (moves[column[single]] < _MOST_MOVES)
         moved = np.flatnonzero(can_move)
@@ -304,18 +369,3 @@ def level_residuals(block: Block, values: FloatArray, column: IndexArray, cut: I
     jumps = np.zeros(values.shape)
     jumps[firsts, owners] = np.where(firsts == 0, means, means - np.append(0.0, means[:-1]))
     return block.masked(values - np.cumsum(jumps, axis=0))
-
-
-def neighbours(column: IndexArray, cut: IndexArray, sizes: IndexArray) -> tuple[IndexArray, IndexArray]:
-    """Where the stretch around each cut begins and ends: at the cuts beside it, or with the series."""
-    same = column[1:] == column[:-1]
-    start, end = np.zeros_like(cut), sizes[column].copy()
-    start[1:][same] = cut[:-1][same]
-    end[:-1][same] = cut[1:][same]
-    return start, end
-
-
-def _lowest(column: IndexArray, value: FloatArray) -> IndexArray:
-    """Positions of the lowest value of each distinct column, the first of equals."""
-    order = np.lexsort((value, column))
-    return order[np.unique(column[order], return_index=True)[1]]

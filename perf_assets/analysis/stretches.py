@@ -34,6 +34,10 @@ class Block:
         """0 .. w - 1 as a column."""
         return np.arange(self.values.shape[0])[:, None]
 
+    def of(self, columns: IndexArray) -> Block:
+        """Some of the stretches."""
+        return Block(self.values[:, columns], self.inside[:, columns], self.sizes[columns])
+
     def masked(self, values: FloatArray) -> FloatArray:
         """`values`, shape (w, k), with 0 outside the stretches."""
         return np.where(self.inside, values, 0.0)
@@ -132,3 +136,18 @@ def quantiles(ascending: FloatArray, sizes: IndexArray, share: float) -> FloatAr
     column = np.arange(sizes.size)
     lower, upper = ascending[low, column], ascending[high, column]
     return np.asarray(lower + (upper - lower) * (place - low))
+
+
+def neighbours(column: IndexArray, cut: IndexArray, sizes: IndexArray) -> tuple[IndexArray, IndexArray]:
+    """Where the stretch around each cut begins and ends: at the cuts beside it, or with the series."""
+    same = column[1:] == column[:-1]
+    start, end = np.zeros_like(cut), sizes[column].copy()
+    start[1:][same] = cut[:-1][same]
+    end[:-1][same] = cut[1:][same]
+    return start, end
+
+
+def lowest(column: IndexArray, value: FloatArray) -> IndexArray:
+    """Positions of the lowest value of each distinct column, the first of equals."""
+    order = np.lexsort((value, column))
+    return order[np.unique(column[order], return_index=True)[1]]

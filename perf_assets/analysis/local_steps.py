@@ -1,0 +1,209 @@
+"""Steps that are clear against the noise of the levels on both sides of them, whatever the rest of the series does.
+
+Noise belongs to a level: a benchmark that takes 40 s scatters by seconds, and after the change that made it take half a
+second by milliseconds. A likelihood with one variance for the whole series then sees nothing but the noisy part. Here
+a step is held only against its neighbours, and must be so large and so sharp that neither autocorrelation nor a few
+outliers nor a second mode look like it; what is less clear is left to the likelihood.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from perf_assets.analysis.statistics import FloatArray
+from perf_assets.analysis.stretches import (
+    Block,
+    BoolArray,
+    IndexArray,
+    cut_out,
+    in_blocks,
+    lowest,
+    neighbours,
+    sorted_down,
+)
+
+_BORROWED = 4.0
+"""Values' worth of the variance of the noisier side that both sides are given: a few values that happen to lie close
+together say little about the noise of their level."""
+_FAR = 3.5
+"""Standard deviations of the noisier side that a step must measure."""
+_EVIDENCE = 20.0
+"""2 log likelihood ratio that it must bring, with the noise of both sides unknown."""
+_LEAST_EVIDENCE = 14.0
+"""The least that a step must bring with each level's own noise, if the likelihood with one noise bears it."""
+_WANDERS, _OF_WANDERING = 2.0, 1.2
+"""From how many times the scatter of neighbouring values a level is one that wanders, and how many times as far as it
+wanders a step must then go: what is smaller is another turn of the same path."""
+_STRAY = 0.1
+"""Share of the values of either side that may lie among those of the other."""
+_WINDOW = 15
+_ORDERED = 0.95
+"""Share of the pairs of a value before and one after, up to `_WINDOW` values away, that must lie in order."""
+_UNEVEN_SIZE, _UNEVEN_EVIDENCE = 12, 30.0
+_FAR_FROM_QUIET, _FAR_FROM_NOISY = 8.0, 1.5
+"""Where one side is far quieter than the other: values a side, evidence, and standard deviations of either side."""
+
+
+@dataclass(frozen=True)
+class Sides:
+    """The values on both sides of k steps, before and after: number, mean, variance and mean square of the differences
+    from one value to the next, each of shape (2, k).
+    """
+
+    count: FloatArray
+    mean: FloatArray
+    variance: FloatArray
+    differences: FloatArray
+
+    @classmethod
+    def of(cls, values: FloatArray, column: IndexArray, start: IndexArray, cut: IndexArray, end: IndexArray) -> Sides:
+        """Of the stretches [start, cut) and [cut, end) of the columns of `values`, shape (n, s); others (k,)."""
+        count = np.stack((cut - start, end - cut)).astype(np.float64)
+        degrees = np.maximum(count - 1.0, 1.0)
+        mean, squares = (_between(_running(power), column, start, cut, end) / count for power in (values, values**2))
+        jumps = _running(np.diff(values, axis=0, prepend=values[:1]) ** 2)
+        differences = np.stack(
+            (jumps[cut, column] - jumps[start + 1, column], jumps[end, column] - jumps[cut + 1, column])
+        )
+        return cls(count, mean, np.maximum(squares - mean**2, 0.0) * count / degrees, differences / degrees)
+
+    @property
+    def size(self) -> FloatArray:
+        """Of the step, unsigned, shape (k,)."""
+        return np.asarray(np.abs(self.mean[1] - self.mean[0]))
+
+    def noise(self, least: FloatArray) -> FloatArray:
+        """Variance of a value of either side, shape (2, k), each drawn towards that of the noisier side; `least`, (k,),
+        is what rounding leaves.
+        """
+        degrees = self.count - 1.0
+        borrowed = _BORROWED * self.variance.max(axis=0)
+        return np.asarray((degrees * self.variance + borrowed) / (degrees + _BORROWED) + least)
+
+    def wandering(self, least: FloatArray) -> FloatArray:
+        """By how much a level scatters more than values one after the other do, at least 1, shape (k,): 1 for
+        independent values, more where it wanders.
+
+        Source: von Neumann (1941), Distribution of the ratio of the mean square successive difference to the variance.
+        """
+        degrees = self.count - 1.0
+        scatter, differences = ((degrees * each).sum(axis=0) for each in (self.variance, self.differences))
+        return np.asarray(np.sqrt(np.maximum(2.0 * (scatter + least) / (differences + 2.0 * least), 1.0)))
+
+    def evidence(self, noise: FloatArray) -> FloatArray:
+        """2 log likelihood ratio of two levels against one, shape (k,), with unknown and different variances.
+
+        Source: Welch (1947), The generalization of Student's problem when several different population variances are
+        involved; the ratio is that of Student's t with his degrees of freedom.
+        """
+        error = noise / self.count
+        degrees = error.sum(axis=0) ** 2 / (error**2 / (self.count - 1.0 + _BORROWED)).sum(axis=0)
+        return np.asarray((degrees + 1.0) * np.log1p(self.size**2 / error.sum(axis=0) / degrees))
+
+
+def _running(values: FloatArray) -> FloatArray:
+    """Sums of the values above each row, shape (n + 1, s)."""
+    sums = np.zeros((values.shape[0] + 1, values.shape[1]))
+    np.cumsum(values, axis=0, out=sums[1:])
+    return sums
+
+
+def _between(
+    running: FloatArray, column: IndexArray, start: IndexArray, cut: IndexArray, end: IndexArray
+) -> FloatArray:
+    at_cut = running[cut, column]
+    return np.stack((at_cut - running[start, column], running[end, column] - at_cut))
+
+
+def clear_steps(
+    values: FloatArray, sizes: IndexArray, least: FloatArray, column: IndexArray, cut: IndexArray
+) -> BoolArray:
+    """Which of the proposed cuts are beyond doubt, shape (k,).
+
+    `values`, shape (n, s), without outliers, with the `sizes` of the series and the variance that rounding leaves them,
+    `least`, each of shape (s,); the cuts, by column and row, in that order.
+    """
+    start, end = neighbours(column, cut, sizes)
+    sides = Sides.of(values, column, start, cut, end)
+    noise = sides.noise(least[column])
+    evidence = sides.evidence(noise)
+    size = sides.size / sides.wandering(least[column])
+    far = size >= _FAR * np.sqrt(noise.max(axis=0))
+    far &= evidence >= _EVIDENCE
+    own = np.sqrt(sides.variance + least[column])
+    uneven = (size >= _FAR_FROM_QUIET * own.min(axis=0)) & (size >= _FAR_FROM_NOISY * own.max(axis=0))
+    uneven &= (evidence >= _UNEVEN_EVIDENCE) & (sides.count.min(axis=0) >= _UNEVEN_SIZE)
+    clear = far | uneven
+    at = np.flatnonzero(clear)
+    clear[at] = _separated(values, column[at], start[at], cut[at], end[at])
+    at = np.flatnonzero(clear)
+    clear[at] = _in_order(values, sizes, column[at], cut[at])
+    return np.asarray(clear)
+
+
+def unsupported(
+    values: FloatArray, sizes: IndexArray, least: FloatArray, column: IndexArray, cut: IndexArray
+) -> BoolArray:
+    """Which cuts, shape (k,), the values of the levels beside them do not bear, each with a noise of its own.
+
+    Arguments as for `clear_steps`.
+    """
+    start, end = neighbours(column, cut, sizes)
+    sides = Sides.of(values, column, start, cut, end)
+    noise, wandering = sides.noise(least[column]), sides.wandering(least[column])
+    a_turn = (wandering > _WANDERS) & (sides.size < _OF_WANDERING * wandering * np.sqrt(noise.max(axis=0)))
+    return np.asarray(a_turn | (sides.evidence(noise) < _LEAST_EVIDENCE))
+
+
+def _separated(
+    values: FloatArray, column: IndexArray, start: IndexArray, cut: IndexArray, end: IndexArray
+) -> BoolArray:
+    """Do the values before and after lie apart but for a few strays?"""
+    apart = np.zeros(cut.size, dtype=bool)
+    for chosen in in_blocks(end - start):
+        before = _inner_and_outer(cut_out(values, column[chosen], start[chosen], cut[chosen]))
+        after = _inner_and_outer(cut_out(values, column[chosen], cut[chosen], end[chosen]))
+        apart[chosen] = (after[0] > before[1]) | (after[1] < before[0])
+    return apart
+
+
+def _inner_and_outer(block: Block) -> tuple[FloatArray, FloatArray]:
+    """Lowest and highest value of each stretch but for its strays."""
+    ascending, column = sorted_down(block.values, block.inside), np.arange(block.sizes.size)
+    strays = (_STRAY * block.sizes).astype(np.intp)
+    return ascending[strays, column], ascending[block.sizes - 1 - strays, column]
+
+
+def _in_order(values: FloatArray, sizes: IndexArray, column: IndexArray, cut: IndexArray) -> BoolArray:
+    """Which cuts have the values next to them in the order of their levels; the least ordered of a series goes first,
+    so that its neighbours are judged without it.
+    """
+    stands = np.ones(cut.size, dtype=bool)
+    while stands.any():
+        at = np.flatnonzero(stands)
+        start, end = neighbours(column[at], cut[at], sizes)
+        order = _order(
+            values, column[at], np.maximum(start, cut[at] - _WINDOW), cut[at], np.minimum(end, cut[at] + _WINDOW)
+        )
+        weakest = lowest(column[at], order)
+        falls = at[weakest[order[weakest] < _ORDERED]]
+        if not falls.size:
+            break
+        stands[falls] = False
+    return stands
+
+
+def _order(values: FloatArray, column: IndexArray, start: IndexArray, cut: IndexArray, end: IndexArray) -> FloatArray:
+    """Share of the pairs of a value before and one after that lie in the order of most, equal ones half; shape (k,).
+
+    Source: Mann & Whitney (1947), On a test of whether one of two random variables is stochastically larger.
+    """
+    before, after = cut_out(values, column, start, cut), cut_out(values, column, cut, end)
+    both = before.inside[:, None] & after.inside[None, :]
+    less = before.values[:, None] < after.values[None, :]
+    equal = before.values[:, None] == after.values[None, :]
+    pairs = np.count_nonzero(less & both, axis=(0, 1)) + np.count_nonzero(equal & both, axis=(0, 1)) / 2.0
+    share = pairs / (before.sizes * after.sizes)
+    return np.asarray(np.maximum(share, 1.0 - share))
