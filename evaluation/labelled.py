@@ -80,12 +80,12 @@ def f1(annotations: Sequence[Sequence[int]], predictions: Sequence[int], margin:
     """
     truths = [{0, *places} for places in annotations]
     predicted = {0, *predictions}
-    precision = _matched(set().union(*truths), predicted, margin) / len(predicted)
-    recall = float(np.mean([_matched(truth, predicted, margin) / len(truth) for truth in truths]))
+    precision = matched(set().union(*truths), predicted, margin) / len(predicted)
+    recall = float(np.mean([matched(truth, predicted, margin) / len(truth) for truth in truths]))
     return 2.0 * precision * recall / (precision + recall) if precision + recall else 0.0
 
 
-def _matched(truth: set[int], predicted: set[int], margin: int) -> int:
+def matched(truth: set[int], predicted: set[int], margin: int) -> int:
     """Change points that have a prediction of their own nearby, each taking the nearest that is left."""
     left = set(predicted)
     matched = 0
@@ -137,7 +137,7 @@ def read_cases(path: Path) -> list[LabelledCase]:
 
 def case_outcome(case: LabelledCase, predictions: Sequence[int]) -> tuple[int, int]:
     """Expected change points found, each by a prediction of its own, and predictions that are none of them."""
-    found = _matched(set(case.expected), set(predictions), case.tolerance)
+    found = matched(set(case.expected), set(predictions), case.tolerance)
     return found, len(set(predictions)) - found
 
 

@@ -9,7 +9,17 @@ from pathlib import Path
 
 import pandas as pd
 
-from evaluation import anomalies, change_points, joint_episodes, labelled, planted_events, replay, sequential, trends
+from evaluation import (
+    anomalies,
+    change_points,
+    joint_episodes,
+    labelled,
+    planted_events,
+    real_kinds,
+    replay,
+    sequential,
+    trends,
+)
 from evaluation.proportions import Check
 from evaluation.results import FOLDER, Tables
 
@@ -30,6 +40,10 @@ class Section:
 
 def _measure_change_points(seed: int, size: int, data: Path | None) -> Tables:
     return {"results": change_points.evaluate_change_points(size, seed)}
+
+
+def _measure_real_kinds(seed: int, size: int, data: Path | None) -> Tables:
+    return {"results": real_kinds.evaluate_real_kinds(size, seed)}
 
 
 def _measure_sequential(seed: int, size: int, data: Path | None) -> Tables:
@@ -86,6 +100,11 @@ SECTIONS = (
         "change-points", 1101, 2_000, _measure_change_points,
         lambda tables: change_points.checks(tables["results"]),
         lambda tables, seed: change_points.chapter(tables["results"], seed),
+    ),
+    Section(
+        "real-kinds", 7101, 1_000, _measure_real_kinds,
+        lambda tables: [],
+        lambda tables, seed: real_kinds.chapter(tables["results"], seed),
     ),
     Section(
         "sequential", 2101, 2_000, _measure_sequential,
