@@ -64,7 +64,7 @@ def evaluate_real_kinds(series: int, seed: int, methods: tuple[Method, ...] = RE
 
 
 def _counts(drawn: list[History], answers: list[IndexArray]) -> tuple[int, ...]:
-    found = sum(matched(set(one.places.tolist()), set(cuts.tolist()), NEAR)
+    found = sum(len(matched(set(one.places.tolist()), set(cuts.tolist()), NEAR))
                 for one, cuts in zip(drawn, answers, strict=True))  # fmt: skip
     values, steps = sum(one.values.size for one in drawn), sum(one.places.size for one in drawn)
     given = sum(cuts.size for cuts in answers)
