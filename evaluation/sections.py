@@ -12,6 +12,8 @@ import pandas as pd
 from evaluation import (
     anomalies,
     change_points,
+    histories,
+    history_files,
     joint_episodes,
     labelled,
     planted_events,
@@ -56,6 +58,13 @@ def _measure_labelled(seed: int, size: int, data: Path | None) -> Tables:
         "turing": labelled.evaluate_turing(labelled.read_turing(turing)) if turing else _ABSENT,
         "cases": labelled.evaluate_cases(labelled.read_cases(cases)) if cases else _ABSENT,
     }
+
+
+def _measure_histories(seed: int, size: int, data: Path | None) -> Tables:
+    path = history_files.find_histories(data) if data else None
+    if path is None:
+        return {"outcomes": _ABSENT, "steps": _ABSENT}
+    return histories.evaluate_histories(history_files.read_histories(path))
 
 
 def _measure_anomalies(seed: int, size: int, data: Path | None) -> Tables:
@@ -115,6 +124,11 @@ SECTIONS = (
         "labelled", 0, 0, _measure_labelled,
         lambda tables: [*labelled.turing_checks(tables["turing"]), *labelled.case_checks(tables["cases"])],
         lambda tables, seed: labelled.chapter(tables["turing"], tables["cases"]),
+    ),
+    Section(
+        "histories", 0, 0, _measure_histories,
+        lambda tables: histories.checks(tables["outcomes"]),
+        lambda tables, seed: histories.chapter(tables["outcomes"], tables["steps"]),
     ),
     Section(
         "trends", 3101, 1_000, _measure_trends,
