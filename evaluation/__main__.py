@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from evaluation.markdown import number, table
+from evaluation.proportions import Check
 from evaluation.results import Measured, current_origin, keep, recall, same_measurement
 from evaluation.sections import SECTIONS, Section
 
@@ -95,8 +96,7 @@ def _summary(known: Sequence[tuple[Section, Measured]]) -> list[str]:
     rows, missed = [], []
     for section, measured in known:
         judged = section.checks(measured.tables)
-        kept = sum(not check.missed for check in judged)
-        rows.append([section.name, f"{kept} of {len(judged)}" if judged else "no data", measured.origin.commit])
+        rows.append([section.name, _kept(judged, measured), measured.origin.commit])
         missed += [
             [section.name, check.what, f"{check.limit} {check.target:g}", number(check.figure, 3)]
             for check in judged
@@ -106,6 +106,12 @@ def _summary(known: Sequence[tuple[Section, Measured]]) -> list[str]:
     if missed:
         lines += ["Missed:", "", *table(["section", "what", "target", "figure"], missed)]
     return lines
+
+
+def _kept(judged: Sequence[Check], measured: Measured) -> str:
+    if judged:
+        return f"{sum(not check.missed for check in judged)} of {len(judged)}"
+    return "no data" if all(one.empty for one in measured.tables.values()) else "no targets"
 
 
 if __name__ == "__main__":

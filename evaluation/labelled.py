@@ -80,21 +80,21 @@ def f1(annotations: Sequence[Sequence[int]], predictions: Sequence[int], margin:
     """
     truths = [{0, *places} for places in annotations]
     predicted = {0, *predictions}
-    precision = _matched(set().union(*truths), predicted, margin) / len(predicted)
-    recall = float(np.mean([_matched(truth, predicted, margin) / len(truth) for truth in truths]))
+    precision = len(matched(set().union(*truths), predicted, margin)) / len(predicted)
+    recall = float(np.mean([len(matched(truth, predicted, margin)) / len(truth) for truth in truths]))
     return 2.0 * precision * recall / (precision + recall) if precision + recall else 0.0
 
 
-def _matched(truth: set[int], predicted: set[int], margin: int) -> int:
+def matched(truth: set[int], predicted: set[int], margin: int) -> list[int]:
     """Change points that have a prediction of their own nearby, each taking the nearest that is left."""
     left = set(predicted)
-    matched = 0
+    found = []
     for place in sorted(truth):
         near = [(abs(place - one), one) for one in left if abs(place - one) <= margin]
         if near:
             left.remove(min(near)[1])
-            matched += 1
-    return matched
+            found.append(place)
+    return found
 
 
 def cover(annotations: Sequence[Sequence[int]], predictions: Sequence[int], length: int) -> float:
@@ -137,7 +137,7 @@ def read_cases(path: Path) -> list[LabelledCase]:
 
 def case_outcome(case: LabelledCase, predictions: Sequence[int]) -> tuple[int, int]:
     """Expected change points found, each by a prediction of its own, and predictions that are none of them."""
-    found = _matched(set(case.expected), set(predictions), case.tolerance)
+    found = len(matched(set(case.expected), set(predictions), case.tolerance))
     return found, len(set(predictions)) - found
 
 

@@ -17,6 +17,7 @@ PERCENT = 10.0
 NEWEST, BASELINE = 5, 20
 """Values of the specification's two moving averages."""
 _SIGMAS = 3.0
+_TIMES = 2.0
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,14 @@ def beyond_percent(series: Sequence[FloatArray]) -> list[IndexArray]:
 def beyond_sigmas(series: Sequence[FloatArray]) -> list[IndexArray]:
     """A value further than 3 standard deviations from the mean of the 20 before."""
     return [first_of_runs(_beyond_sigmas(pd.Series(values))) for values in series]
+
+
+def doubled(series: Sequence[FloatArray], higher_is_better: Sequence[bool]) -> list[IndexArray]:
+    """github-action-benchmark's rule: a value worse than 200 % of the one before; from 0 anything worse is."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratios = [values[:-1] / values[1:] if higher else values[1:] / values[:-1]
+                  for values, higher in zip(series, higher_is_better, strict=True)]  # fmt: skip
+    return [np.flatnonzero(ratio > _TIMES) + 1 for ratio in ratios]
 
 
 def first_of_runs(flags: FloatArray | np.ndarray) -> IndexArray:

@@ -67,7 +67,22 @@ def pelt_l2() -> Finder:
     return find
 
 
-PEERS = {"otava": ("apache-otava", otava), "rbf": ("ruptures", kernel_rbf), "pelt": ("ruptures", pelt_l2)}
+def asv() -> Finder:
+    """The steps that `asv publish` draws: absolute errors, 4 ln(n) / n a step, noise that may be correlated."""
+    from asv.step_detect import detect_steps
+
+    def find(values: Series) -> list[int]:
+        return [int(first) for first, *_ in detect_steps(list(values))[1:]]
+
+    return find
+
+
+PEERS = {
+    "otava": ("apache-otava", otava),
+    "rbf": ("ruptures", kernel_rbf),
+    "pelt": ("ruptures", pelt_l2),
+    "asv": ("asv", asv),
+}
 FEWEST_VALUES = 4
 """Shorter series are not given to the peers; some raise."""
 

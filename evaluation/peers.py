@@ -35,7 +35,7 @@ class PeerAnswer:
 
 
 def ask(peer: str, series: Sequence[FloatArray]) -> PeerAnswer:
-    """`peer`: otava, rbf or pelt; NaN are gaps. Raises FileNotFoundError where the peers are not installed."""
+    """`peer`: otava, rbf, pelt or asv; NaN are gaps. Raises FileNotFoundError where the peers are not installed."""
     if not PYTHON.exists():
         raise FileNotFoundError(f"{PYTHON} is absent: `make evaluate` and `make bench` install the peers, so does "
                                 "`make var/peers/.installed`")  # fmt: skip

@@ -9,7 +9,19 @@ from pathlib import Path
 
 import pandas as pd
 
-from evaluation import anomalies, change_points, joint_episodes, labelled, planted_events, replay, sequential, trends
+from evaluation import (
+    anomalies,
+    change_points,
+    histories,
+    history_files,
+    joint_episodes,
+    labelled,
+    planted_events,
+    real_kinds,
+    replay,
+    sequential,
+    trends,
+)
 from evaluation.proportions import Check
 from evaluation.results import FOLDER, Tables
 
@@ -32,6 +44,10 @@ def _measure_change_points(seed: int, size: int, data: Path | None) -> Tables:
     return {"results": change_points.evaluate_change_points(size, seed)}
 
 
+def _measure_real_kinds(seed: int, size: int, data: Path | None) -> Tables:
+    return {"results": real_kinds.evaluate_real_kinds(size, seed)}
+
+
 def _measure_sequential(seed: int, size: int, data: Path | None) -> Tables:
     return {"results": sequential.evaluate_sequential(size, seed)}
 
@@ -42,6 +58,13 @@ def _measure_labelled(seed: int, size: int, data: Path | None) -> Tables:
         "turing": labelled.evaluate_turing(labelled.read_turing(turing)) if turing else _ABSENT,
         "cases": labelled.evaluate_cases(labelled.read_cases(cases)) if cases else _ABSENT,
     }
+
+
+def _measure_histories(seed: int, size: int, data: Path | None) -> Tables:
+    path = history_files.find_histories(data) if data else None
+    if path is None:
+        return {"outcomes": _ABSENT, "steps": _ABSENT}
+    return histories.evaluate_histories(history_files.read_histories(path))
 
 
 def _measure_anomalies(seed: int, size: int, data: Path | None) -> Tables:
@@ -88,6 +111,11 @@ SECTIONS = (
         lambda tables, seed: change_points.chapter(tables["results"], seed),
     ),
     Section(
+        "real-kinds", 7101, 1_000, _measure_real_kinds,
+        lambda tables: [],
+        lambda tables, seed: real_kinds.chapter(tables["results"], seed),
+    ),
+    Section(
         "sequential", 2101, 2_000, _measure_sequential,
         lambda tables: sequential.checks(tables["results"]),
         lambda tables, seed: sequential.chapter(tables["results"], seed),
@@ -96,6 +124,11 @@ SECTIONS = (
         "labelled", 0, 0, _measure_labelled,
         lambda tables: [*labelled.turing_checks(tables["turing"]), *labelled.case_checks(tables["cases"])],
         lambda tables, seed: labelled.chapter(tables["turing"], tables["cases"]),
+    ),
+    Section(
+        "histories", 0, 0, _measure_histories,
+        lambda tables: histories.checks(tables["outcomes"]),
+        lambda tables, seed: histories.chapter(tables["outcomes"], tables["steps"]),
     ),
     Section(
         "trends", 3101, 1_000, _measure_trends,

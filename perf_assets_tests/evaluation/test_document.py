@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -37,6 +38,19 @@ def test_the_document_sums_up_targets_and_lists_what_is_missed(tmp_path: Path, m
     assert "| own | alarms | at most 0.01 | 0.020 [0.015, 0.025] |" in text
     assert "## Chapter\n\nSeed 7." in text
     assert "Not measured yet: change-points." in text
+
+
+def test_a_section_without_targets_is_told_from_one_without_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    origin = Origin("abc", "digest", "", 1)
+    measured, absent = (replace(SECTION, name=name, checks=lambda tables: []) for name in ("measured", "absent"))
+    keep(Measured("measured", 7, origin, 1.0, measure(7, 1, None)))
+    keep(Measured("absent", 7, origin, 1.0, {"results": pd.DataFrame()}))
+    text = document([measured, absent])
+    assert "| measured | no targets | abc |" in text
+    assert "| absent | no data | abc |" in text
 
 
 def test_an_unknown_section_is_named_with_those_there_are(

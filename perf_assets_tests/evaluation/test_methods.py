@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
-from evaluation.methods import beyond_percent, beyond_sigmas, first_of_runs, ours
+from evaluation.methods import beyond_percent, beyond_sigmas, doubled, first_of_runs, ours
 from evaluation.peer_worker import filled
-from evaluation.peers import peer_version
+from evaluation.peers import PYTHON, ask, peer_version
 
 
 def test_a_row_of_alarms_counts_once() -> None:
@@ -27,6 +28,21 @@ def test_a_value_far_from_the_mean_before_is_an_alarm_where_it_lies() -> None:
     values = np.tile([0.0, 1.0], 30)
     values[40] = 9.0
     assert beyond_sigmas([values])[0].tolist() == [40]
+
+
+def test_a_value_worse_than_twice_the_one_before_is_an_alarm_in_its_direction() -> None:
+    values = np.array([1.0, 2.0, 4.1, 2.0, 0.9, 0.0, 0.0, 1.0])
+    lower, higher = doubled([values, values], [False, True])
+    # Twice is not more than twice; from 0 anything worse is, and 0 after 0 is nothing.
+    assert lower.tolist() == [2, 7]
+    assert higher.tolist() == [3, 4, 5]
+
+
+@pytest.mark.skipif(not PYTHON.exists(), reason="the peers are not installed")
+def test_every_peer_finds_a_clear_step_and_none_in_few_values() -> None:
+    step = np.where(np.arange(60) < 30, 10.0, 20.0) + np.random.default_rng(1).standard_normal(60)
+    for peer in ("otava", "rbf", "pelt", "asv"):
+        assert [found.tolist() for found in ask(peer, [step, step[:3]]).change_points] == [[30], []]
 
 
 def test_ours_takes_series_of_unlike_length_and_none_at_all() -> None:
