@@ -25,6 +25,7 @@ from perf_assets.analysis.noise import (
     rounding_variance,
     without_outliers,
 )
+from perf_assets.analysis.noise_changes import noise_changes
 from perf_assets.analysis.outnumbering import evidence_of_numbers
 from perf_assets.analysis.statistics import FloatArray
 from perf_assets.analysis.steps import SHORTEST, Windows, possible, step_gains, step_gains_beside_line
@@ -45,6 +46,8 @@ _PLACES = 2.0
 _WINDOWS = ((4, 4), (8, 8), (16, 16), (32, 32), (64, 64), (5, 20), (20, 5), (10, 40), (40, 10))
 """Values before and after a cut that are looked at alone, so that a short level in a long stretch is not missed."""
 _MOST_MOVES = 3
+_AT_ONCE = 12
+"""Values between a clear step and a change of noise, below which they are one and the step says where."""
 _QUIETER = 0.85
 """Share of the noise that a part was judged by, below which it is judged by its own."""
 _SHORT, _IN_NUMBER = 10, 11.0
@@ -61,21 +64,40 @@ def segment(series: Sequence[FloatArray], rivals: Sequence[Rival]) -> list[Index
     Noise belongs to a level, so each level that is found is judged once more as a series of its own.
     """
     found: list[list[int]] = [[] for _ in series]
+    doubtful: list[list[int]] = [[] for _ in series]
     parts = [_Part(owner, 0, values, np.inf) for owner, values in enumerate(series)]
     while parts:
-        levels_of_parts = []
-        for part, (cuts, noise) in zip(parts, _segmented(parts, rivals), strict=True):
-            if cuts.size:
-                found[part.owner] += (part.start + cuts).tolist()
-                levels_of_parts += part.between(cuts, noise)
-        parts = [part for part in levels_of_parts if part.divisible]
+        divided = []
+        for part, split in zip(parts, _split(parts, rivals), strict=True):
+            if split.cuts.size or split.noise_change:
+                found[part.owner] += (part.start + split.cuts).tolist()
+                doubtful[part.owner] += [part.start + split.noise_change] * (split.noise_change > 0)
+                divided += part.divided(split)
+        parts = [part for part in divided if part.divisible]
+    for owner, places in enumerate(doubtful):
+        if places:
+            found[owner] += _levels_differ(series[owner], found[owner], places)
     return [np.array(sorted(cuts), dtype=np.intp) for cuts in found]
+
+
+@dataclass(frozen=True)
+class _Split:
+    """Cuts of a part; the standard deviation of the noise by which they were judged, infinite where each was judged by
+    that of its levels; and where the noise changes, 0 for nowhere.
+    """
+
+    cuts: IndexArray
+    judged_by: float = np.inf
+    noise_change: int = 0
+
+
+_WHOLE = _Split(np.empty(0, dtype=np.intp))
 
 
 @dataclass(frozen=True)
 class _Part:
     """Values of one level, with the position of its series, the index of its first value there, and the standard
-    deviation of the noise that it was judged by, infinite where it was not.
+    deviation of the noise by which it was judged, infinite where it was not.
     """
 
     owner: int
@@ -87,52 +109,80 @@ class _Part:
     def divisible(self) -> bool:
         return self.values.size >= 2 * SHORTEST and bool(np.ptp(self.values) > 0)
 
-    def between(self, cuts: IndexArray, noise: float) -> list[_Part]:
-        edges = [0, *cuts.tolist(), self.values.size]
+    def divided(self, split: _Split) -> list[_Part]:
+        inner = split.cuts.tolist() or [split.noise_change]
         return [
-            _Part(self.owner, self.start + start, self.values[start:end] - np.median(self.values[start:end]), noise)
-            for start, end in pairwise(edges)
+            _Part(
+                self.owner,
+                self.start + start,
+                self.values[start:end] - np.median(self.values[start:end]),
+                split.judged_by,
+            )
+            for start, end in pairwise([0, *inner, self.values.size])
         ]
 
 
-def _segmented(parts: Sequence[_Part], rivals: Sequence[Rival]) -> list[tuple[IndexArray, float]]:
-    """Steps that are clear against the levels beside them, or where there are none, those that the likelihood bears
-    with one noise for the whole part; and the standard deviation of that noise, infinite where no likelihood judged.
+def _split(parts: Sequence[_Part], rivals: Sequence[Rival]) -> list[_Split]:
+    """Of each part the steps that are clear against the levels beside them; where there are none, the place where its
+    noise changes; where there is none either, the steps that the likelihood bears with one noise for the whole part.
     """
-    whole = pack([part.values for part in parts])
-    values = without_outliers(whole)
-    sd, autocorrelation = provisional_noise(whole, values)
-    quieter = np.flatnonzero(sd < _QUIETER * np.array([part.judged_by for part in parts]))
-    found = [(np.empty(0, dtype=np.intp), np.inf) for _ in parts]
-    if not quieter.size:
-        return found
-    block, values = whole.of(quieter), values[:, quieter]
-    sd, autocorrelation = sd[quieter], autocorrelation[quieter]
+    block = pack([part.values for part in parts])
+    values = without_outliers(block)
+    sd, autocorrelation = provisional_noise(block, values)
+    splits = [_WHOLE] * len(parts)
+    left = np.flatnonzero(sd < _QUIETER * np.array([part.judged_by for part in parts]))
+    if not left.size:
+        return splits
+    block, values, sd, autocorrelation = block.of(left), values[:, left], sd[left], autocorrelation[left]
     least = rounding_variance(block, values)
     column, cut = _proposed(values, block.sizes, autocorrelation, sd**2 * (1.0 - autocorrelation**2) + least)
     clear = clear_steps(values, block.sizes, least, column, cut)
-    for position, cuts in zip(quieter, _by_column(column[clear], cut[clear], quieter.size), strict=True):
-        found[position] = cuts, np.inf
-    left = ~np.isin(column, column[clear])
-    column, cut = column[left], cut[left]
+    changes = noise_changes(block)
+    changes[column[clear & (np.abs(cut - changes[column]) < _AT_ONCE)]] = 0
+    clear &= changes[column] == 0
+    for position, cuts in enumerate(_by_column(column[clear], cut[clear], left.size)):
+        splits[left[position]] = _Split(cuts, noise_change=int(changes[position]))
+    judged = (changes[column] == 0) & ~np.isin(column, column[clear])
+    column, cut = column[judged], cut[judged]
     concerned = np.unique(column)
-    if not concerned.size:
-        return found
-    part, values, least, column = (
-        block.of(concerned),
-        values[:, concerned],
-        least[concerned],
-        np.searchsorted(concerned, column),
-    )
-    residuals = level_residuals(part, values, column, cut)
-    for columns, noise in noises(part, values, residuals, least):
+    if concerned.size:
+        part, values, least = block.of(concerned), values[:, concerned], least[concerned]
+        cuts_of = _likely_steps(part, values, least, np.searchsorted(concerned, column), cut, rivals)
+        for position, cuts in zip(concerned, cuts_of, strict=True):
+            splits[left[position]] = _Split(cuts, float(sd[position]))
+    return splits
+
+
+def _likely_steps(
+    block: Block, values: FloatArray, least: FloatArray, column: IndexArray, cut: IndexArray, rivals: Sequence[Rival]
+) -> list[IndexArray]:
+    """Of the proposed cuts of each column those that the likelihood bears with one noise for the whole column."""
+    found = [np.empty(0, dtype=np.intp) for _ in block.sizes]
+    residuals = level_residuals(block, values, column, cut)
+    for columns, noise in noises(block, values, residuals, least):
         mine = np.isin(column, columns)
         kept_column, kept = _borne_out(noise, np.searchsorted(columns, column[mine]), cut[mine], rivals)
-        stays = _in_number(part.values[:, columns], values[:, columns], noise.sizes, kept_column, kept)
-        stays &= ~unsupported(values[:, columns], noise.sizes, least[columns], kept_column, kept)
-        positions = concerned[columns]
-        for position, cuts in zip(positions, _by_column(kept_column[stays], kept[stays], columns.size), strict=True):
-            found[quieter[position]] = cuts, float(sd[position])
+        raw, clean = block.values[:, columns], values[:, columns]
+        stays = _in_number(raw, clean, noise.sizes, kept_column, kept)
+        stays &= ~unsupported(clean, noise.sizes, least[columns], kept_column, kept)
+        for position, cuts in zip(columns, _by_column(kept_column[stays], kept[stays], columns.size), strict=True):
+            found[position] = cuts
+    return found
+
+
+def _levels_differ(series: FloatArray, cuts: Sequence[int], doubtful: Sequence[int]) -> list[int]:
+    """Those of the places where the noise changes at which the level changes, too."""
+    edges = [0, *sorted({*cuts, *doubtful}), series.size]
+    found = []
+    for start, cut, end in zip(edges, edges[1:], edges[2:], strict=False):
+        if cut in doubtful:
+            # What is an outlier depends on the noise, so each side is cleaned by itself.
+            sides = pack([series[start:cut], series[cut:end]])
+            clean, least = without_outliers(sides), rounding_variance(sides, sides.values)
+            values = np.concatenate((clean[: cut - start, 0], clean[: end - cut, 1]))[:, None]
+            place, size = np.array([cut - start]), np.array([end - start])
+            if not unsupported(values, size, least[:1], np.zeros(1, dtype=np.intp), place)[0]:
+                found.append(cut)
     return found
 
 
