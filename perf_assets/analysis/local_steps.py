@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from perf_assets.analysis.statistics import FloatArray
+from perf_assets.analysis.statistics import FloatArray, robust_scale
 from perf_assets.analysis.stretches import (
     Block,
     BoolArray,
@@ -36,11 +36,17 @@ _LEAST_EVIDENCE = 14.0
 _WANDERS, _OF_WANDERING = 2.0, 1.2
 """From how many times the scatter of neighbouring values a level is one that wanders, and how many times as far as it
 wanders a step must then go: what is smaller is another turn of the same path."""
+NEWEST, _BEFORE_NEWEST, _FAR_AT_END = 3, 8, 8.0
+"""Values that are a new level at the end of a series; values before them; standard deviations between the two."""
 _STRAY = 0.1
 """Share of the values of either side that may lie among those of the other."""
 _WINDOW = 15
 _ORDERED = 0.95
 """Share of the pairs of a value before and one after, up to `_WINDOW` values away, that must lie in order."""
+_SHORT, _ALTERNATING_SHORT = 10, 4
+_AROUND, _ALTERNATING, _CLOSER = 40, 6, 0.5
+"""Values to either side of a step, and how often they may go from one of its levels to the other before these are two
+modes rather than levels; share of the half distance between the levels from which a value belongs to one of them."""
 _UNEVEN_SIZE, _UNEVEN_EVIDENCE = 12, 30.0
 _FAR_FROM_QUIET, _FAR_FROM_NOISY = 8.0, 1.5
 """Where one side is far quieter than the other: values a side, evidence, and standard deviations of either side."""
@@ -135,12 +141,18 @@ def clear_steps(
     own = np.sqrt(sides.variance + least[column])
     uneven = (size >= _FAR_FROM_QUIET * own.min(axis=0)) & (size >= _FAR_FROM_NOISY * own.max(axis=0))
     uneven &= (evidence >= _UNEVEN_EVIDENCE) & (sides.count.min(axis=0) >= _UNEVEN_SIZE)
-    clear = far | uneven
-    at = np.flatnonzero(clear)
-    clear[at] = _separated(values, column[at], start[at], cut[at], end[at])
-    at = np.flatnonzero(clear)
-    clear[at] = _in_order(values, sizes, column[at], cut[at])
-    return np.asarray(clear)
+    clear = np.flatnonzero(far | uneven)
+    stands = np.zeros(cut.size, dtype=bool)
+    if clear.size:
+        clear = clear[_separated(values, column[clear], start[clear], cut[clear], end[clear])]
+    if clear.size:
+        clear = clear[
+            ~_alternating(
+                values, sizes, column[clear], cut[clear], sides.mean[:, clear], sides.count[:, clear].min(axis=0)
+            )
+        ]
+        stands[clear] = _in_order(values, sizes, column[clear], cut[clear])
+    return stands
 
 
 def unsupported(
@@ -154,7 +166,20 @@ def unsupported(
     sides = Sides.of(values, column, start, cut, end)
     noise, wandering = sides.noise(least[column]), sides.wandering(least[column])
     a_turn = (wandering > _WANDERS) & (sides.size < _OF_WANDERING * wandering * np.sqrt(noise.max(axis=0)))
-    return np.asarray(a_turn | (sides.evidence(noise) < _LEAST_EVIDENCE))
+    return np.asarray(a_turn | (sides.evidence(noise) < _LEAST_EVIDENCE * wandering**2))
+
+
+def ends_in_step(level: FloatArray) -> bool:
+    """Are the newest three values, too few for a level elsewhere, a new one at the end of the newest level, shape (n,)?
+
+    They are where they lie close together, far from the values before, and beyond all of those.
+    """
+    before, newest = level[:-NEWEST], level[-NEWEST:]
+    if before.size < _BEFORE_NEWEST or not (newest.min() > before.max() or newest.max() < before.min()):
+        return False
+    centre = np.median(before)
+    distance = np.abs(newest - centre)
+    return bool(distance.min() >= _FAR_AT_END * robust_scale(before) and np.ptp(newest) <= distance.min() / 2.0)
 
 
 def _separated(
@@ -174,6 +199,21 @@ def _inner_and_outer(block: Block) -> tuple[FloatArray, FloatArray]:
     ascending, column = sorted_down(block.values, block.inside), np.arange(block.sizes.size)
     strays = (_STRAY * block.sizes).astype(np.intp)
     return ascending[strays, column], ascending[block.sizes - 1 - strays, column]
+
+
+def _alternating(
+    values: FloatArray, sizes: IndexArray, column: IndexArray, cut: IndexArray, mean: FloatArray, shorter: FloatArray
+) -> BoolArray:
+    """Do the values around each cut go to and fro between its two levels, of shape (2, k), as those of two modes do?"""
+    start, end = np.maximum(cut - _AROUND, 0), np.minimum(cut + _AROUND, sizes[column])
+    around = cut_out(values, column, start, end)
+    middle, half = mean.mean(axis=0), np.abs(mean[1] - mean[0]) / 2.0
+    # What lies between the two levels belongs to the one before.
+    belongs = around.inside & (np.abs(around.values - middle) > _CLOSER * half)
+    last = np.maximum.accumulate(np.where(belongs, around.rows, 0), axis=0)
+    upper = np.take_along_axis(around.values > middle, last, axis=0)
+    most = np.where(shorter < _SHORT, _ALTERNATING_SHORT, _ALTERNATING)
+    return np.asarray(np.count_nonzero(upper[1:] != upper[:-1], axis=0) >= most)
 
 
 def _in_order(values: FloatArray, sizes: IndexArray, column: IndexArray, cut: IndexArray) -> BoolArray:

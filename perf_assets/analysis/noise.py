@@ -181,6 +181,11 @@ class NormalNoise:
     sizes: IndexArray
     least: FloatArray
 
+    @property
+    def observed(self) -> FloatArray:
+        """The values as they came, (n, s): what they leave shows how autocorrelated the noise is."""
+        return self.values
+
     def stretches(self, column: IndexArray, start: IndexArray, end: IndexArray) -> Stretches:
         """Values of k stretches, ready for fits that are linear in them."""
         return Stretches(column, start, Sums(cut_out(self.values, column, start, end)))
@@ -278,6 +283,11 @@ class BimodalNoise:
     values: FloatArray
     sizes: IndexArray
     modes: TwoModes
+
+    @property
+    def observed(self) -> FloatArray:
+        """The values in the mode that they came in: modes that last are autocorrelated."""
+        return self.raw
 
     def stretches(self, column: IndexArray, start: IndexArray, end: IndexArray) -> Stretches:
         return Stretches(column, start, Sums(cut_out(self.values, column, start, end)))

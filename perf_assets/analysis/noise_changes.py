@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from perf_assets.analysis.statistics import FloatArray
-from perf_assets.analysis.stretches import Block, BoolArray, IndexArray, quantiles, sorted_down
+from perf_assets.analysis.stretches import Block, BoolArray, IndexArray, quantiles, sorted_down, totals
 
 _FEWEST = 12
 """Values on either side by which a noise is known."""
@@ -17,6 +17,8 @@ _CHUNKS, _CHUNKS_DIFFER = 6, 3.0
 """Where the scatter of no sixth is three times that of another, nothing is looked for."""
 _LEAST_RATIO = 2.5
 """Of the median difference between neighbouring values on one side to that on the other."""
+_NEAR = 10
+"""Values around the best place by ranks among which the likeliest one is taken."""
 _EVIDENCE = 30.0
 """Square of the rank-sum statistic that the differences must bring; it is about 15 at the best place of even noise."""
 
@@ -31,8 +33,9 @@ def noise_changes(block: Block) -> IndexArray:
     scatter = np.abs(np.diff(block.values, axis=0))
     uneven = np.flatnonzero((block.sizes >= 2 * _FEWEST) & _uneven(scatter, block.inside[1:], block.sizes))
     if uneven.size:
-        place, differs = _place(block.of(uneven), scatter[:, uneven])
-        found[uneven[differs]] = place[differs]
+        part = block.of(uneven)
+        place, differs = _place(part, scatter[:, uneven])
+        found[uneven[differs]] = _relocated(part, place)[differs]
     return found
 
 
@@ -61,3 +64,24 @@ def _place(block: Block, scatter: FloatArray) -> tuple[IndexArray, BoolArray]:
     ratio = np.maximum(*typical) / np.maximum(np.minimum(*typical), 1e-300)
     differs = (evidence[place, np.arange(place.size)] >= _EVIDENCE) & (ratio >= _LEAST_RATIO)
     return place + 1, differs
+
+
+def _relocated(block: Block, place: IndexArray) -> IndexArray:
+    """The row up to `_NEAR` from each place at which two levels, each with a variance of its own, are likeliest.
+
+    Source: Chen & Gupta (2012), Parametric Statistical Change Point Analysis, for mean and variance at once.
+    """
+    columns, count = np.arange(place.size), block.rows.astype(np.float64)
+    sums, squares = (np.cumsum(block.values**power, axis=0) - block.values**power for power in (1, 2))
+    rest = np.maximum(block.sizes - count, 1.0)
+    before = _variance(sums, squares, np.maximum(count, 1.0))
+    after = _variance(totals(block.values) - sums, totals(block.values**2) - squares, rest)
+    least = 1e-12 * (before[place, columns] + after[place, columns]) + 1e-300
+    cost = count * np.log(before + least) + rest * np.log(after + least)
+    near = np.abs(block.rows - place) <= _NEAR
+    near &= (block.rows >= _FEWEST) & (block.rows <= block.sizes - _FEWEST)
+    return np.asarray(np.where(near, cost, np.inf).argmin(axis=0))
+
+
+def _variance(sums: FloatArray, squares: FloatArray, count: FloatArray) -> FloatArray:
+    return np.maximum(squares / count - (sums / count) ** 2, 0.0)

@@ -15,7 +15,7 @@ from itertools import pairwise
 import numpy as np
 
 from perf_assets.analysis.fits import Fit, Sums, bent_line, levels, lines, step_on_line
-from perf_assets.analysis.local_steps import clear_steps, unsupported
+from perf_assets.analysis.local_steps import NEWEST, clear_steps, ends_in_step, unsupported
 from perf_assets.analysis.noise import (
     Noise,
     PresentFit,
@@ -77,6 +77,9 @@ def segment(series: Sequence[FloatArray], rivals: Sequence[Rival]) -> list[Index
     for owner, places in enumerate(doubtful):
         if places:
             found[owner] += _levels_differ(series[owner], found[owner], places)
+    for values, cuts in zip(series, found, strict=True):
+        if ends_in_step(values[max(cuts, default=0) :]):
+            cuts.append(values.size - NEWEST)
     return [np.array(sorted(cuts), dtype=np.intp) for cuts in found]
 
 
@@ -253,7 +256,7 @@ def _borne_out(
     """The cuts that stand, each moved to its best place: backward elimination, the weakest of each series first."""
     sizes = noise.sizes
     inside = np.arange(noise.values.shape[0])[:, None] < sizes
-    residuals = level_residuals(Block(noise.values, inside, sizes), noise.values, column, cut)
+    residuals = level_residuals(Block(noise.observed, inside, sizes), noise.observed, column, cut)
     moves = np.zeros(sizes.size, dtype=np.intp)
     active = np.ones(sizes.size, dtype=bool)
     while active[column].any():
