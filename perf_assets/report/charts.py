@@ -31,6 +31,7 @@ from perf_assets.report.theme import (
     axis_title,
     data,
     domain_of,
+    in_order,
     labels,
     png,
     reduced,
@@ -137,7 +138,7 @@ def member_strip(members: pd.DataFrame, by: str, heading: str, kind: str = "regr
     rows = members[["change"]].assign(row=[short(v, 30) if v in largest else "others" for v in members[by]])
     rows["change"] = rows["change"] * 100.0
     order = rows.groupby("row")["change"].median().sort_values(ascending=False).index.tolist()
-    y = alt.Y("row:N", sort=order, title=None, axis=alt.Axis(grid=True))
+    y = alt.Y("row:N", title=None, axis=alt.Axis(grid=True), **in_order(order))
     colour = WORSE if kind == "regression" else BETTER
     dots = (
         alt.Chart(data(rows))
@@ -258,13 +259,12 @@ def correlation_heatmap(correlations: pd.DataFrame) -> Chart | None:
     cells[["row", "column"]] = cells[["row", "column"]].map(metric_words)
     cells["sign"] = np.where(cells["rho"] > 0, "rise together", "move oppositely")
     step = 34 if len(order) <= 12 else 22 if len(order) <= 25 else 15
-    y = alt.Y("row:N", sort=names, title=None, scale=alt.Scale(domain=names[1:]), axis=alt.Axis(domain=False))
+    y = alt.Y("row:N", title=None, axis=alt.Axis(domain=False), **in_order(names[1:]))
     x = alt.X(
         "column:N",
-        sort=names,
         title=None,
-        scale=alt.Scale(domain=names[:-1]),
         axis=alt.Axis(labelAngle=-45, domain=False),
+        **in_order(names[:-1]),
     )
     signs = alt.Scale(domain=["rise together", "move oppositely"], range=[WORSE, AHEAD])
     legend: dict[str, Any] = {"orient": "top", "direction": "horizontal"}
@@ -321,7 +321,7 @@ def _nearest_pairs(pairs: pd.DataFrame, project: str) -> Chart:
     rows["pair"] = rows["pair"].map(lambda name: short(name, 50))
     x_scale, x_title = alt.Scale(domain=[-1, 1], nice=False), "Spearman's ρ with 95 % interval"
     base = alt.Chart(data(rows[["pair", "rho", "rho_low", "rho_high"]])).encode(
-        y=alt.Y("pair:N", sort=rows["pair"].tolist(), title=None)
+        y=alt.Y("pair:N", title=None, **in_order(rows["pair"].tolist()))
     )
     layers = [
         base.mark_rule(strokeWidth=2, color=NEUTRAL).encode(
@@ -498,7 +498,7 @@ def efficiency(scenarios: pd.DataFrame) -> Chart | None:
         limit = max(float(rows["value"].max()), 1e-9) * 1.22
         base = alt.Chart(data(rows)).encode(
             x=alt.X("value:Q", title=name, scale=alt.Scale(domain=[0, limit], nice=False), axis=alt.Axis(tickCount=4)),
-            y=alt.Y("name:N", sort=shown["name"].tolist(), axis=names),
+            y=alt.Y("name:N", axis=names, **in_order(shown["name"].tolist())),
         )
         texts = base.mark_text(align="left", dx=4).encode(text="text:N")
         panels.append(
@@ -547,7 +547,7 @@ def model_choice(models: pd.DataFrame) -> Chart | None:
             scale=alt.Scale(domain=[0, most], nice=False),
             axis=alt.Axis(tickMinStep=1, tickCount=5),
         ),
-        y=alt.Y("name:N", sort=order, title=None),
+        y=alt.Y("name:N", title=None, **in_order(order)),
     )
     counts = alt.layer(
         chosen.mark_bar(color=AHEAD, opacity=0.8), chosen.mark_text(align="left", dx=4).encode(text="text:N")
@@ -556,9 +556,7 @@ def model_choice(models: pd.DataFrame) -> Chart | None:
     error_title = "median error (MASE)"
     error = alt.Chart(data(table[table["mase"].notna()].assign(end=widest))).encode(
         x=alt.X("mase:Q", title=error_title, scale=alt.Scale(domain=[0, widest], nice=False)),
-        y=alt.Y(
-            "name:N", sort=order, scale=alt.Scale(domain=order), axis=alt.Axis(labels=False, ticks=False, title=None)
-        ),
+        y=alt.Y("name:N", axis=alt.Axis(labels=False, ticks=False, title=None), **in_order(order)),
     )
     naive = alt.Chart(data(pd.DataFrame({"mase": [1.0]}))).mark_rule(strokeDash=[4, 3], color=INK).encode(x="mase:Q")
     figures = error.mark_text(align="right", dx=-4).encode(
@@ -717,7 +715,7 @@ def node_ranking(scores: pd.DataFrame) -> Chart | None:
         kind=_groups(shown["node_type"].fillna("type unknown")),
     )
     names = rows["name"].tolist()
-    y = alt.Y("name:N", sort=names, title=None, axis=alt.Axis(grid=False))
+    y = alt.Y("name:N", title=None, axis=alt.Axis(grid=False), **in_order(names))
     x_scale = alt.Scale(domain=[0, 100], nice=False, clamp=True)
     x_title = "score (0 to 100; 50 is the middle of the fleet, higher is faster)"
     x = alt.X("score:Q", title=x_title, scale=x_scale)
@@ -790,7 +788,7 @@ def schedule(plan: pd.DataFrame) -> Chart | None:
     x_scale = alt.Scale(domain=[0, longest * 1.01], nice=False)
     x_title = f"time from the start of the plan ({scale.label})"
     base = alt.Chart(data(rows[["node", "start", "end", "middle", "turn", "text"]])).encode(
-        y=alt.Y("node:N", sort=[names[name] for name in nodes], title=None)
+        y=alt.Y("node:N", title=None, **in_order([names[name] for name in nodes]))
     )
     bars = base.mark_bar(stroke="#FFFFFF", strokeWidth=0.8).encode(
         x=alt.X("start:Q", title=x_title, scale=x_scale),

@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 
 from perf_assets.advice.wording import day, quantity
+from perf_assets.characters import showable
 
 Chart: TypeAlias = Any
 
@@ -109,7 +110,7 @@ def svg(chart: Chart) -> str:
     drawn = re.sub(r'\bid="', f'id="{own}-', drawn)
     drawn = re.sub(r"url\((['\"]?)#", rf"url(\1#{own}-", drawn)
     drawn = drawn.replace(INK, "currentColor")
-    label = escape(" ".join(_title_words(chart)))
+    label = escape(showable(" ".join(_title_words(chart))))
     return drawn.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)
 
 
@@ -200,6 +201,16 @@ def axis_title(metric: str, scale: Scale) -> str:
     return f"{words} ({scale.label})" if scale.label else words
 
 
+def in_order(names: Sequence[str]) -> dict[str, Any]:
+    """The order of an axis of names, as arguments of its encoding.
+
+    Vega makes code of the names that it is to sort by, and of some it makes code that it cannot read.
+    """
+    import altair as alt
+
+    return {"sort": None, "scale": alt.Scale(domain=list(dict.fromkeys(names)))}
+
+
 def time_axis(times: pd.Series, width: int) -> Any:
     """The horizontal encoding of column ts, named by the days it spans."""
     import altair as alt
@@ -266,8 +277,17 @@ def _packed(drawn: bytes) -> bytes:
 
 
 def _specification(chart: Chart) -> dict[str, Any]:
-    spec: dict[str, Any] = chart.to_dict(validate=False)
+    spec: dict[str, Any] = _showable(chart.to_dict(validate=False))
     return spec | {"config": _CONFIG, "padding": 6}
+
+
+def _showable(part: Any) -> Any:
+    """A specification whose texts can be drawn: what SVG cannot hold ends the whole process inside the renderer."""
+    if isinstance(part, str):
+        return showable(part)
+    if isinstance(part, dict):
+        return {_showable(name): _showable(value) for name, value in part.items()}
+    return [_showable(value) for value in part] if isinstance(part, list | tuple) else part
 
 
 def _title_words(chart: Chart) -> list[str]:
