@@ -18,6 +18,7 @@ from perf_assets.advice.wording import day, metric_words, moment, quantity, shar
 from perf_assets.analysis.durations import DRIVERS, OUTLIER_SHARE
 from perf_assets.analysis.level_changes import ALL_DAY
 from perf_assets.catalog import load_catalog
+from perf_assets.report.drawing import Undrawn, missing_if_failed
 from perf_assets.report.reading import rows_of
 from perf_assets.report.theme import (
     AHEAD,
@@ -68,6 +69,7 @@ _DRIVER_NAMES = {
 # Changes
 
 
+@missing_if_failed
 def change_chart(
     values: pd.DataFrame,
     level_before: float,
@@ -127,6 +129,7 @@ def change_chart(
     )
 
 
+@missing_if_failed
 def member_strip(members: pd.DataFrame, by: str, heading: str, kind: str = "regression") -> Chart | None:
     """How far each series of a finding moved: one dot a series, a row a value of column `by`; `change` is a share."""
     import altair as alt
@@ -159,6 +162,7 @@ def member_strip(members: pd.DataFrame, by: str, heading: str, kind: str = "regr
 # Trends
 
 
+@missing_if_failed
 def strongest_trends(trends: pd.DataFrame, series: pd.DataFrame, buckets: pd.DataFrame) -> Chart | None:
     """The most significant drifts for better or worse, else the nearest to one: values, fitted line, its 95 % band."""
     drifting = trends["verdict"].isin(["worse", "better"])
@@ -182,18 +186,19 @@ def clearest_trends(trends: pd.DataFrame) -> pd.DataFrame:
     return shown.drop(columns=["size", "known"])
 
 
-def trend_panels(trends: pd.DataFrame, series: pd.DataFrame, buckets: pd.DataFrame) -> list[Chart]:
+def trend_panels(trends: pd.DataFrame, series: pd.DataFrame, buckets: pd.DataFrame) -> list[Chart | Undrawn]:
     """One panel for each of the (at most six) strongest trends."""
     drifting = trends[trends["verdict"].isin(["worse", "better"])]
     return _panels(clearest_trends(drifting), series, buckets) if len(drifting) else []
 
 
-def _panels(shown: pd.DataFrame, series: pd.DataFrame, buckets: pd.DataFrame) -> list[Chart]:
+def _panels(shown: pd.DataFrame, series: pd.DataFrame, buckets: pd.DataFrame) -> list[Chart | Undrawn]:
     known = shown.merge(series[["series_id", "title", "metric", "unit", "simulated"]], on="series_id")
     own = _by(buckets[buckets["series_id"].isin(known["series_id"])], "series_id")
     return [_trend_panel(row, own[row.series_id]) for row in known.itertuples() if row.series_id in own]
 
 
+@missing_if_failed
 def _trend_panel(row: Any, values: pd.DataFrame) -> Chart:
     import altair as alt
 
@@ -234,6 +239,7 @@ def _fitted(row: Any, values: pd.DataFrame) -> pd.DataFrame:
 # Correlations
 
 
+@missing_if_failed
 def correlation_heatmap(correlations: pd.DataFrame) -> Chart | None:
     """Spearman correlations of the metrics over the whole project; pairs that may be chance are left blank."""
     import altair as alt
@@ -349,6 +355,7 @@ def _alike(pairs: pd.DataFrame) -> list[str]:
 # Scenario runs
 
 
+@missing_if_failed
 def driver_scatter(runs: pd.DataFrame) -> Chart | None:
     """Duration of scenario runs against what may drive it, one panel a driver, with its Pearson correlation."""
     import altair as alt
@@ -373,6 +380,7 @@ def driver_scatter(runs: pd.DataFrame) -> Chart | None:
     return _grid(drawn, heading, "Dashed: least-squares line. A correlation is no cause.")
 
 
+@missing_if_failed
 def _driver_panel(alt: Any, driver: str, rows: pd.DataFrame) -> Chart:
     name = _DRIVER_NAMES[driver]
     width = 300
@@ -398,6 +406,7 @@ def _driver_panel(alt: Any, driver: str, rows: pd.DataFrame) -> Chart:
     return alt.layer(*layers).properties(width=width, height=190, title=title(words, width))
 
 
+@missing_if_failed
 def residuals(outliers: pd.DataFrame) -> Chart | None:
     """Scenario runs: what the duration model expected against how far off it was."""
     import altair as alt
@@ -475,6 +484,7 @@ def _covers(box: tuple[float, float, float, float], taken: Sequence[tuple[float,
     return any(box[0] < c and a < box[2] and box[1] < d and b < box[3] for a, b, c, d in taken)
 
 
+@missing_if_failed
 def efficiency(scenarios: pd.DataFrame) -> Chart | None:
     """Time per node, per 1,000 edges and per observation: three measures, three scales."""
     import altair as alt
@@ -519,6 +529,7 @@ def efficiency(scenarios: pd.DataFrame) -> Chart | None:
 # Forecasts
 
 
+@missing_if_failed
 def model_choice(models: pd.DataFrame) -> Chart | None:
     """How often each model was chosen, and how well it did wherever it was tried."""
     import altair as alt
@@ -572,6 +583,7 @@ def model_choice(models: pd.DataFrame) -> Chart | None:
     )
 
 
+@missing_if_failed
 def headline_forecasts(history: pd.DataFrame, forecasts: pd.DataFrame, titles: Mapping[str, str]) -> Chart | None:
     """The first six of `titles` (unique_id to title) that have a forecast; see forecast_panels."""
     panels = forecast_panels(history, forecasts, titles)
@@ -581,7 +593,7 @@ def headline_forecasts(history: pd.DataFrame, forecasts: pd.DataFrame, titles: M
     return _grid(panels, heading, "Grey: measured; blue: forecast with its 80 and 95 % intervals.")
 
 
-def forecast_panels(history: pd.DataFrame, forecasts: pd.DataFrame, titles: Mapping[str, str]) -> list[Chart]:
+def forecast_panels(history: pd.DataFrame, forecasts: pd.DataFrame, titles: Mapping[str, str]) -> list[Chart | Undrawn]:
     """One panel a series, in the order of `titles`.
 
     `history`: unique_id, ds, y, and metric and unit where the title does not begin with a metric of the catalogue;
@@ -593,6 +605,7 @@ def forecast_panels(history: pd.DataFrame, forecasts: pd.DataFrame, titles: Mapp
     return [_forecast_panel(past[key], ahead[key], titles[key], titles[key]) for key in chosen if key in past]
 
 
+@missing_if_failed
 def breaches(
     rows: pd.DataFrame, history: pd.DataFrame, forecasts: pd.DataFrame, titles: Mapping[str, str]
 ) -> Chart | None:
@@ -609,7 +622,7 @@ def breaches(
 
 def breach_panels(
     rows: pd.DataFrame, history: pd.DataFrame, forecasts: pd.DataFrame, titles: Mapping[str, str]
-) -> list[Chart]:
+) -> list[Chart | Undrawn]:
     """One panel for each row of breach_outlook, at most six; the other tables as in forecast_panels."""
     shown = rows.head(MOST_PANELS)
     keys = [str(value) for value in shown["series_id"]]
@@ -631,6 +644,7 @@ def _breach_words(row: Any) -> str:
     return f"will cross its limit about {day(row.breach_date)}"
 
 
+@missing_if_failed
 def _forecast_panel(history: pd.DataFrame, ahead: pd.DataFrame, name: str, heading: str, breach: Any = None) -> Chart:
     import altair as alt
 
@@ -699,6 +713,7 @@ def _measure(history: pd.DataFrame, name: str) -> tuple[str, str]:
 # Nodes
 
 
+@missing_if_failed
 def node_ranking(scores: pd.DataFrame) -> Chart | None:
     """Nodes from best to worst with 95 % intervals; 50 is the middle of the fleet."""
     import altair as alt
@@ -760,6 +775,7 @@ def _ranking_words(own: pd.DataFrame, shown: int) -> tuple[str, int, str]:
     return heading, 560, f"{notes} Lines: 95 % intervals. Project {worst['project']}."
 
 
+@missing_if_failed
 def schedule(plan: pd.DataFrame) -> Chart | None:
     """The plan as a Gantt chart: a row a node, a bar a test."""
     import altair as alt
@@ -813,10 +829,16 @@ def _by(rows: pd.DataFrame, column: str) -> dict[Any, pd.DataFrame]:
     return {key: own for key, own in rows.groupby(column)}  # noqa: C416 - dict() of a groupby loses its types
 
 
-def _grid(panels: list[Chart], heading: str, note: str) -> Chart:
+def _grid(panels: Sequence[Chart | Undrawn], heading: str, note: str) -> Chart | Undrawn:
     import altair as alt
 
-    return alt.concat(*panels, columns=2).properties(title=title(heading, 820 if len(panels) > 1 else 420, note))
+    failed = [panel for panel in panels if isinstance(panel, Undrawn)]
+    whole = [panel for panel in panels if not isinstance(panel, Undrawn)]
+    if not whole:
+        return failed[0]
+    lack = f"{len(failed)} of {len(panels)} could not be drawn ({failed[0].reason})." if failed else ""
+    words = title(heading, 820 if len(whole) > 1 else 420, note, lack)
+    return alt.concat(*whole, columns=2).properties(title=words)
 
 
 def _cloud(alt: Any, values: pd.DataFrame, x: Any, y: Any, opacity: float) -> Chart | None:

@@ -18,6 +18,7 @@ from duckdb import DuckDBPyConnection
 from perf_assets.advice import wording
 from perf_assets.advice.insights import change_title, recovery
 from perf_assets.report import charts, reading
+from perf_assets.report.drawing import Undrawn, missing_if_failed, rendered
 from perf_assets.report.reading import Handling, Report, read_report, rows_of
 from perf_assets.report.theme import short
 from perf_assets.warehouse.tables import METRIC_TRENDS
@@ -134,11 +135,14 @@ def _href(run_url: object) -> str:
     return text if text.startswith(("https://", "http://")) else ""
 
 
-def _picture(chart: charts.Chart | None) -> str:
+def _picture(chart: charts.Chart | Undrawn | None) -> str:
     from markupsafe import Markup
 
+    drawn = rendered(charts.svg, chart)
+    if isinstance(drawn, Undrawn):
+        return Markup('<p class="soft">{}</p>').format(drawn.sentence)
     # Every text in the picture has been escaped by the renderer.
-    return Markup(charts.svg(chart)) if chart is not None else ""  # noqa: S704
+    return Markup(drawn or "")  # noqa: S704
 
 
 # Changes
@@ -168,9 +172,10 @@ def _cards(con: DuckDBPyConnection, report: Report, changes: pd.DataFrame, most:
     return cards
 
 
+@missing_if_failed
 def _change_picture(
     row: Any, report: Report, values: dict[int, pd.DataFrame], spans: pd.DataFrame
-) -> charts.Chart | None:
+) -> charts.Chart | Undrawn | None:
     if row.series_id not in values:
         return None
     known = report.series.loc[report.series["series_id"] == row.series_id]
@@ -299,7 +304,7 @@ def _told_trends(report: Report) -> pd.DataFrame:
 
 
 def _overview_pictures(report: Report) -> dict[str, str]:
-    drawings: Sequence[tuple[str, Callable[[pd.DataFrame], charts.Chart | None], pd.DataFrame]] = (
+    drawings: Sequence[tuple[str, Callable[[pd.DataFrame], charts.Chart | Undrawn | None], pd.DataFrame]] = (
         ("nodes", charts.node_ranking, report.node_scores),
         ("plan", charts.schedule, report.plan),
         ("correlations", charts.correlation_heatmap, report.correlations),
