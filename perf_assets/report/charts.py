@@ -29,9 +29,11 @@ from perf_assets.report.theme import (
     SHAPES,
     WORSE,
     Chart,
+    Extent,
     axis_title,
     data,
     domain_of,
+    extent_about,
     in_order,
     labels,
     png,
@@ -87,7 +89,8 @@ def change_chart(
     """One change: the raw values (columns ts, value), the level before and after it, and the time of the change.
 
     The levels hold from `since` to `at` and from `at` to `until`, by default from the first and to the last value.
-    Where only a part of the day changed, the values of its hours stand out and the others are faint.
+    The axis has both levels and the bulk of the values; how many lie beyond it is said. Where only a part of the day
+    changed, the values of its hours stand out and the others are faint.
     """
     import altair as alt
 
@@ -98,8 +101,8 @@ def change_chart(
     shown = finite.assign(value=finite["value"] * scale.factor)
     inside = _in_hours(shown["ts"], part_of_day)
     before, after = level_before * scale.factor, level_after * scale.factor
-    low, high = domain_of(shown["value"], [before, after], within=True)
-    beyond = int(((shown["value"] < low) | (shown["value"] > high)).sum())
+    extent = extent_about(shown["value"], before, after)
+    beyond = extent.beyond(shown["value"])
     first, last = shown["ts"].min(), shown["ts"].max()
     levels = pd.DataFrame(
         {
@@ -110,18 +113,20 @@ def change_chart(
         }
     )
     x = time_axis(shown["ts"], PANEL_WIDTH)
-    y = alt.Y("value:Q", **value_axis(axis_title(metric, scale), (low, high), PANEL_HEIGHT))
+    y = alt.Y("value:Q", **value_axis(axis_title(metric, scale), extent, PANEL_HEIGHT))
     layers = [_cloud(alt, shown[~inside], x, y, 0.15), _cloud(alt, shown[inside], x, y, 0.5)]
     layers += [
         alt.Chart(data(pd.DataFrame({"ts": [at]}))).mark_rule(strokeDash=[4, 3], color=INK, opacity=0.7).encode(x=x),
         alt.Chart(data(levels))
-        .mark_rule(strokeWidth=3.5)
+        .mark_rule(strokeWidth=3.5, clip=True)
         .encode(x=x, x2="end:T", y=y, color=alt.Color("colour:N", scale=None)),
     ]
     words = f"Levels: {quantity(level_before, unit)} before, {quantity(level_after, unit)} after {moment(at)}."
     notes = [words]
     if part_of_day != ALL_DAY:
         notes.append(f"Dark: {part_of_day}; faint: the rest of the day.")
+    if extent.logarithmic:
+        notes.append("The axis is logarithmic.")
     if beyond:
         notes.append(f"{beyond:,} {'value lies' if beyond == 1 else 'values lie'} beyond the picture.")
     return alt.layer(*[layer for layer in layers if layer is not None]).properties(
@@ -866,7 +871,7 @@ def _interrupted(past: pd.DataFrame) -> pd.DataFrame:
 
 
 def _axis(metric: str, scale: Any) -> Any:
-    return value_axis(axis_title(metric, scale), (0.0, 1.0), PANEL_HEIGHT)["axis"]
+    return value_axis(axis_title(metric, scale), Extent(0.0, 1.0), PANEL_HEIGHT)["axis"]
 
 
 def _in_hours(times: pd.Series, part_of_day: str) -> pd.Series:

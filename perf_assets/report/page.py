@@ -181,7 +181,8 @@ def _change_picture(
     known = report.series.loc[report.series["series_id"] == row.series_id]
     name = str(known["title"].iloc[0]) if len(known) else str(row.scope_name)
     # Of the series shown; the finding's own is the median over its members.
-    own = wording.levels(row) if pd.isna(row.change) else wording.share((row.after - row.before) / abs(row.before))
+    has_share = row.before != 0 and not pd.isna(row.change)
+    own = wording.share((row.after - row.before) / abs(row.before)) if has_share else wording.levels(row)
     at = pd.Timestamp(row.first_bad_at)
     others = spans.loc[(spans["series_id"] == row.series_id) & (spans["part_of_day"] == row.part_of_day), "changed_at"]
     earlier, later = others[others < at], others[others > at]
