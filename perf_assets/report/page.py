@@ -46,23 +46,26 @@ class Group:
     rows: tuple[Any, ...]
 
 
-def write_report(con: DuckDBPyConnection, file: Path, handling: Handling | None = None) -> None:
+def write_report(
+    con: DuckDBPyConnection, file: Path, handling: Handling | None = None, overdue: Sequence[str] = ()
+) -> None:
     """Write the page about a snapshot (read-only connection) to `file`, whole or not at all.
 
     `handling`: what has been done about regressions; those that somebody has taken on are shown after the others.
+    `overdue`: sentences about results that were expected and have not come.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     staged = file.with_name(f".{file.name}.writing")
-    staged.write_text(render_report(con, handling), encoding="utf-8")
+    staged.write_text(render_report(con, handling, overdue), encoding="utf-8")
     staged.replace(file)
 
 
-def render_report(con: DuckDBPyConnection, handling: Handling | None = None) -> str:
+def render_report(con: DuckDBPyConnection, handling: Handling | None = None, overdue: Sequence[str] = ()) -> str:
     """The page as HTML."""
     from markupsafe import Markup
 
     template = _template()
-    report = read_report(con, handling)
+    report = read_report(con, handling, overdue)
     style = Markup((Path(__file__).parent / "page.css").read_text(encoding="utf-8"))  # noqa: S704 - our own file
     if report.empty:
         return str(template.render(report=report, style=style, reading=reading))

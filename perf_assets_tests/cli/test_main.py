@@ -268,3 +268,14 @@ def test_names_with_control_characters_stop_nothing(site, tmp_path):
     assert "colour \ufffd[31mred" in page
     assert "test-3" in page
     assert not {"\x00", "\x0c", "\x1b", "\ufffe"} & {*page, *done.stdout}
+
+
+def test_a_run_says_that_expected_results_have_not_come(analysed):
+    analysed.config.write_text(f"{CONFIG}[collection]\nprojects = {{ default = 60 }}\n")
+    done = analysed.call("run")
+    assert done.exit_code == 0
+    late = "No results of project default since 2026-"
+    assert late in done.stdout
+    assert "expected every hour." in done.stdout
+    page = (analysed.home / "report.html").read_text(encoding="utf-8")
+    assert page.index(late) < page.index("Got worse")
