@@ -9,7 +9,7 @@ import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -73,6 +73,7 @@ def _moment(value: object) -> datetime:
 
 
 _Share = Annotated[float, Field(gt=0, lt=10)]
+_Minutes = Annotated[int, Field(ge=1, le=527_040)]
 _Finite = Annotated[float, Field(allow_inf_nan=False)]
 _Moment = Annotated[datetime, BeforeValidator(_moment)]
 _Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
@@ -117,6 +118,21 @@ class QualitySettings(_Section):
     """Series that one file may begin. More are a name that changes with every run."""
     timezone: Annotated[str, AfterValidator(_zone)] = "UTC"
     """The zone of times that name none, such as Europe/Berlin."""
+
+
+class CollectionSettings(_Section):
+    """How often results are expected, so that it is noticed when none come."""
+
+    every_minutes: _Minutes | None = None
+    """Of all projects together; nothing is expected without it."""
+    projects: dict[str, _Minutes] = {}
+    """The same of single projects, by name."""
+
+    @property
+    def intervals(self) -> dict[str | None, timedelta]:
+        """How often results are expected, by project; None is all of them together."""
+        every: dict[str | None, int] = {} if self.every_minutes is None else {None: self.every_minutes}
+        return {project: timedelta(minutes=minutes) for project, minutes in (every | {**self.projects}).items()}
 
 
 class RegressionSettings(_Section):
@@ -272,6 +288,7 @@ class Settings(_Section):
     """SQLAlchemy URL of the state store, which may hold a password; without one a SQLite file under `home`."""
     identity: IdentitySettings = IdentitySettings()
     quality: QualitySettings = QualitySettings()
+    collection: CollectionSettings = CollectionSettings()
     regressions: RegressionSettings = RegressionSettings()
     forecast: ForecastSettings = ForecastSettings()
     incidents: tuple[Incident, ...] = ()
@@ -287,6 +304,12 @@ class Settings(_Section):
     gitlab_token: SecretStr | None = None
     circle_token: SecretStr | None = None
     prometheus_token: SecretStr | None = None
+
+    @property
+    def pulled(self) -> tuple[Origin, ...]:
+        """What the files of the configured sources have as their origin."""
+        origins = tuple(_ORIGINS[name] for name in self.sources.configured)
+        return (*origins, "dashboard") if self.dashboard_url and self.dashboard_token is not None else origins
 
     @property
     def landing(self) -> Path:
@@ -332,6 +355,15 @@ class Settings(_Section):
         return self.home / "report.html"
 
 
+_ORIGINS: dict[str, Origin] = {
+    "github_actions": "github-actions",
+    "jenkins": "jenkins",
+    "gitlab": "gitlab",
+    "circleci": "circleci",
+    "prometheus": "prometheus",
+    "folders": "folder",
+    "dagster": "dagster",
+}
 _ENVIRONMENT = {
     "home": "PERF_ASSETS_HOME",
     "state_url": "PERF_ASSETS_STATE_URL",

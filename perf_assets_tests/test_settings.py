@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -227,3 +227,25 @@ def test_a_file_that_is_no_toml_is_named(file: Path, content: str | bytes) -> No
 def test_a_file_that_is_named_and_not_there_is_an_error(file: Path) -> None:
     with pytest.raises(SettingsError, match=r"perf-assets.toml: cannot read .*; check the path"):
         load_settings({"PERF_ASSETS_CONFIG": str(file)})
+
+
+def test_expected_intervals_and_configured_sources_say_what_may_be_missed(file: Path) -> None:
+    settings = load(
+        file,
+        """
+        [collection]
+        every_minutes = 60
+        projects = { nightly = 1440 }
+        [sources.github_actions]
+        repositories = ["org/shop"]
+        [[sources.folders]]
+        url = "results"
+        """,
+        SCALE_DASHBOARD_URL="http://dashboard",
+        SCALE_DASHBOARD_API_KEY="key",
+    )
+    assert settings.collection.intervals == {None: timedelta(hours=1), "nightly": timedelta(days=1)}
+    assert settings.pulled == ("github-actions", "folder", "dashboard")
+    assert load(file, "").collection.intervals == {}
+    with pytest.raises(SettingsError, match="every_minutes"):
+        load(file, "[collection]\nevery_minutes = 0")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from perf_assets.alerts.model import Alert
+from perf_assets.characters import showable
 
 if TYPE_CHECKING:
     from slack_sdk import WebClient
@@ -26,8 +27,6 @@ SUMMARY_SECTIONS = 4
 
 LONGEST_WAIT_SECONDS = 60
 """A longer Retry-After is left to the next delivery: waiting here would outlast the claim on the alert."""
-
-NOT_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 REMEDIES = {
     "invalid_auth": "The token is wrong; copy the bot token (xoxb-...) from the app's page OAuth & Permissions.",
@@ -181,10 +180,10 @@ def slack_blocks(alert: Alert) -> list[Block]:
 
 def readable(alert: Alert) -> str:
     """The alert as plain text, nothing cut."""
-    lines = [_clean(alert.title), "", _clean(alert.summary), ""]
-    lines += [f"{_clean(name)}: {_clean(value)}" for name, value in alert.facts]
+    lines = [showable(alert.title), "", showable(alert.summary), ""]
+    lines += [f"{showable(name)}: {showable(value)}" for name, value in alert.facts]
     lines += ["Simulated data, not measured."] if alert.simulated else []
-    lines += [_clean(alert.link)] if alert.link else []
+    lines += [showable(alert.link)] if alert.link else []
     return "\n".join(lines) + "\n"
 
 
@@ -194,7 +193,7 @@ def clip(text: str, limit: int, form: Callable[[str], str] = str) -> str:
     Slack counts as JavaScript does, so a character outside the basic plane counts twice. What is cut off leaves an
     ellipsis; a character is never cut in two, nor an entity that `form` made of it.
     """
-    shown = _clean(text).strip() or "(empty)"
+    shown = showable(text).strip() or "(empty)"
     parts = [form(character) for character in shown[: limit + 1]]
     if sum(map(_units, parts)) <= limit:
         return "".join(parts)
@@ -228,7 +227,7 @@ def file_stem(alert_id: str) -> str:
 def _sections(text: str) -> list[str]:
     """The summary in as few texts as hold it, broken between lines; two characters are kept for the mark of a cut."""
     sections: list[str] = []
-    for line in filter(str.strip, _clean(text).splitlines()):
+    for line in filter(str.strip, showable(text).splitlines()):
         shown = clip(line, TEXT_LIMIT - 2)
         if sections and _units(sections[-1]) + 1 + _units(shown) <= TEXT_LIMIT - 2:
             sections[-1] += "\n" + shown
@@ -245,18 +244,13 @@ def _notes(alert: Alert) -> Iterator[str]:
         yield "Simulated data, not measured."
     if alert.link:
         # Slack ends the address at the first bar, and a cut address leads nowhere.
-        address = escaped(one_line(_clean(alert.link)).replace("|", "%7C"))
+        address = escaped(one_line(showable(alert.link)).replace("|", "%7C"))
         if _units(address) <= TEXT_LIMIT - 20:
             yield f"<{address}|Details>"
 
 
 def _fact(name: str, value: str) -> str:
     return f"*{clip(one_line(name), 200, escaped)}*\n{clip(value, FIELD_LIMIT - 203, escaped)}"
-
-
-def _clean(text: str) -> str:
-    """`text` without what a message cannot hold: control characters and halves of surrogate pairs."""
-    return NOT_TEXT.sub("�", text)
 
 
 def _units(text: str) -> int:

@@ -30,19 +30,22 @@ def analyse(settings: Settings, inputs: Sequence[Path]) -> int | None:
     result = run_shown(MAIN_JOB, settings, landing.days(), console)
     if not result.succeeded:
         return None
+    from perf_assets.advice.silence import overdue
     from perf_assets.alerts.dispatch import channel_of, send_new_alerts
     from perf_assets.report.page import write_report
     from perf_assets.report.reading import Handling
     from perf_assets.report.terminal import print_report
     from perf_assets.state import open_state
     from perf_assets.warehouse import open_snapshot
+    from perf_assets.warehouse.readings import newest_results
 
     delivery = send_new_alerts(settings, utc_now())
     with open_state(settings.state) as state:
         handling = Handling(frozenset(state.acknowledgements()["finding_id"]), _alerts_sent(state.deliveries()))
     with open_snapshot(settings.snapshots) as con:
-        write_report(con, settings.report, handling)
-        print_report(con, console)
+        late = overdue(newest_results(con), utc_now(), settings.collection.intervals, settings.pulled)
+        write_report(con, settings.report, handling, late)
+        print_report(con, console, late)
         confirmed = con.execute(
             """SELECT count(*) FROM regressions
             WHERE kind = 'regression' AND state = 'confirmed' AND recovered_at IS NULL"""

@@ -1,10 +1,17 @@
 """Asset checks: what must hold of the tables; each names the rows that break it."""
 
+from collections.abc import Callable
+from datetime import datetime
+
 import dagster as dg
 
+from perf_assets.advice.silence import overdue
+from perf_assets.advice.wording import moment
 from perf_assets.defs.asset_spec import POOL
+from perf_assets.settings import Settings
 from perf_assets.warehouse import Warehouse
 from perf_assets.warehouse.names import unstable_names
+from perf_assets.warehouse.readings import newest_results
 from perf_assets.warehouse.tables import TABLES
 
 _NEWEST_MUST_BE_WITHIN_DAYS = 7
@@ -68,6 +75,26 @@ def series_are_fresh(warehouse: dg.ResourceParam[Warehouse]) -> dg.AssetCheckRes
         passed=table.empty,
         severity=dg.AssetCheckSeverity.WARN,
         metadata={"series_not_seen_lately": len(table), "which": stale or "none"},
+    )
+
+
+@dg.asset_check(
+    asset="performance_metrics",
+    description="The newest results are as new as the settings expect, or as each source's were before, by the clock.",
+    pool=POOL,
+)
+def results_keep_coming(
+    warehouse: dg.ResourceParam[Warehouse],
+    settings: dg.ResourceParam[Settings],
+    clock: dg.ResourceParam[Callable[[], datetime]],
+) -> dg.AssetCheckResult:
+    with warehouse.reading() as con:
+        results = newest_results(con)
+    late = overdue(results, clock(), settings.collection.intervals, settings.pulled)
+    return dg.AssetCheckResult(
+        passed=not late,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"newest_result": moment(results["newest"].max()), "overdue": " ".join(late) or "none"},
     )
 
 
@@ -142,6 +169,7 @@ CHECKS = [
     schema_is_as_documented,
     measurements_are_unique,
     volume_is_usual,
+    results_keep_coming,
     names_are_stable,
     series_are_fresh,
     metrics_are_in_the_catalogue,

@@ -6,7 +6,7 @@ import dagster as dg
 from dagster_duckdb import DuckDBResource
 from pydantic import SecretStr
 
-from perf_assets.landing import Landing
+from perf_assets.landing import Landing, utc_now
 from perf_assets.progress import Progress
 from perf_assets.settings import Settings
 from perf_assets.sources.circleci import CircleCI
@@ -33,6 +33,7 @@ def warehouse(context: dg.InitResourceContext) -> Generator[Warehouse, None, Non
 def resources_for(settings: Settings) -> dict[str, object]:
     hardcoded = {
         "settings": (settings, "Choices, places and secrets."),
+        "clock": (utc_now, "What time it is: for noticing that no results come, never for an analysis."),
         "landing": (Landing(settings.landing), "Files as they were received."),
         "progress": (Progress(), "Who hears how far long work has come."),
         "workers": (Workers(settings.workers), "Where batches are computed."),

@@ -18,6 +18,7 @@ from perf_assets.advice.wording import day, metric_words, moment, quantity, shar
 from perf_assets.analysis.durations import DRIVERS, OUTLIER_SHARE
 from perf_assets.analysis.level_changes import ALL_DAY
 from perf_assets.catalog import load_catalog
+from perf_assets.report.drawing import Undrawn, missing_if_failed
 from perf_assets.report.reading import rows_of
 from perf_assets.report.theme import (
     AHEAD,
@@ -28,9 +29,12 @@ from perf_assets.report.theme import (
     SHAPES,
     WORSE,
     Chart,
+    Extent,
     axis_title,
     data,
     domain_of,
+    extent_about,
+    in_order,
     labels,
     png,
     reduced,
@@ -67,6 +71,7 @@ _DRIVER_NAMES = {
 # Changes
 
 
+@missing_if_failed
 def change_chart(
     values: pd.DataFrame,
     level_before: float,
@@ -84,7 +89,8 @@ def change_chart(
     """One change: the raw values (columns ts, value), the level before and after it, and the time of the change.
 
     The levels hold from `since` to `at` and from `at` to `until`, by default from the first and to the last value.
-    Where only a part of the day changed, the values of its hours stand out and the others are faint.
+    The axis has both levels and the bulk of the values; how many lie beyond it is said. Where only a part of the day
+    changed, the values of its hours stand out and the others are faint.
     """
     import altair as alt
 
@@ -95,8 +101,8 @@ def change_chart(
     shown = finite.assign(value=finite["value"] * scale.factor)
     inside = _in_hours(shown["ts"], part_of_day)
     before, after = level_before * scale.factor, level_after * scale.factor
-    low, high = domain_of(shown["value"], [before, after], within=True)
-    beyond = int(((shown["value"] < low) | (shown["value"] > high)).sum())
+    extent = extent_about(shown["value"], before, after)
+    beyond = extent.beyond(shown["value"])
     first, last = shown["ts"].min(), shown["ts"].max()
     levels = pd.DataFrame(
         {
@@ -107,18 +113,20 @@ def change_chart(
         }
     )
     x = time_axis(shown["ts"], PANEL_WIDTH)
-    y = alt.Y("value:Q", **value_axis(axis_title(metric, scale), (low, high), PANEL_HEIGHT))
+    y = alt.Y("value:Q", **value_axis(axis_title(metric, scale), extent, PANEL_HEIGHT))
     layers = [_cloud(alt, shown[~inside], x, y, 0.15), _cloud(alt, shown[inside], x, y, 0.5)]
     layers += [
         alt.Chart(data(pd.DataFrame({"ts": [at]}))).mark_rule(strokeDash=[4, 3], color=INK, opacity=0.7).encode(x=x),
         alt.Chart(data(levels))
-        .mark_rule(strokeWidth=3.5)
+        .mark_rule(strokeWidth=3.5, clip=True)
         .encode(x=x, x2="end:T", y=y, color=alt.Color("colour:N", scale=None)),
     ]
     words = f"Levels: {quantity(level_before, unit)} before, {quantity(level_after, unit)} after {moment(at)}."
     notes = [words]
     if part_of_day != ALL_DAY:
         notes.append(f"Dark: {part_of_day}; faint: the rest of the day.")
+    if extent.logarithmic:
+        notes.append("The axis is logarithmic.")
     if beyond:
         notes.append(f"{beyond:,} {'value lies' if beyond == 1 else 'values lie'} beyond the picture.")
     return alt.layer(*[layer for layer in layers if layer is not None]).properties(
@@ -126,6 +134,7 @@ def change_chart(
     )
 
 
+@missing_if_failed
 def member_strip(members: pd.DataFrame, by: str, heading: str, kind: str = "regression") -> Chart | None:
     """How far each series of a finding moved: one dot a series, a row a value of column `by`; `change` is a share."""
     import altair as alt
@@ -137,7 +146,7 @@ def member_strip(members: pd.DataFrame, by: str, heading: str, kind: str = "regr
     rows = members[["change"]].assign(row=[short(v, 30) if v in largest else "others" for v in members[by]])
     rows["change"] = rows["change"] * 100.0
     order = rows.groupby("row")["change"].median().sort_values(ascending=False).index.tolist()
-    y = alt.Y("row:N", sort=order, title=None, axis=alt.Axis(grid=True))
+    y = alt.Y("row:N", title=None, axis=alt.Axis(grid=True), **in_order(order))
     colour = WORSE if kind == "regression" else BETTER
     dots = (
         alt.Chart(data(rows))
@@ -158,6 +167,7 @@ def member_strip(members: pd.DataFrame, by: str, heading: str, kind: str = "regr
 # Trends
 
 
+@missing_if_failed
 def strongest_trends(trends: pd.DataFrame, series: pd.DataFrame, buckets: pd.DataFrame) -> Chart | None:
     """The most significant drifts for better or worse, else the nearest to one: values, fitted line, its 95 % band."""
     drifting = trends["verdict"].isin(["worse", "better"])
@@ -181,18 +191,19 @@ def clearest_trends(trends: pd.DataFrame) -> pd.DataFrame:
     return shown.drop(columns=["size", "known"])
 
 
-def trend_panels(trends: pd.DataFrame, series: pd.DataFrame, buckets: pd.DataFrame) -> list[Chart]:
+def trend_panels(trends: pd.DataFrame, series: pd.DataFrame, buckets: pd.DataFrame) -> list[Chart | Undrawn]:
     """One panel for each of the (at most six) strongest trends."""
     drifting = trends[trends["verdict"].isin(["worse", "better"])]
     return _panels(clearest_trends(drifting), series, buckets) if len(drifting) else []
 
 
-def _panels(shown: pd.DataFrame, series: pd.DataFrame, buckets: pd.DataFrame) -> list[Chart]:
+def _panels(shown: pd.DataFrame, series: pd.DataFrame, buckets: pd.DataFrame) -> list[Chart | Undrawn]:
     known = shown.merge(series[["series_id", "title", "metric", "unit", "simulated"]], on="series_id")
     own = _by(buckets[buckets["series_id"].isin(known["series_id"])], "series_id")
     return [_trend_panel(row, own[row.series_id]) for row in known.itertuples() if row.series_id in own]
 
 
+@missing_if_failed
 def _trend_panel(row: Any, values: pd.DataFrame) -> Chart:
     import altair as alt
 
@@ -233,6 +244,7 @@ def _fitted(row: Any, values: pd.DataFrame) -> pd.DataFrame:
 # Correlations
 
 
+@missing_if_failed
 def correlation_heatmap(correlations: pd.DataFrame) -> Chart | None:
     """Spearman correlations of the metrics over the whole project; pairs that may be chance are left blank."""
     import altair as alt
@@ -258,13 +270,12 @@ def correlation_heatmap(correlations: pd.DataFrame) -> Chart | None:
     cells[["row", "column"]] = cells[["row", "column"]].map(metric_words)
     cells["sign"] = np.where(cells["rho"] > 0, "rise together", "move oppositely")
     step = 34 if len(order) <= 12 else 22 if len(order) <= 25 else 15
-    y = alt.Y("row:N", sort=names, title=None, scale=alt.Scale(domain=names[1:]), axis=alt.Axis(domain=False))
+    y = alt.Y("row:N", title=None, axis=alt.Axis(domain=False), **in_order(names[1:]))
     x = alt.X(
         "column:N",
-        sort=names,
         title=None,
-        scale=alt.Scale(domain=names[:-1]),
         axis=alt.Axis(labelAngle=-45, domain=False),
+        **in_order(names[:-1]),
     )
     signs = alt.Scale(domain=["rise together", "move oppositely"], range=[WORSE, AHEAD])
     legend: dict[str, Any] = {"orient": "top", "direction": "horizontal"}
@@ -321,7 +332,7 @@ def _nearest_pairs(pairs: pd.DataFrame, project: str) -> Chart:
     rows["pair"] = rows["pair"].map(lambda name: short(name, 50))
     x_scale, x_title = alt.Scale(domain=[-1, 1], nice=False), "Spearman's ρ with 95 % interval"
     base = alt.Chart(data(rows[["pair", "rho", "rho_low", "rho_high"]])).encode(
-        y=alt.Y("pair:N", sort=rows["pair"].tolist(), title=None)
+        y=alt.Y("pair:N", title=None, **in_order(rows["pair"].tolist()))
     )
     layers = [
         base.mark_rule(strokeWidth=2, color=NEUTRAL).encode(
@@ -349,6 +360,7 @@ def _alike(pairs: pd.DataFrame) -> list[str]:
 # Scenario runs
 
 
+@missing_if_failed
 def driver_scatter(runs: pd.DataFrame) -> Chart | None:
     """Duration of scenario runs against what may drive it, one panel a driver, with its Pearson correlation."""
     import altair as alt
@@ -373,6 +385,7 @@ def driver_scatter(runs: pd.DataFrame) -> Chart | None:
     return _grid(drawn, heading, "Dashed: least-squares line. A correlation is no cause.")
 
 
+@missing_if_failed
 def _driver_panel(alt: Any, driver: str, rows: pd.DataFrame) -> Chart:
     name = _DRIVER_NAMES[driver]
     width = 300
@@ -398,6 +411,7 @@ def _driver_panel(alt: Any, driver: str, rows: pd.DataFrame) -> Chart:
     return alt.layer(*layers).properties(width=width, height=190, title=title(words, width))
 
 
+@missing_if_failed
 def residuals(outliers: pd.DataFrame) -> Chart | None:
     """Scenario runs: what the duration model expected against how far off it was."""
     import altair as alt
@@ -475,6 +489,7 @@ def _covers(box: tuple[float, float, float, float], taken: Sequence[tuple[float,
     return any(box[0] < c and a < box[2] and box[1] < d and b < box[3] for a, b, c, d in taken)
 
 
+@missing_if_failed
 def efficiency(scenarios: pd.DataFrame) -> Chart | None:
     """Time per node, per 1,000 edges and per observation: three measures, three scales."""
     import altair as alt
@@ -498,7 +513,7 @@ def efficiency(scenarios: pd.DataFrame) -> Chart | None:
         limit = max(float(rows["value"].max()), 1e-9) * 1.22
         base = alt.Chart(data(rows)).encode(
             x=alt.X("value:Q", title=name, scale=alt.Scale(domain=[0, limit], nice=False), axis=alt.Axis(tickCount=4)),
-            y=alt.Y("name:N", sort=shown["name"].tolist(), axis=names),
+            y=alt.Y("name:N", axis=names, **in_order(shown["name"].tolist())),
         )
         texts = base.mark_text(align="left", dx=4).encode(text="text:N")
         panels.append(
@@ -519,6 +534,7 @@ def efficiency(scenarios: pd.DataFrame) -> Chart | None:
 # Forecasts
 
 
+@missing_if_failed
 def model_choice(models: pd.DataFrame) -> Chart | None:
     """How often each model was chosen, and how well it did wherever it was tried."""
     import altair as alt
@@ -547,7 +563,7 @@ def model_choice(models: pd.DataFrame) -> Chart | None:
             scale=alt.Scale(domain=[0, most], nice=False),
             axis=alt.Axis(tickMinStep=1, tickCount=5),
         ),
-        y=alt.Y("name:N", sort=order, title=None),
+        y=alt.Y("name:N", title=None, **in_order(order)),
     )
     counts = alt.layer(
         chosen.mark_bar(color=AHEAD, opacity=0.8), chosen.mark_text(align="left", dx=4).encode(text="text:N")
@@ -556,9 +572,7 @@ def model_choice(models: pd.DataFrame) -> Chart | None:
     error_title = "median error (MASE)"
     error = alt.Chart(data(table[table["mase"].notna()].assign(end=widest))).encode(
         x=alt.X("mase:Q", title=error_title, scale=alt.Scale(domain=[0, widest], nice=False)),
-        y=alt.Y(
-            "name:N", sort=order, scale=alt.Scale(domain=order), axis=alt.Axis(labels=False, ticks=False, title=None)
-        ),
+        y=alt.Y("name:N", axis=alt.Axis(labels=False, ticks=False, title=None), **in_order(order)),
     )
     naive = alt.Chart(data(pd.DataFrame({"mase": [1.0]}))).mark_rule(strokeDash=[4, 3], color=INK).encode(x="mase:Q")
     figures = error.mark_text(align="right", dx=-4).encode(
@@ -574,6 +588,7 @@ def model_choice(models: pd.DataFrame) -> Chart | None:
     )
 
 
+@missing_if_failed
 def headline_forecasts(history: pd.DataFrame, forecasts: pd.DataFrame, titles: Mapping[str, str]) -> Chart | None:
     """The first six of `titles` (unique_id to title) that have a forecast; see forecast_panels."""
     panels = forecast_panels(history, forecasts, titles)
@@ -583,7 +598,7 @@ def headline_forecasts(history: pd.DataFrame, forecasts: pd.DataFrame, titles: M
     return _grid(panels, heading, "Grey: measured; blue: forecast with its 80 and 95 % intervals.")
 
 
-def forecast_panels(history: pd.DataFrame, forecasts: pd.DataFrame, titles: Mapping[str, str]) -> list[Chart]:
+def forecast_panels(history: pd.DataFrame, forecasts: pd.DataFrame, titles: Mapping[str, str]) -> list[Chart | Undrawn]:
     """One panel a series, in the order of `titles`.
 
     `history`: unique_id, ds, y, and metric and unit where the title does not begin with a metric of the catalogue;
@@ -595,6 +610,7 @@ def forecast_panels(history: pd.DataFrame, forecasts: pd.DataFrame, titles: Mapp
     return [_forecast_panel(past[key], ahead[key], titles[key], titles[key]) for key in chosen if key in past]
 
 
+@missing_if_failed
 def breaches(
     rows: pd.DataFrame, history: pd.DataFrame, forecasts: pd.DataFrame, titles: Mapping[str, str]
 ) -> Chart | None:
@@ -611,7 +627,7 @@ def breaches(
 
 def breach_panels(
     rows: pd.DataFrame, history: pd.DataFrame, forecasts: pd.DataFrame, titles: Mapping[str, str]
-) -> list[Chart]:
+) -> list[Chart | Undrawn]:
     """One panel for each row of breach_outlook, at most six; the other tables as in forecast_panels."""
     shown = rows.head(MOST_PANELS)
     keys = [str(value) for value in shown["series_id"]]
@@ -633,6 +649,7 @@ def _breach_words(row: Any) -> str:
     return f"will cross its limit about {day(row.breach_date)}"
 
 
+@missing_if_failed
 def _forecast_panel(history: pd.DataFrame, ahead: pd.DataFrame, name: str, heading: str, breach: Any = None) -> Chart:
     import altair as alt
 
@@ -701,6 +718,7 @@ def _measure(history: pd.DataFrame, name: str) -> tuple[str, str]:
 # Nodes
 
 
+@missing_if_failed
 def node_ranking(scores: pd.DataFrame) -> Chart | None:
     """Nodes from best to worst with 95 % intervals; 50 is the middle of the fleet."""
     import altair as alt
@@ -717,7 +735,7 @@ def node_ranking(scores: pd.DataFrame) -> Chart | None:
         kind=_groups(shown["node_type"].fillna("type unknown")),
     )
     names = rows["name"].tolist()
-    y = alt.Y("name:N", sort=names, title=None, axis=alt.Axis(grid=False))
+    y = alt.Y("name:N", title=None, axis=alt.Axis(grid=False), **in_order(names))
     x_scale = alt.Scale(domain=[0, 100], nice=False, clamp=True)
     x_title = "score (0 to 100; 50 is the middle of the fleet, higher is faster)"
     x = alt.X("score:Q", title=x_title, scale=x_scale)
@@ -762,6 +780,7 @@ def _ranking_words(own: pd.DataFrame, shown: int) -> tuple[str, int, str]:
     return heading, 560, f"{notes} Lines: 95 % intervals. Project {worst['project']}."
 
 
+@missing_if_failed
 def schedule(plan: pd.DataFrame) -> Chart | None:
     """The plan as a Gantt chart: a row a node, a bar a test."""
     import altair as alt
@@ -790,7 +809,7 @@ def schedule(plan: pd.DataFrame) -> Chart | None:
     x_scale = alt.Scale(domain=[0, longest * 1.01], nice=False)
     x_title = f"time from the start of the plan ({scale.label})"
     base = alt.Chart(data(rows[["node", "start", "end", "middle", "turn", "text"]])).encode(
-        y=alt.Y("node:N", sort=[names[name] for name in nodes], title=None)
+        y=alt.Y("node:N", title=None, **in_order([names[name] for name in nodes]))
     )
     bars = base.mark_bar(stroke="#FFFFFF", strokeWidth=0.8).encode(
         x=alt.X("start:Q", title=x_title, scale=x_scale),
@@ -815,10 +834,16 @@ def _by(rows: pd.DataFrame, column: str) -> dict[Any, pd.DataFrame]:
     return {key: own for key, own in rows.groupby(column)}  # noqa: C416 - dict() of a groupby loses its types
 
 
-def _grid(panels: list[Chart], heading: str, note: str) -> Chart:
+def _grid(panels: Sequence[Chart | Undrawn], heading: str, note: str) -> Chart | Undrawn:
     import altair as alt
 
-    return alt.concat(*panels, columns=2).properties(title=title(heading, 820 if len(panels) > 1 else 420, note))
+    failed = [panel for panel in panels if isinstance(panel, Undrawn)]
+    whole = [panel for panel in panels if not isinstance(panel, Undrawn)]
+    if not whole:
+        return failed[0]
+    lack = f"{len(failed)} of {len(panels)} could not be drawn ({failed[0].reason})." if failed else ""
+    words = title(heading, 820 if len(whole) > 1 else 420, note, lack)
+    return alt.concat(*whole, columns=2).properties(title=words)
 
 
 def _cloud(alt: Any, values: pd.DataFrame, x: Any, y: Any, opacity: float) -> Chart | None:
@@ -846,7 +871,7 @@ def _interrupted(past: pd.DataFrame) -> pd.DataFrame:
 
 
 def _axis(metric: str, scale: Any) -> Any:
-    return value_axis(axis_title(metric, scale), (0.0, 1.0), PANEL_HEIGHT)["axis"]
+    return value_axis(axis_title(metric, scale), Extent(0.0, 1.0), PANEL_HEIGHT)["axis"]
 
 
 def _in_hours(times: pd.Series, part_of_day: str) -> pd.Series:

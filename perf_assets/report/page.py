@@ -18,6 +18,7 @@ from duckdb import DuckDBPyConnection
 from perf_assets.advice import wording
 from perf_assets.advice.insights import change_title, recovery
 from perf_assets.report import charts, reading
+from perf_assets.report.drawing import Undrawn, missing_if_failed, rendered
 from perf_assets.report.reading import Handling, Report, read_report, rows_of
 from perf_assets.report.theme import short
 from perf_assets.warehouse.tables import METRIC_TRENDS
@@ -45,23 +46,26 @@ class Group:
     rows: tuple[Any, ...]
 
 
-def write_report(con: DuckDBPyConnection, file: Path, handling: Handling | None = None) -> None:
+def write_report(
+    con: DuckDBPyConnection, file: Path, handling: Handling | None = None, overdue: Sequence[str] = ()
+) -> None:
     """Write the page about a snapshot (read-only connection) to `file`, whole or not at all.
 
     `handling`: what has been done about regressions; those that somebody has taken on are shown after the others.
+    `overdue`: sentences about results that were expected and have not come.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     staged = file.with_name(f".{file.name}.writing")
-    staged.write_text(render_report(con, handling), encoding="utf-8")
+    staged.write_text(render_report(con, handling, overdue), encoding="utf-8")
     staged.replace(file)
 
 
-def render_report(con: DuckDBPyConnection, handling: Handling | None = None) -> str:
+def render_report(con: DuckDBPyConnection, handling: Handling | None = None, overdue: Sequence[str] = ()) -> str:
     """The page as HTML."""
     from markupsafe import Markup
 
     template = _template()
-    report = read_report(con, handling)
+    report = read_report(con, handling, overdue)
     style = Markup((Path(__file__).parent / "page.css").read_text(encoding="utf-8"))  # noqa: S704 - our own file
     if report.empty:
         return str(template.render(report=report, style=style, reading=reading))
@@ -134,11 +138,14 @@ def _href(run_url: object) -> str:
     return text if text.startswith(("https://", "http://")) else ""
 
 
-def _picture(chart: charts.Chart | None) -> str:
+def _picture(chart: charts.Chart | Undrawn | None) -> str:
     from markupsafe import Markup
 
+    drawn = rendered(charts.svg, chart)
+    if isinstance(drawn, Undrawn):
+        return Markup('<p class="soft">{}</p>').format(drawn.sentence)
     # Every text in the picture has been escaped by the renderer.
-    return Markup(charts.svg(chart)) if chart is not None else ""  # noqa: S704
+    return Markup(drawn or "")  # noqa: S704
 
 
 # Changes
@@ -168,15 +175,17 @@ def _cards(con: DuckDBPyConnection, report: Report, changes: pd.DataFrame, most:
     return cards
 
 
+@missing_if_failed
 def _change_picture(
     row: Any, report: Report, values: dict[int, pd.DataFrame], spans: pd.DataFrame
-) -> charts.Chart | None:
+) -> charts.Chart | Undrawn | None:
     if row.series_id not in values:
         return None
     known = report.series.loc[report.series["series_id"] == row.series_id]
     name = str(known["title"].iloc[0]) if len(known) else str(row.scope_name)
     # Of the series shown; the finding's own is the median over its members.
-    own = wording.levels(row) if pd.isna(row.change) else wording.share((row.after - row.before) / abs(row.before))
+    has_share = row.before != 0 and not pd.isna(row.change)
+    own = wording.share((row.after - row.before) / abs(row.before)) if has_share else wording.levels(row)
     at = pd.Timestamp(row.first_bad_at)
     others = spans.loc[(spans["series_id"] == row.series_id) & (spans["part_of_day"] == row.part_of_day), "changed_at"]
     earlier, later = others[others < at], others[others > at]
@@ -299,7 +308,7 @@ def _told_trends(report: Report) -> pd.DataFrame:
 
 
 def _overview_pictures(report: Report) -> dict[str, str]:
-    drawings: Sequence[tuple[str, Callable[[pd.DataFrame], charts.Chart | None], pd.DataFrame]] = (
+    drawings: Sequence[tuple[str, Callable[[pd.DataFrame], charts.Chart | Undrawn | None], pd.DataFrame]] = (
         ("nodes", charts.node_ranking, report.node_scores),
         ("plan", charts.schedule, report.plan),
         ("correlations", charts.correlation_heatmap, report.correlations),

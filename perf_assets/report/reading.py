@@ -6,7 +6,7 @@ Belongs here: reading, choosing and counting what is shown, and its words. Does 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +28,7 @@ class Report:
     """Tables of one snapshot in the schemas of the warehouse. `series` is metric_series; `regressions` and
     `improvements` are rows of regressions, newest first; `breaches` is breach_outlook joined with metric_series, the
     limits about to be crossed; `trends` is metric_trends joined with title, metric, unit, project and simulated.
+    `overdue` are sentences about results that were expected and have not come.
     """
 
     series: pd.DataFrame
@@ -50,6 +51,7 @@ class Report:
     incidents: pd.DataFrame
     epochs: pd.DataFrame
     silent: pd.DataFrame
+    overdue: Sequence[str]
     files: pd.DataFrame
     others: OtherBranches
 
@@ -88,7 +90,7 @@ class Handling:
     alerted: Mapping[str, str] = field(default_factory=dict)
 
 
-def read_report(con: DuckDBPyConnection, handling: Handling | None = None) -> Report:
+def read_report(con: DuckDBPyConnection, handling: Handling | None = None, overdue: Sequence[str] = ()) -> Report:
     """Read a snapshot, and mark in it what has been done."""
     handling = handling or Handling()
 
@@ -131,6 +133,7 @@ def read_report(con: DuckDBPyConnection, handling: Handling | None = None) -> Re
         incidents=table("SELECT * FROM incidents ORDER BY incident_id"),
         epochs=table("SELECT * FROM epochs ORDER BY starts_at DESC, epoch_id"),
         silent=insights[insights["kind"] == "stopped_reporting"].reset_index(drop=True),
+        overdue=overdue,
         files=table(
             """SELECT name, any_value(format) AS format, sum(measurements) AS measurements,
               any_value(simulated) AS simulated FROM batches GROUP BY name ORDER BY name"""

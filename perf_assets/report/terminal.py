@@ -5,7 +5,7 @@ Belongs here: rich renderables of finished tables. Does not belong here: reading
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -33,26 +33,30 @@ MOST_REASONS = 2
 _COLOURS = {"worse": "red", "better": "green", "regression": "red", "improvement": "green"}
 
 
-def print_report(con: DuckDBPyConnection, console: Console) -> None:
-    """The findings of a snapshot in about 60 lines of 100 columns: what, where, since when, how sure, what to do."""
-    report = read_report(con)
+def print_report(con: DuckDBPyConnection, console: Console, overdue: Sequence[str] = ()) -> None:
+    """The findings of a snapshot in about 60 lines of 100 columns: what, where, since when, how sure, what to do.
+
+    `overdue` are sentences about results that were expected and have not come.
+    """
+    report = read_report(con, overdue=overdue)
     if report.empty:
         console.print(
             "[bold]There is nothing to analyse yet.[/] `make run` analyses the bundled sample, "
             "`make run INPUT=<file or folder>` results of your own."
         )
     # Where nothing could be read, why is all there is to tell.
-    for line in _quality(report) if report.empty else _lines(report):
+    for line in (*_overdue(report), *_quality(report)) if report.empty else _lines(report):
         text = line.lstrip(" ")
         console.print(Padding(Text.from_markup(text), (0, 0, 0, len(line) - len(text)), expand=False))
 
 
 def _lines(report: Report) -> Iterator[str]:
     total, projects = reading.counts(report)
-    yield f"\n[bold]{total.words[0].upper()}{total.words[1:]}[/], as of {moment(report.as_of)}"
+    yield f"\n[bold]{total.words[0].upper()}{total.words[1:]}[/], results up to {moment(report.as_of)}"
+    yield from _overdue(report)
     for project in projects:
         name = f"{escape(project.project)}{_label(project.simulated)}"
-        yield f"  {name}: {project.series:,} series, as of {day(project.as_of)}"
+        yield f"  {name}: {project.series:,} series, results up to {day(project.as_of)}"
     yield from _changes("Got worse", report.regressions, MOST_REGRESSIONS)
     yield from _breaches(report)
     yield from _changes("Improved", report.improvements, MOST_IMPROVEMENTS)
@@ -60,6 +64,11 @@ def _lines(report: Report) -> Iterator[str]:
     yield from _nodes(report)
     yield from _scenarios(report)
     yield from _quality(report)
+
+
+def _overdue(report: Report) -> Iterator[str]:
+    for sentence in report.overdue:
+        yield f"  [bold red]{escape(sentence)}[/]"
 
 
 def _changes(heading: str, changes: pd.DataFrame, most: int) -> Iterator[str]:

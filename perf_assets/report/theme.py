@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 
 from perf_assets.advice.wording import day, quantity
+from perf_assets.characters import showable
 
 Chart: TypeAlias = Any
 
@@ -35,6 +36,8 @@ SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross"
 MOST_POINTS = 400
 """Buckets a line is reduced to; each draws its mean, smallest and largest value."""
 LARGEST_PNG = 150_000
+LOGARITHMIC_FROM = 20.0
+"""Ratio of values from which on the noise of the smaller ones is no longer seen beside the larger ones."""
 _PNG_SCALES = (0.75, 1.0, 1.5, 2.0)
 _FACTORS = (1.0, 100.0, 1e3, 1e6, 1e9, 1 / 60, 1 / 3600, 1e-3, 1e-6, 1e-9, 1e-12)
 _FONT = "Arial, Liberation Sans, Helvetica, DejaVu Sans, sans-serif"
@@ -109,7 +112,7 @@ def svg(chart: Chart) -> str:
     drawn = re.sub(r'\bid="', f'id="{own}-', drawn)
     drawn = re.sub(r"url\((['\"]?)#", rf"url(\1#{own}-", drawn)
     drawn = drawn.replace(INK, "currentColor")
-    label = escape(" ".join(_title_words(chart)))
+    label = escape(showable(" ".join(_title_words(chart))))
     return drawn.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)
 
 
@@ -200,6 +203,16 @@ def axis_title(metric: str, scale: Scale) -> str:
     return f"{words} ({scale.label})" if scale.label else words
 
 
+def in_order(names: Sequence[str]) -> dict[str, Any]:
+    """The order of an axis of names, as arguments of its encoding.
+
+    Vega makes code of the names that it is to sort by, and of some it makes code that it cannot read.
+    """
+    import altair as alt
+
+    return {"sort": None, "scale": alt.Scale(domain=list(dict.fromkeys(names)))}
+
+
 def time_axis(times: pd.Series, width: int) -> Any:
     """The horizontal encoding of column ts, named by the days it spans."""
     import altair as alt
@@ -210,14 +223,69 @@ def time_axis(times: pd.Series, width: int) -> Any:
     return alt.X("ts:T", scale=alt.Scale(type="utc"), axis=axis)
 
 
-def value_axis(name: str, domain: tuple[float, float], height: int) -> Any:
+@dataclass(frozen=True)
+class Extent:
+    """Where an axis begins and ends; equal distances are equal ratios where it is logarithmic."""
+
+    low: float
+    high: float
+    logarithmic: bool = False
+
+    def beyond(self, values: pd.Series) -> int:
+        """How many of the values lie outside."""
+        return int(((values < self.low) | (values > self.high)).sum())
+
+
+def value_axis(name: str, extent: Extent, height: int) -> Any:
     import altair as alt
 
     heading = wrapped(name, max(14, int(height / 5.6)), 2)
+    kind: dict[str, Any] = {"type": "log"} if extent.logarithmic else {"zero": False}
+    ticks: dict[str, Any] = {"values": _round_ratios(extent)} if extent.logarithmic else {"tickCount": 4}
     return {
-        "scale": alt.Scale(zero=False, domain=list(domain), nice=False, clamp=False),
-        "axis": alt.Axis(title=heading, tickCount=4),
+        "scale": alt.Scale(domain=[extent.low, extent.high], nice=False, clamp=False, **kind),
+        "axis": alt.Axis(title=heading, **ticks),
     }
+
+
+def _round_ratios(extent: Extent, most: int = 6) -> list[float]:
+    """Round numbers of about equal ratios inside an extent: of each power of ten three, one, or one of several."""
+    powers = range(math.floor(math.log10(extent.low)), math.ceil(math.log10(extent.high)) + 1)
+    candidates = ([m * 10.0**power for power in powers for m in (1, 2, 5)], *(
+        [10.0**power for power in powers if power % step == 0] for step in range(1, len(powers) + 1)
+    ))  # fmt: skip
+    inside = ([tick for tick in ticks if extent.low <= tick <= extent.high] for ticks in candidates)
+    return next(ticks for ticks in inside if len(ticks) <= most)
+
+
+def extent_about(values: pd.Series, before: float, after: float) -> Extent:
+    """The axis of a change: both levels and the bulk of the values, without stray ones far from all of these.
+
+    The bulk is the middle 80 % of the values. Stray is what lies further from bulk and levels than three times the
+    change and four times the width of the bulk. The axis is logarithmic where all values are positive and levels and
+    bulk are more than 20-fold apart, so that there is room for the noise of the smaller ones.
+    """
+    numbers = values.to_numpy(dtype=float)
+    bulk = _bulk_of(numbers)
+    low, high = min(before, after, bulk[0]), max(before, after, bulk[1])
+    if numbers.min() <= 0 or low <= 0 or high / low <= LOGARITHMIC_FROM:
+        return Extent(*_limits(numbers, before, after))
+    first, last = _limits(np.log(numbers), math.log(before), math.log(after))
+    return Extent(math.exp(first), math.exp(last), logarithmic=True)
+
+
+def _bulk_of(values: np.ndarray) -> tuple[float, float]:
+    # Quantiles towards the middle, so that one stray value among ten is not half of the bulk.
+    ends = float(np.quantile(values, 0.1, method="higher")), float(np.quantile(values, 0.9, method="lower"))
+    return min(ends), max(ends)
+
+
+def _limits(values: np.ndarray, before: float, after: float) -> tuple[float, float]:
+    bulk = _bulk_of(values)
+    reach = max(3.0 * abs(after - before), 4.0 * (bulk[1] - bulk[0]))
+    low, high = min(before, after, bulk[0]), max(before, after, bulk[1])
+    lowest, highest = float(values.min()), float(values.max())
+    return _with_margin(min(low, max(lowest, low - reach)), max(high, min(highest, high + reach)))
 
 
 def domain_of(*values: Sequence[float] | pd.Series | np.ndarray, within: bool = False) -> tuple[float, float]:
@@ -232,6 +300,10 @@ def domain_of(*values: Sequence[float] | pd.Series | np.ndarray, within: bool = 
         reach = 4.0 * (third - first)
         if reach > 0:
             low, high = max(low, float(first - reach)), min(high, float(third + reach))
+    return _with_margin(low, high)
+
+
+def _with_margin(low: float, high: float) -> tuple[float, float]:
     margin = 0.07 * (high - low) or 0.05 * abs(high) or 1.0
     return (low - margin, high + margin)
 
@@ -266,8 +338,17 @@ def _packed(drawn: bytes) -> bytes:
 
 
 def _specification(chart: Chart) -> dict[str, Any]:
-    spec: dict[str, Any] = chart.to_dict(validate=False)
+    spec: dict[str, Any] = _showable(chart.to_dict(validate=False))
     return spec | {"config": _CONFIG, "padding": 6}
+
+
+def _showable(part: Any) -> Any:
+    """A specification whose texts can be drawn: what SVG cannot hold ends the whole process inside the renderer."""
+    if isinstance(part, str):
+        return showable(part)
+    if isinstance(part, dict):
+        return {_showable(name): _showable(value) for name, value in part.items()}
+    return [_showable(value) for value in part] if isinstance(part, list | tuple) else part
 
 
 def _title_words(chart: Chart) -> list[str]:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pyarrow as pa
 
+from perf_assets.characters import showable, showable_sql
 from perf_assets.formats.measurement import Format, FormatError, Input, Rejection, fragment_of, unreadable
 from perf_assets.formats.opening import open_received
 from perf_assets.formats.recognition import head_of, recognise
@@ -81,7 +82,7 @@ def record_files(warehouse: Warehouse, files: LandedFiles, days: Iterable[str]) 
         for some in _pieces(missing):
             columns = {
                 "content_hash": [file.content_hash for file in some],
-                "name": [file.name for file in some],
+                "name": [showable(file.name) for file in some],
                 "received_at": pa.array([file.received_at for file in some], pa.timestamp("us")),
                 "received_day": pa.array([file.received_at.date() for file in some], pa.date32()),
                 "bytes": pa.array([file.size for file in some], pa.int64()),
@@ -427,7 +428,7 @@ def _insert_batches(con: DuckDBPyConnection, loaded: Sequence[Loaded], values: d
         "content_hash": [one.file.content_hash for one in loaded],
         "received_day": pa.array([one.file.received_at.date() for one in loaded], pa.date32()),
         "received_at": pa.array([one.file.received_at for one in loaded], pa.timestamp("us")),
-        "name": [one.file.name for one in loaded],
+        "name": [showable(one.file.name) for one in loaded],
         "format": pa.array([one.format for one in loaded], pa.string()),
         "sample": [values["sample"]] * len(loaded),
         "simulated": [values["simulated"]] * len(loaded),
@@ -610,10 +611,10 @@ SELECT *, {_CONFLICT_ID} AS quarantine_id, row_number() OVER (PARTITION BY loser
     if(s.replaced, s.stored_receipts, p.receipts) AS times_seen,
     if(s.replaced, s.value, s.stored_value) AS kept, if(s.replaced, p.name, s.stored_name) AS winner_name,
     if(s.replaced, s.stored_value, s.value) AS lost,
-    if(s.replaced, coalesce(s.stored_location, 'run ' || s.run_key), s.location) AS location,
+    {showable_sql("if(s.replaced, coalesce(s.stored_location, 'run ' || s.run_key), s.location)")} AS location,
     if(s.replaced, p.content_hash, s.stored_hash) AS kept_hash, s.row
   FROM settled s JOIN parts p USING (part) WHERE s.conflicting)
-"""  # noqa: S608 - an expression of staging
+"""  # noqa: S608 - expressions of staging and of the rule for characters
 _CONFLICTS_INTO_QUARANTINE = """
 INSERT INTO quarantined_results
 SELECT quarantine_id, loser, loser_name, day, location, 'value', 'duplicate_with_different_value',
@@ -732,12 +733,14 @@ SELECT f.series_id, f.run_id, p.batch_id, f.ts, f.value FROM facts f JOIN parts 
 ANTI JOIN stays s ON s.series_id = f.series_id AND s.run_id = f.run_id
 ORDER BY f.series_id, f.ts
 """
+# What was rejected stays as it was written: the command shows what a terminal would obey by its number.
+_SHOWN = [showable_sql(f"q.{name}") for name in ("location", "field", "message")]
 _INSERT_QUARANTINE = """
 INSERT INTO quarantined_results
-SELECT q.quarantine_id, p.content_hash, p.name, p.received_day, q.location, q.field, q.reason, q.message, q.fragment,
-  p.received_at, p.receipts, q.kept_hash
+SELECT q.quarantine_id, p.content_hash, p.name, p.received_day, {}, {}, q.reason, {}, q.fragment, p.received_at,
+  p.receipts, q.kept_hash
 FROM quarantine q JOIN parts p USING (part)
-"""
+""".format(*_SHOWN)
 _INSERT_BATCHES = f"""
 INSERT INTO batches
 SELECT {stable_hash("content_hash")}, content_hash, received_day, received_at, name, format, sample, simulated,

@@ -25,6 +25,7 @@ import duckdb
 import pyarrow as pa
 
 from perf_assets.catalog import Catalog, canonical_unit
+from perf_assets.characters import showable, showable_json_sql, showable_sql
 from perf_assets.formats.measurement import (
     LONGEST_NAME,
     MEASUREMENTS,
@@ -62,7 +63,7 @@ class Rules:
         """Of what decides which series and run a result belongs to, its time and unit, and whether it can be."""
         metrics = {name: [metric.unit, metric.lowest, metric.highest] for name, metric in self.catalog.metrics.items()}
         settings = [part.model_dump(mode="json") for part in (self.identity, self.quality)]
-        told = [settings, metrics, _SERIES_ID, _RUN_ID]
+        told = [settings, metrics, _SERIES_ID, _RUN_ID, _name("name")]
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
     def zone(self, given: Given) -> ZoneInfo:
@@ -273,7 +274,7 @@ class Stage:
         return {
             "part": part.number,
             "content_hash": file.content_hash,
-            "name": part.name,
+            "name": showable(part.name),
             "received_at": file.received_at,
             "received_day": file.day,
             "receipts": file.receipts,
@@ -450,17 +451,22 @@ SELECT run_hash, info_key, min(row) AS row FROM keyed GROUP BY run_hash, info_ke
 """
 
 
-def _told(*names: str) -> str:
-    return ", ".join(f"nullif(trim({name}), '') AS {name}" for name in names)
+def _name(*written: str) -> str:
+    """SQL of a name or unit, the first that is written and not blank, as it can be shown."""
+    told = [f"nullif(trim({text}), '')" for text in written]
+    return showable_sql(f"coalesce({', '.join(told)})" if len(told) > 1 else told[0])
+
+
+def _names(*names: str) -> str:
+    return ", ".join(f"{_name(name)} AS {name}" for name in names)
 
 
 _NAMED = f"""
 CREATE TEMP TABLE named AS
 SELECT {_SERIES_KEY} AS series_key,
-  {_told("metric", "test_name", "test_type", "benchmark_version", "node_id", "node_type")},
-  trim(raw_unit) AS raw_unit, direction, tags,
-  coalesce(nullif(trim(p.given_project), ''), nullif(trim(i.project), ''), 'default') AS project,
-  coalesce(nullif(trim(i.branch), ''), nullif(trim(p.given_branch), '')) AS branch
+  {_names("metric", "test_name", "test_type", "benchmark_version", "node_id", "node_type")},
+  {showable_sql("trim(raw_unit)")} AS raw_unit, direction, tags,
+  {_name("p.given_project", "i.project", "'default'")} AS project, {_name("i.branch", "p.given_branch")} AS branch
 FROM ({{typed}}) i JOIN parts p USING (part)
 """  # noqa: S608 - expressions of this module
 
@@ -476,7 +482,7 @@ WITH lasting AS (
         lambda entry: list_contains($tags :: VARCHAR[], entry.key)))) :: VARCHAR) END AS identity_tags
   FROM named n LEFT JOIN units u ON u.metric = n.metric AND u.raw_unit IS NOT DISTINCT FROM n.raw_unit
 ), placed AS (
-  SELECT * REPLACE (nullif(identity_tags, '{{}}') AS identity_tags),
+  SELECT * REPLACE ({showable_json_sql("nullif(identity_tags, '{}')")} AS identity_tags),
     CASE WHEN on_series_branch THEN branch ELSE list_extract($branches :: VARCHAR[], 1) END AS series_branch
   FROM lasting
 )
@@ -496,17 +502,16 @@ _RUN_ROWS = f"""
 CREATE TEMP TABLE run_rows AS
 WITH filled AS (
   SELECT {_RUN_HASH} AS run_hash, hash(info_key, part) AS info_key,
-    coalesce(nullif(trim(p.given_project), ''), nullif(trim(i.project), ''), 'default') AS project,
-    CASE WHEN {_IS_PLACE} THEN concat_ws('@', nullif(trim(p.given_run), ''), i.run_key)
-      ELSE coalesce(nullif(trim(i.run_key), ''), nullif(trim(p.given_run), ''), p.own_run) END AS run_key,
+    {_name("p.given_project", "i.project", "'default'")} AS project,
+    CASE WHEN {_IS_PLACE} THEN concat_ws('@', {_name("p.given_run")}, {_name("i.run_key")})
+      ELSE {_name("i.run_key", "p.given_run", "p.own_run")} END AS run_key,
     coalesce({_IS_PLACE}, false) AS is_place,
     CASE WHEN i.attempt = 1 THEN coalesce(p.given_attempt, 1) ELSE i.attempt END AS attempt,
-    coalesce(nullif(trim(i.branch), ''), nullif(trim(p.given_branch), '')) AS branch,
-    coalesce(nullif(trim(i.commit_id), ''), nullif(trim(p.given_commit), '')) AS commit_id,
-    nullif(trim(i.ci_job_id), '') AS ci_job_id, i.run_url, i.context, i.tags
+    {_name("i.branch", "p.given_branch")} AS branch, {_name("i.commit_id", "p.given_commit")} AS commit_id,
+    {_name("i.ci_job_id")} AS ci_job_id, {showable_sql("i.run_url")} AS run_url, i.context, i.tags
   FROM ({{typed}}) i JOIN parts p USING (part)
 )
-SELECT * EXCLUDE (tags) REPLACE ({_WITH_OTHER_TAGS} AS context),
+SELECT * EXCLUDE (tags) REPLACE ({showable_json_sql(_WITH_OTHER_TAGS)} AS context),
   branch IS NULL OR list_contains($branches :: VARCHAR[], branch) AS on_series_branch, {_RUN_ID} AS run_id
 FROM filled
 """  # noqa: S608 - expressions of this module

@@ -252,3 +252,30 @@ def test_a_writer_and_a_reader_do_not_get_in_each_others_way(analysed):
     assert {(result.exit_code, result.stderr) for result in read} == {(0, "")}
     assert all(len(json.loads(result.stdout)) == 1 for result in read)
     assert len(snapshots) > 1
+
+
+def test_names_with_control_characters_stop_nothing(site, tmp_path):
+    # The drawing library ends the process over any of these; the rest of the fleet is to be seen all the same.
+    odd = small_table().replace(b"test-1", b"colour \x1b[31mred").replace(b"test-2", "\ufffe\x00 name".encode())
+    (tmp_path / "small.csv").write_bytes(odd.replace(b"node-1", b"node \x0c one"))
+    for _ in range(2):
+        done = site.execute("run", tmp_path / "small.csv")
+        assert done.returncode == 0, done.stderr
+    names = {name for (name,) in site.query("SELECT DISTINCT test_name FROM metric_series")}
+    assert names == {"test-0", "colour \ufffd[31mred", "\ufffd\ufffd name", "test-3"}
+    assert {name for (name,) in site.query("SELECT test_name FROM regressions")} == {"test-0"}
+    page = (site.home / "report.html").read_text(encoding="utf-8")
+    assert "colour \ufffd[31mred" in page
+    assert "test-3" in page
+    assert not {"\x00", "\x0c", "\x1b", "\ufffe"} & {*page, *done.stdout}
+
+
+def test_a_run_says_that_expected_results_have_not_come(analysed):
+    analysed.config.write_text(f"{CONFIG}[collection]\nprojects = {{ default = 60 }}\n")
+    done = analysed.call("run")
+    assert done.exit_code == 0
+    late = "No results of project default since 2026-"
+    assert late in done.stdout
+    assert "expected every hour." in done.stdout
+    page = (analysed.home / "report.html").read_text(encoding="utf-8")
+    assert page.index(late) < page.index("Got worse")

@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import shutil
+from datetime import timedelta
 from pathlib import Path
 
+import dagster as dg
 import pandas as pd
 import pytest
 
 from perf_assets.catalog import load_catalog
+from perf_assets.definitions import build_definitions
 from perf_assets.defs import checks
+from perf_assets.defs.jobs import INGESTION_JOB
+from perf_assets.defs.resources import resources_for
 from perf_assets.landing import Landing
-from perf_assets.settings import Incident, Settings
+from perf_assets.settings import CollectionSettings, Incident, JenkinsSettings, Settings, SourcesSettings
 from perf_assets.warehouse import Warehouse
 from perf_assets.warehouse.incidents import declare_incidents
 from perf_assets.warehouse.loading import load_files
 from perf_assets.warehouse.series import build_series
 from perf_assets.warehouse.staging import Rules
-from perf_assets_tests.defs.building import DAYS, land, settings_for, small_table, warehouse_of
+from perf_assets_tests.defs.building import DAYS, QUIET, START, land, settings_for, small_table, warehouse_of
+
+OF_TABLES = [check for check in checks.CHECKS if check is not checks.results_keep_coming]
+"""The checks that need nothing but the warehouse."""
+NEWEST = START + timedelta(days=DAYS - 1)
+HOURLY = CollectionSettings(every_minutes=60)
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +71,7 @@ def change(warehouse: Warehouse, *statements: str) -> None:
 
 
 def test_good_data_passes(warehouse):
-    assert [check(warehouse).passed for check in checks.CHECKS] == [True] * len(checks.CHECKS)
+    assert [check(warehouse).passed for check in OF_TABLES] == [True] * len(OF_TABLES)
 
 
 BREAKS = [
@@ -128,4 +138,53 @@ def test_a_day_inside_an_incident_has_had_its_results(warehouse):
 
 def test_an_empty_warehouse_passes(tmp_path):
     warehouse = warehouse_of(settings_for(tmp_path))
-    assert [check(warehouse).passed for check in checks.CHECKS] == [True] * len(checks.CHECKS)
+    assert [check(warehouse).passed for check in OF_TABLES] == [True] * len(OF_TABLES)
+
+
+@pytest.mark.parametrize(("hours", "passed"), [(-1, True), (3, True), (4, False), (9 * 24, False)])
+def test_silence_is_measured_by_the_clock(hours, passed, warehouse, tmp_path):
+    settings = settings_for(tmp_path / "home", collection=HOURLY)
+    result = checks.results_keep_coming(warehouse, settings, lambda: NEWEST + timedelta(hours=hours))
+    assert (result.passed, result.severity) == (passed, dg.AssetCheckSeverity.WARN)
+    assert result.metadata["newest_result"].value == "2026-07-10 00:00 UTC"
+    if hours == 9 * 24:
+        assert result.metadata["overdue"].value == (
+            "No results since 2026-07-10 00:00 UTC (9 days); expected every hour."
+        )
+
+
+def test_without_a_source_and_an_interval_nothing_is_expected(warehouse, tmp_path):
+    settings = settings_for(tmp_path / "home")
+    assert checks.results_keep_coming(warehouse, settings, lambda: NEWEST + timedelta(days=9_999)).passed
+
+
+@pytest.mark.parametrize(("days", "passed"), [(2, True), (3, False)])
+def test_a_source_is_expected_to_go_on_as_it_did(days, passed, warehouse, tmp_path):
+    change(warehouse, "INSERT INTO raw_results (content_hash, origin) SELECT content_hash, 'jenkins' FROM batches")
+    sources = SourcesSettings(jenkins=JenkinsSettings(url="http://jenkins", jobs=("main",)))
+    settings = settings_for(tmp_path / "home", sources=sources)
+    result = checks.results_keep_coming(warehouse, settings, lambda: NEWEST + timedelta(days=days, minutes=-1))
+    assert result.passed == passed
+    if not passed:
+        assert result.metadata["overdue"].value == (
+            "No results from jenkins since 2026-07-10 00:00 UTC (2 days); "
+            "the longest gap in the four weeks before was 24 hours."
+        )
+
+
+@pytest.mark.parametrize(("days", "severity"), [(0, None), (9, dg.AssetCheckSeverity.WARN)])
+def test_a_run_warns_of_silence(days, severity, tmp_path):
+    settings = settings_for(tmp_path, collection=HOURLY)
+    day = land(settings, small_table(tests=1, nodes=1), "small.csv")
+    clock = dg.ResourceDefinition.hardcoded_resource(lambda: NEWEST + timedelta(days=days))
+    definitions = build_definitions({**resources_for(settings), "clock": clock})
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = definitions.resolve_job_def(INGESTION_JOB.name).execute_in_process(
+            instance=instance,
+            run_config=QUIET,
+            tags={"dagster/asset_partition_range_start": day, "dagster/asset_partition_range_end": day},
+        )
+        [found] = [e for e in result.get_asset_check_evaluations() if e.check_name == "results_keep_coming"]
+    assert result.success
+    assert found.passed == (severity is None)
+    assert severity in (None, found.severity)

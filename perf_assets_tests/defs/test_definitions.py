@@ -55,8 +55,8 @@ SOURCES = {
 
 CHECKS = {
     "forecast_intervals_are_nested", "measurements_are_unique", "metrics_are_in_the_catalogue",
-    "names_are_stable", "nothing_is_quarantined", "recommendations_have_evidence", "schema_is_as_documented",
-    "series_are_fresh", "volume_is_usual",
+    "names_are_stable", "nothing_is_quarantined", "recommendations_have_evidence", "results_keep_coming",
+    "schema_is_as_documented", "series_are_fresh", "volume_is_usual",
 }  # fmt: skip
 
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import re
 import xml.etree.ElementTree as ET
 from html import unescape
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from perf_assets.analysis.durations import run_outliers, scenario_efficiency
 from perf_assets.report import charts
-from perf_assets.report.theme import LARGEST_PNG, MOST_POINTS, labels, reduced, scale_of, short, wrapped
+from perf_assets.report.theme import LARGEST_PNG, MOST_POINTS, extent_about, labels, reduced, scale_of, short, wrapped
 from perf_assets_tests.report.snapshots import START, forecast
 
 RANDOM = np.random.default_rng(20261121)
@@ -66,6 +70,13 @@ def daily() -> pd.DataFrame:
     return pd.DataFrame({"ts": pd.date_range(START, periods=60), "value": np.repeat([0.012, 0.015], 30)})
 
 
+def height_of(chart: charts.Chart) -> float:
+    """Pixels of the whole card."""
+    found = re.search(r'<svg [^>]*height="([\d.]+)"', charts.svg(chart))
+    assert found is not None
+    return float(found[1])
+
+
 def test_change_names_unit_levels_and_span(daily: pd.DataFrame) -> None:
     text = words(change(daily))
     for part in (
@@ -85,6 +96,87 @@ def test_change_of_a_part_of_the_day_says_which_and_keeps_the_rest(daily: pd.Dat
 def test_change_says_what_lies_beyond_the_picture(daily: pd.DataFrame) -> None:
     daily.loc[7, "value"] = 40.0
     assert "1 value lies beyond the picture." in words(change(daily))
+
+
+def step(count: int, before: float, after: float, at: int, noise: float = 0.03) -> pd.DataFrame:
+    values = np.where(np.arange(count) < at, before, after) * np.exp(RANDOM.normal(0, noise, count))
+    return pd.DataFrame({"ts": pd.date_range(START, periods=count, freq="h"), "value": values})
+
+
+def drawn_change(values: pd.DataFrame, before: float, after: float, at: int) -> charts.Chart:
+    return charts.change_chart(values, before, after, values["ts"].iloc[at], "login", "{request}", metric="requests")
+
+
+def axes(chart: charts.Chart) -> list[dict[str, Any]]:
+    """The scale of every layer with values."""
+    layers = chart.to_dict(validate=False)["layer"]
+    inner = [part for layer in layers for part in layer.get("layer", [layer])]
+    return [part["encoding"]["y"]["scale"] for part in inner if "y" in part["encoding"]]
+
+
+def axis(chart: charts.Chart) -> dict[str, Any]:
+    """The one scale that all layers share."""
+    first, *others = axes(chart)
+    assert all(other == first for other in others)
+    return first
+
+
+@pytest.mark.parametrize("count", [30, 2_000])
+@pytest.mark.parametrize(
+    ("before", "after"), [(10.0, 800.0), (10.0, 0.125), (10.0, 11.0), (0.0, 5.0), (0.0, -5.0), (1e-6, 5.0), (7.0, 7.0)]
+)
+@pytest.mark.parametrize("new", [1, 5, 15])
+def test_both_levels_of_a_change_are_in_the_picture(before: float, after: float, new: int, count: int) -> None:
+    values = step(count, before, after, count - new)
+    chart = drawn_change(values, before, after, count - new)
+    low, high = axis(chart)["domain"]
+    assert low < min(before, after)
+    assert high > max(before, after)
+    assert values["value"].between(low, high).all()
+    assert height_of(chart) < 300
+
+
+def test_levels_far_apart_are_on_a_logarithmic_axis() -> None:
+    far = drawn_change(step(120, 10.0, 800.0, 115), 10.0, 800.0, 115)
+    assert axis(far)["type"] == "log"
+    assert "The axis is logarithmic." in words(far)
+    for before, after in ((10.0, 150.0), (0.0, 800.0)):
+        near = drawn_change(step(120, before, after, 115), before, after, 115)
+        assert "type" not in axis(near)
+        assert "logarithmic" not in words(near)
+
+
+def test_stray_values_do_not_press_the_change_flat() -> None:
+    for count, stray in ((300, 10), (30, 1), (12, 1)):
+        values = step(count, 10.0, 12.0, 2 * count // 3)
+        values.loc[: stray - 1, "value"] = RANDOM.uniform(1e3, 1e4, stray)
+        chart = drawn_change(values, 10.0, 12.0, 2 * count // 3)
+        low, high = axis(chart)["domain"]
+        assert high - low < 20 * (12.0 - 10.0)
+        assert f"{stray} value" in words(chart)
+        assert "beyond the picture" in words(chart)
+        assert height_of(chart) < 300
+
+
+def test_values_that_are_a_tenth_of_all_are_in_the_picture() -> None:
+    values = step(300, 10.0, 12.0, 200)
+    values.loc[:40, "value"] = 200.0
+    low, high = axis(drawn_change(values, 10.0, 12.0, 200))["domain"]
+    assert low < 10.0
+    assert high > 200.0
+
+
+@given(
+    st.lists(st.floats(-1e12, 1e12, allow_subnormal=False), min_size=1, max_size=60),
+    st.floats(-1e12, 1e12, allow_subnormal=False),
+    st.floats(-1e12, 1e12, allow_subnormal=False),
+)
+def test_an_axis_has_both_levels_and_most_values(values: list[float], before: float, after: float) -> None:
+    extent = extent_about(pd.Series(values), before, after)
+    assert extent.low <= min(before, after) <= max(before, after) <= extent.high
+    assert extent.low < extent.high
+    assert extent.beyond(pd.Series(values)) <= 2 * math.ceil(0.1 * (len(values) - 1))
+    assert not extent.logarithmic or extent.low > 0
 
 
 def test_a_single_value_is_drawn_and_none_gives_nothing(daily: pd.DataFrame) -> None:

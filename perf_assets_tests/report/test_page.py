@@ -142,3 +142,16 @@ def test_a_hundred_series_stay_small(tmp_path: Path) -> None:
     with snapshot(tmp_path, table, regressions=100) as con:
         size = len(render_report(con).encode())
     assert size < 1_500_000
+
+
+def test_up_to_when_there_are_results_and_what_is_overdue(tmp_path: Path) -> None:
+    late = f"No results since 2026-10-30 00:00 UTC (9 days); expected every hour. {EVIL}"
+    with snapshot(tmp_path, fleet()) as con:
+        source = render_report(con, overdue=[late])
+        assert "expected every" not in render_report(con)
+    page = _Page(source)
+    assert "Performance report, results up to 2026-10-30 00:00 UTC" in page.text
+    assert late in page.text
+    assert page.text.index(late) < page.text.index("Got worse")
+    with snapshot(tmp_path / "empty") as con:
+        assert late in _Page(render_report(con, overdue=[late])).text

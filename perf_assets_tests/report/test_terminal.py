@@ -126,3 +126,17 @@ def test_correlations_and_insights() -> None:
     text = printed(terminal.insights_table(insight))
     assert EVIL in " ".join(text.split())
     assert "(simulated)" in " ".join(text.split())
+
+
+def test_the_first_lines_say_up_to_when_there_are_results_and_what_is_overdue(tmp_path: Path) -> None:
+    console = Console(file=io.StringIO(), width=100)
+    late = f"No results since 2026-10-30 00:00 UTC (9 days); expected every hour. {EVIL}"
+    with snapshot(tmp_path, measured("test_execution_time", "login")) as con:
+        terminal.print_report(con, console, [late])
+    first, second, *_ = [line.strip() for line in console.file.getvalue().splitlines() if line.strip()]  # type: ignore[attr-defined]
+    assert first.endswith(", results up to 2026-10-30 00:00 UTC")
+    assert second == late
+    console = Console(file=io.StringIO(), width=100)
+    with snapshot(tmp_path / "empty") as con:
+        terminal.print_report(con, console, [late])
+    assert late in console.file.getvalue()  # type: ignore[attr-defined]
