@@ -11,6 +11,7 @@ from scipy import special
 
 from perf_assets.analysis import segmentation
 from perf_assets.analysis.fits import Lines, Sums, bent_line, levels, lines, step_on_line
+from perf_assets.analysis.local_steps import LocalStep
 from perf_assets.analysis.long_run import long_run_excess
 from perf_assets.analysis.noise import (
     Noise,
@@ -50,6 +51,10 @@ _SHARP = 20.0
 """2 log likelihood by which a step is better than a line; a drift of 2 standard deviations seldom comes near that."""
 _FEW = 20
 """Values of a level below which their number must bear the step as well as their distance."""
+_PLACES_OF_STEP = 20.0
+"""As many independent places as a step of one length is looked for at."""
+_BEYOND_DOUBT = 1e-5
+"""Chance of a step by its levels alone, below which it is confirmed: as rare as `ALL_LOOKS` is in a long history."""
 _SPREAD_AT = 3.3
 _BURST_SHARE = 0.2
 _FAR = 3.5
@@ -60,11 +65,11 @@ def describe_levels(series: Sequence[FloatArray], cuts: Sequence[IndexArray]) ->
 
     `series`: finite values around 0 of magnitude about 1, at least one each; `cuts`: inner indices, ascending. `series`
     in the table is the position in the sequence; levels and sizes are in the unit of the values, sizes with 95 %
-    intervals; `noise` is the standard deviation of one value; `p_value` is of no change, for the best of all places;
-    `confirmed`: the evidence is more than a month of hourly looks at an unchanged series brings up in 98 of 100 series;
-    `sharp`: a line explains the values so much worse that no drift looks like this; `kind` is `step`; or `drift` where
-    a line explains the values better, `spread` where only their scatter changed, `outlier_burst` where only outliers
-    did.
+    intervals; `noise` is the standard deviation of one value of the level before; `p_value` is of no change, for the
+    best of all places; `confirmed`: the evidence is more than a month of hourly looks at an unchanged series brings up
+    in 98 of 100 series; `sharp`: a line explains the values so much worse that no drift looks like this; `kind` is
+    `step`; or `drift` where a line explains the values better, `spread` where only their scatter changed,
+    `outlier_burst` where only outliers did.
     """
     raw = pack(list(series))
     block = Block(without_outliers(raw), raw.inside, raw.sizes)
@@ -85,8 +90,50 @@ def describe_levels(series: Sequence[FloatArray], cuts: Sequence[IndexArray]) ->
             parts += [table.assign(series=columns[table["series"].to_numpy()]) for table in tables]
     if not parts:
         return pd.DataFrame(columns=list(COLUMNS))
-    table = pd.concat(parts, ignore_index=True)
-    return table.sort_values(["series", "index"], ignore_index=True)[list(COLUMNS)]
+    table = pd.concat(parts, ignore_index=True).sort_values(["series", "index"], ignore_index=True)
+    own = _cleaned_by_level(series, cuts, raw)
+    local = LocalStep.of(own, raw.sizes, np.maximum(rounding_variance(raw, own), 1e-300), column, cut)
+    return _with_local(table, local, raw.sizes[column], start, cut, end)[list(COLUMNS)]
+
+
+def _cleaned_by_level(series: Sequence[FloatArray], cuts: Sequence[IndexArray], raw: Block) -> FloatArray:
+    """Values without outliers, shape of the block; how far off an outlier is depends on the noise of its level."""
+    levels_of = [np.split(values, inner) for values, inner in zip(series, cuts, strict=True)]
+    every = pack([level for levels_ in levels_of for level in levels_])
+    cleaned = without_outliers(every)
+    own, number = np.zeros(raw.values.shape), 0
+    for position, levels_ in enumerate(levels_of):
+        sizes = every.sizes[number : number + len(levels_)]
+        own[: raw.sizes[position], position] = np.concatenate(
+            [cleaned[:size, number + k] for k, size in enumerate(sizes)]
+        )
+        number += len(levels_)
+    return own
+
+
+def _with_local(
+    table: pd.DataFrame, local: LocalStep, sizes: IndexArray, start: IndexArray, cut: IndexArray, end: IndexArray
+) -> pd.DataFrame:
+    """The table, its rows in the order of the other arguments, with what the levels beside each step say by themselves;
+    steps on a drift, and short levels whose values the longer one has as well, stay as they are.
+
+    Of two tests of one step the smaller p-value counts, each for the best of all places.
+    """
+    plain = table["by_itself"].to_numpy(dtype=bool)
+    places = _PLACES_OF_STEP * _places_of_level(start, cut, end, sizes) * np.maximum(sizes / _USUAL_SIZE, 1.0)
+    p_value = np.where(plain, np.minimum(local.p_value * places, 1.0), 1.0)
+    size = local.after - local.before
+    found = {
+        "before": local.before, "after": local.after, "size": size, "size_low": size - local.margin,
+        "size_high": size + local.margin, "noise": local.noise,
+    }  # fmt: skip
+    scattered = (table["kind"] == "spread").to_numpy() & (p_value <= _BEYOND_DOUBT)
+    return table.assign(
+        **{name: np.where(plain, values, table[name]) for name, values in found.items()},
+        p_value=np.minimum(p_value, table["p_value"]),
+        confirmed=table["confirmed"].to_numpy(dtype=bool) | (p_value <= _BEYOND_DOUBT),
+        kind=np.where(scattered, "step", table["kind"]),
+    )
 
 
 @dataclass(frozen=True)
@@ -125,12 +172,13 @@ def _described(
         degrees = np.maximum((count_before + count_after) * (1.0 - r) / (1.0 + r) - 2.0, 1.0)
         margin = special.stdtrit(degrees, 0.975) * np.sqrt(variance / values_worth)
         evidence = fits.evidence / np.where(fits.drifting, _excess_beside_drift(sums, ways, fits), excess[s.column])
-        places = _places_of_level(s, noise.sizes)
+        places = _places_of_level(s.start, s.cut, s.end, noise.sizes[s.column])
         # A few values of a heavy tail side by side look like a level, however far off they are.
         few = (places > 1) | (np.minimum(count_before, count_after) < _FEW)
         # The values as they came: in a cluster of outliers the others look like outliers.
         as_came = cut_out(raw, s.column, s.start, s.end)
-        numbers = evidence_of_numbers(as_came, row, (before + after) / 2.0) * (1.0 - r) / (1.0 + r)
+        middle = (before + after) / 2.0
+        numbers = evidence_of_numbers(as_came, row, middle) * (1.0 - r) / (1.0 + r)
         evidence = np.where(few, np.minimum(evidence, numbers), evidence)
         evidence -= 2.0 * np.log(places * np.maximum(size_of_series / _USUAL_SIZE, 1.0))
         yield pd.DataFrame(
@@ -150,6 +198,7 @@ def _described(
                 "sharp": fits.sharp,
                 "points_after": count_after,
                 "kind": _kind(raw, block, s, rest, r, fits),
+                "by_itself": ~fits.drifting & ~_seen_before(as_came, row, middle),
             }
         )
 
@@ -294,16 +343,26 @@ def _p_value(gain: FloatArray, size: IndexArray) -> FloatArray:
     return np.where(gain > _LEAST_GAIN, np.minimum(b * density * ((1.0 - b**-2) * places + 4.0 * b**-2), 1.0), 1.0)
 
 
-def _places_of_level(s: _Stretches, sizes: IndexArray) -> FloatArray:
-    """How many places a level as short as the shorter one beside the cut could have had.
+def _seen_before(as_came: Block, row: IndexArray, middle: FloatArray) -> BoolArray:
+    """Has the longer level values beyond the middle of the two, where the shorter one has few?"""
+    first, upper = as_came.rows < row, as_came.values > middle
+    across = []
+    for side in (first & as_came.inside, ~first & as_came.inside):
+        above = np.count_nonzero(upper & side, axis=0)
+        across.append(np.minimum(above, np.count_nonzero(side, axis=0) - above))
+    count = np.stack((row, as_came.sizes - row))
+    return np.asarray((count.min(axis=0) < _FEW) & (np.where(count[0] > count[1], *across) > 0))
+
+
+def _places_of_level(start: IndexArray, cut: IndexArray, end: IndexArray, sizes: IndexArray) -> FloatArray:
+    """How many places a level as short as the shorter one beside the cut could have had in series of these sizes.
 
     A level that lies between two cuts was found among all levels of its length; one that the series begins or ends with
     has its place.
     """
-    total = sizes[s.column]
-    before = np.where(s.start > 0, s.cut - s.start, total)
-    after = np.where(s.end < total, s.end - s.cut, total)
-    return np.asarray(total / np.minimum(before, after))
+    before = np.where(start > 0, cut - start, sizes)
+    after = np.where(end < sizes, end - cut, sizes)
+    return np.asarray(sizes / np.minimum(before, after))
 
 
 def _kind(

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import special
 
 from perf_assets.analysis.statistics import FloatArray, robust_scale
 from perf_assets.analysis.stretches import (
@@ -36,6 +37,8 @@ _LEAST_EVIDENCE = 14.0
 _WANDERS, _OF_WANDERING = 2.0, 1.2
 """From how many times the scatter of neighbouring values a level is one that wanders, and how many times as far as it
 wanders a step must then go: what is smaller is another turn of the same path."""
+_FEWEST_WORTH = 3.0
+"""Independent values that a level is worth, however it wanders."""
 NEWEST, _BEFORE_NEWEST, _FAR_AT_END = 3, 8, 8.0
 """Values that are a new level at the end of a series; values before them; standard deviations between the two."""
 _STRAY = 0.1
@@ -75,6 +78,32 @@ class Sides:
         )
         return cls(count, mean, np.maximum(squares - mean**2, 0.0) * count / degrees, differences / degrees)
 
+    @classmethod
+    def on_line(
+        cls, values: FloatArray, column: IndexArray, start: IndexArray, cut: IndexArray, end: IndexArray
+    ) -> Sides:
+        """As `of`, of what a line of one slope on both sides leaves; the levels are those where it meets the cut.
+
+        The slope has to be told from the step, which costs three of four values.
+        """
+        plain = cls.of(values, column, start, cut, end)
+        rows = np.arange(values.shape[0], dtype=np.float64)[:, None]
+        moment = _between(_running(values * rows), column, start, cut, end)
+        middle = (np.stack((start, cut)) + np.stack((cut, end)) - 1.0) / 2.0
+        along = moment - middle * plain.count * plain.mean
+        spread = plain.count * (plain.count**2 - 1.0) / 12.0
+        slope = along.sum(axis=0) / spread.sum(axis=0)
+        degrees = np.maximum(plain.count - 1.0, 1.0)
+        rise = np.stack(
+            (values[cut - 1, column] - values[start, column], values[end - 1, column] - values[cut, column])
+        )
+        return cls(
+            count=plain.count / 4.0,
+            mean=plain.mean + slope * (cut - 0.5 - middle),
+            variance=np.maximum(plain.variance - (2.0 * slope * along - slope**2 * spread) / degrees, 0.0),
+            differences=np.maximum(plain.differences - (2.0 * slope * rise) / degrees + slope**2, 0.0),
+        )
+
     @property
     def size(self) -> FloatArray:
         """Of the step, unsigned, shape (k,)."""
@@ -84,7 +113,7 @@ class Sides:
         """Variance of a value of either side, shape (2, k), each drawn towards that of the noisier side; `least`, (k,),
         is what rounding leaves.
         """
-        degrees = self.count - 1.0
+        degrees = np.maximum(self.count - 1.0, 0.0)
         borrowed = _BORROWED * self.variance.max(axis=0)
         return np.asarray((degrees * self.variance + borrowed) / (degrees + _BORROWED) + least)
 
@@ -94,7 +123,7 @@ class Sides:
 
         Source: von Neumann (1941), Distribution of the ratio of the mean square successive difference to the variance.
         """
-        degrees = self.count - 1.0
+        degrees = np.maximum(self.count - 1.0, 0.0)
         scatter, differences = ((degrees * each).sum(axis=0) for each in (self.variance, self.differences))
         return np.asarray(np.sqrt(np.maximum(2.0 * (scatter + least) / (differences + 2.0 * least), 1.0)))
 
@@ -105,8 +134,48 @@ class Sides:
         involved; the ratio is that of Student's t with his degrees of freedom.
         """
         error = noise / self.count
-        degrees = error.sum(axis=0) ** 2 / (error**2 / (self.count - 1.0 + _BORROWED)).sum(axis=0)
+        degrees = error.sum(axis=0) ** 2 / (error**2 / (np.maximum(self.count - 1.0, 0.0) + _BORROWED)).sum(axis=0)
         return np.asarray((degrees + 1.0) * np.log1p(self.size**2 / error.sum(axis=0) / degrees))
+
+
+@dataclass(frozen=True)
+class LocalStep:
+    """What k steps are like by the values of the levels beside them alone, each of shape (k,): levels, standard
+    deviation of a value of the level before, half width of the 95 % interval of the size, and the chance of such a
+    difference between values of one level, were the place given.
+    """
+
+    before: FloatArray
+    after: FloatArray
+    noise: FloatArray
+    margin: FloatArray
+    p_value: FloatArray
+
+    @classmethod
+    def of(
+        cls, values: FloatArray, sizes: IndexArray, least: FloatArray, column: IndexArray, cut: IndexArray
+    ) -> LocalStep:
+        """Arguments as for `clear_steps`, the values without what is an outlier in its own level.
+
+        Values of a level that wanders are worth as many independent ones as those of AR(1) noise with such differences
+        (Bayley & Hammersley 1946). They are worth three at least, if there are nine: the variance of a level holds what
+        it wanders, so that wandering may hide a step of its own size, but none ten times as large.
+        """
+        start, end = neighbours(column, cut, sizes)
+        sides = Sides.of(values, column, start, cut, end)
+        noise = sides.noise(least[column])
+        worth = sides.count / (2.0 * sides.wandering(least[column]) ** 2 - 1.0)
+        worth = np.maximum(worth, np.minimum(sides.count / _FEWEST_WORTH, _FEWEST_WORTH))
+        error = noise / worth
+        degrees = error.sum(axis=0) ** 2 / (error**2 / np.maximum(worth - 1.0 + _BORROWED, 1.0)).sum(axis=0)
+        of_size = np.sqrt(error.sum(axis=0))
+        return cls(
+            before=sides.mean[0],
+            after=sides.mean[1],
+            noise=np.sqrt(noise[0]),
+            margin=special.stdtrit(degrees, 0.975) * of_size,
+            p_value=2.0 * special.stdtr(degrees, -sides.size / of_size),
+        )
 
 
 def _running(values: FloatArray) -> FloatArray:
@@ -163,8 +232,12 @@ def unsupported(
     Arguments as for `clear_steps`.
     """
     start, end = neighbours(column, cut, sizes)
-    sides = Sides.of(values, column, start, cut, end)
-    noise, wandering = sides.noise(least[column]), sides.wandering(least[column])
+    ways = (way(values, column, start, cut, end) for way in (Sides.of, Sides.on_line))
+    return np.asarray(np.logical_and.reduce([_unsupported(sides, least[column]) for sides in ways]))
+
+
+def _unsupported(sides: Sides, least: FloatArray) -> BoolArray:
+    noise, wandering = sides.noise(least), sides.wandering(least)
     a_turn = (wandering > _WANDERS) & (sides.size < _OF_WANDERING * wandering * np.sqrt(noise.max(axis=0)))
     return np.asarray(a_turn | (sides.evidence(noise) < _LEAST_EVIDENCE * wandering**2))
 

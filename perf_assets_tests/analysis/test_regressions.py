@@ -82,8 +82,8 @@ def test_a_quiet_fleet_has_no_regression() -> None:
 
 def test_a_single_change_is_suspected_until_the_evidence_is_beyond_doubt() -> None:
     where = {"test_name": "test-1", "node_id": "node-2"}
-    early = Fleet().shift(POINTS - 3, 30.0, **where).find()
-    assert early.table.empty
+    early = {after: Fleet().shift(POINTS - after, 30.0, **where).find().table["state"].tolist() for after in (2, 3)}
+    assert early == {2: [], 3: ["suspected"]}
     rules = RegressionRules(threshold=0.05)
     states = {
         after: Fleet().shift(POINTS - after, 8.0, **where).find(rules).table["state"].tolist() for after in (4, 20)
