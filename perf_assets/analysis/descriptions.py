@@ -51,6 +51,8 @@ _SHARP = 20.0
 """2 log likelihood by which a step is better than a line; a drift of 2 standard deviations seldom comes near that."""
 _FEW = 20
 """Values of a level below which their number must bear the step as well as their distance."""
+_SEEN_ONCE, _SEEN = 1, 0.02
+"""Values of the longer level, and their share of it, that may lie beyond the middle of the two by chance."""
 _PLACES_OF_STEP = 20.0
 """As many independent places as a step of one length is looked for at."""
 _BEYOND_DOUBT = 1e-5
@@ -115,13 +117,16 @@ def _with_local(
     table: pd.DataFrame, local: LocalStep, sizes: IndexArray, start: IndexArray, cut: IndexArray, end: IndexArray
 ) -> pd.DataFrame:
     """The table, its rows in the order of the other arguments, with what the levels beside each step say by themselves;
-    steps on a drift, and short levels whose values the longer one has as well, stay as they are.
+    steps on a drift stay as they are.
 
-    Of two tests of one step the smaller p-value counts, each for the best of all places.
+    Of two tests of one step the smaller p-value counts, each for the best of all places. Where the longer level has
+    values of the shorter one as well, these must bear the step by their number.
     """
-    plain = table["by_itself"].to_numpy(dtype=bool)
-    places = _PLACES_OF_STEP * _places_of_level(start, cut, end, sizes) * np.maximum(sizes / _USUAL_SIZE, 1.0)
-    p_value = np.where(plain, np.minimum(local.p_value * places, 1.0), 1.0)
+    plain = ~table["drifting"].to_numpy(dtype=bool)
+    places = _places_of_level(start, cut, end, sizes) * np.maximum(sizes / _USUAL_SIZE, 1.0)
+    numbers = table["numbers"].to_numpy() / local.repeated - 2.0 * np.log(places)
+    of_numbers = np.where(table["seen_before"], _p_value(numbers, end - start), 0.0)
+    p_value = np.where(plain, np.clip(_PLACES_OF_STEP * places * local.p_value, of_numbers, 1.0), 1.0)
     size = local.after - local.before
     found = {
         "before": local.before, "after": local.after, "size": size, "size_low": size - local.margin,
@@ -178,8 +183,8 @@ def _described(
         # The values as they came: in a cluster of outliers the others look like outliers.
         as_came = cut_out(raw, s.column, s.start, s.end)
         middle = (before + after) / 2.0
-        numbers = evidence_of_numbers(as_came, row, middle) * (1.0 - r) / (1.0 + r)
-        evidence = np.where(few, np.minimum(evidence, numbers), evidence)
+        numbers = evidence_of_numbers(as_came, row, middle)
+        evidence = np.where(few, np.minimum(evidence, numbers * (1.0 - r) / (1.0 + r)), evidence)
         evidence -= 2.0 * np.log(places * np.maximum(size_of_series / _USUAL_SIZE, 1.0))
         yield pd.DataFrame(
             {
@@ -198,7 +203,9 @@ def _described(
                 "sharp": fits.sharp,
                 "points_after": count_after,
                 "kind": _kind(raw, block, s, rest, r, fits),
-                "by_itself": ~fits.drifting & ~_seen_before(as_came, row, middle),
+                "drifting": fits.drifting,
+                "seen_before": _seen_before(as_came, row, middle),
+                "numbers": numbers,
             }
         )
 
@@ -344,14 +351,15 @@ def _p_value(gain: FloatArray, size: IndexArray) -> FloatArray:
 
 
 def _seen_before(as_came: Block, row: IndexArray, middle: FloatArray) -> BoolArray:
-    """Has the longer level values beyond the middle of the two, where the shorter one has few?"""
+    """Has the longer level more than a stray value beyond the middle of the two, where the shorter one has few?"""
     first, upper = as_came.rows < row, as_came.values > middle
     across = []
     for side in (first & as_came.inside, ~first & as_came.inside):
         above = np.count_nonzero(upper & side, axis=0)
         across.append(np.minimum(above, np.count_nonzero(side, axis=0) - above))
     count = np.stack((row, as_came.sizes - row))
-    return np.asarray((count.min(axis=0) < _FEW) & (np.where(count[0] > count[1], *across) > 0))
+    longer = np.where(count[0] > count[1], *across)
+    return np.asarray((count.min(axis=0) < _FEW) & (longer > np.maximum(_SEEN_ONCE, _SEEN * count.max(axis=0))))
 
 
 def _places_of_level(start: IndexArray, cut: IndexArray, end: IndexArray, sizes: IndexArray) -> FloatArray:

@@ -8,6 +8,7 @@ outliers nor a second mode look like it; what is less clear is left to the likel
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,6 +45,7 @@ NEWEST, _BEFORE_NEWEST, _FAR_AT_END = 3, 8, 8.0
 _STRAY = 0.1
 """Share of the values of either side that may lie among those of the other."""
 _WINDOW = 15
+_BESIDE = 3
 _ORDERED = 0.95
 """Share of the pairs of a value before and one after, up to `_WINDOW` values away, that must lie in order."""
 _SHORT, _ALTERNATING_SHORT = 10, 4
@@ -141,8 +143,8 @@ class Sides:
 @dataclass(frozen=True)
 class LocalStep:
     """What k steps are like by the values of the levels beside them alone, each of shape (k,): levels, standard
-    deviation of a value of the level before, half width of the 95 % interval of the size, and the chance of such a
-    difference between values of one level, were the place given.
+    deviation of a value of the level before, half width of the 95 % interval of the size, the chance of such a
+    difference between values of one level, were the place given; and how many values are worth one independent one.
     """
 
     before: FloatArray
@@ -150,6 +152,7 @@ class LocalStep:
     noise: FloatArray
     margin: FloatArray
     p_value: FloatArray
+    repeated: FloatArray
 
     @classmethod
     def of(
@@ -164,8 +167,8 @@ class LocalStep:
         start, end = neighbours(column, cut, sizes)
         sides = Sides.of(values, column, start, cut, end)
         noise = sides.noise(least[column])
-        worth = sides.count / (2.0 * sides.wandering(least[column]) ** 2 - 1.0)
-        worth = np.maximum(worth, np.minimum(sides.count / _FEWEST_WORTH, _FEWEST_WORTH))
+        repeated = 2.0 * sides.wandering(least[column]) ** 2 - 1.0
+        worth = np.maximum(sides.count / repeated, np.minimum(sides.count / _FEWEST_WORTH, _FEWEST_WORTH))
         error = noise / worth
         degrees = error.sum(axis=0) ** 2 / (error**2 / np.maximum(worth - 1.0 + _BORROWED, 1.0)).sum(axis=0)
         of_size = np.sqrt(error.sum(axis=0))
@@ -175,6 +178,7 @@ class LocalStep:
             noise=np.sqrt(noise[0]),
             margin=special.stdtrit(degrees, 0.975) * of_size,
             p_value=2.0 * special.stdtr(degrees, -sides.size / of_size),
+            repeated=repeated,
         )
 
 
@@ -240,6 +244,29 @@ def _unsupported(sides: Sides, least: FloatArray) -> BoolArray:
     noise, wandering = sides.noise(least), sides.wandering(least)
     a_turn = (wandering > _WANDERS) & (sides.size < _OF_WANDERING * wandering * np.sqrt(noise.max(axis=0)))
     return np.asarray(a_turn | (sides.evidence(noise) < _LEAST_EVIDENCE * wandering**2))
+
+
+def relocated(values: FloatArray, cuts: Sequence[int]) -> list[int]:
+    """The cuts of a series, shape (n,), ascending, each moved by up to `_BESIDE` to where the values next to it belong:
+    to the level before or after, whichever they are closer to, where the two are far apart.
+    """
+    moved: list[int] = []
+    edges = [0, *cuts, values.size]
+    for start, cut, end in zip(edges, edges[1:], edges[2:], strict=False):
+        before, after = values[max(start, cut - _WINDOW) : cut], values[cut : min(end, cut + _WINDOW)]
+        old, new = np.median(before), np.median(after)
+        if abs(new - old) < _FAR * max(robust_scale(before), robust_scale(after)):
+            moved.append(cut)
+            continue
+        low = max(cut - _BESIDE, moved[-1] + NEWEST if moved else NEWEST, start + NEWEST)
+        high = min(cut + _BESIDE, end - NEWEST)
+        near = values[low:high]
+        # Less for each value that is closer to the old level and counted as one of the new, and the other way round.
+        belongs = np.abs(near - old) - np.abs(near - new)
+        gains = np.concatenate(([0.0], np.cumsum(-belongs))) if high > low else np.zeros(1)
+        best = low + int(gains.argmax())
+        moved.append(best if gains.max() > gains[min(max(cut - low, 0), gains.size - 1)] else cut)
+    return moved
 
 
 def ends_in_step(level: FloatArray) -> bool:

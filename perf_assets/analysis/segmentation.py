@@ -15,7 +15,7 @@ from itertools import pairwise
 import numpy as np
 
 from perf_assets.analysis.fits import Fit, Sums, bent_line, levels, lines, step_on_line
-from perf_assets.analysis.local_steps import NEWEST, clear_steps, ends_in_step, unsupported
+from perf_assets.analysis.local_steps import NEWEST, clear_steps, ends_in_step, relocated, unsupported
 from perf_assets.analysis.noise import (
     Noise,
     PresentFit,
@@ -80,7 +80,9 @@ def segment(series: Sequence[FloatArray], rivals: Sequence[Rival]) -> list[Index
     for values, cuts in zip(series, found, strict=True):
         if ends_in_step(values[max(cuts, default=0) :]):
             cuts.append(values.size - NEWEST)
-    return [np.array(sorted(cuts), dtype=np.intp) for cuts in found]
+    return [
+        np.array(relocated(values, sorted(cuts)), dtype=np.intp) for values, cuts in zip(series, found, strict=True)
+    ]
 
 
 @dataclass(frozen=True)
