@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 
 import dagster as dg
+import pandas as pd
 
 from perf_assets.analysis.anomalies import EPISODE_COLUMNS, find_anomalies
+from perf_assets.analysis.commits import place_between_commits
 from perf_assets.analysis.joint_anomalies import find_joint_anomalies
 from perf_assets.analysis.level_changes import CHANGE_COLUMNS, analyse_levels, with_q_values
 from perf_assets.analysis.regressions import RegressionRules, find_regressions
@@ -42,6 +44,12 @@ _BUCKETS_OF = """SELECT series_id, ts, value FROM series_buckets
     WHERE series_id IN (SELECT unnest(? :: BIGINT[])) ORDER BY series_id, ts"""
 _MEASUREMENTS_OF = """SELECT series_id, run_id, ts, value FROM analysed_measurements
     WHERE series_id IN (SELECT unnest(? :: BIGINT[])) ORDER BY series_id, ts, run_id"""
+# Only these can lie among the runs of one commit.
+_WITH_COMMITS = """SELECT m.series_id, m.run_id, m.ts, m.value, r.commit_id
+    FROM analysed_measurements m JOIN runs r USING (run_id) WHERE m.series_id IN (
+      SELECT c.series_id FROM changes c JOIN runs i ON i.run_id = c.index_run_id
+      JOIN runs p ON p.run_id = c.previous_run_id AND p.commit_id = i.commit_id)
+    ORDER BY m.series_id, m.ts, m.run_id"""
 
 
 @dg.multi_asset(
@@ -62,7 +70,8 @@ def change_points(
 ) -> Iterator[dg.MaterializeResult[None]]:
     increment = increment_of(warehouse, "change_points")
     found = workers.map(analyse_levels, split_by_series(warehouse.query(_MEASUREMENTS_OF, [increment.ids])))
-    changes = joined([kept_rows(warehouse, increment, CHANGE_POINTS), *(each for each, _ in found)], CHANGE_COLUMNS)
+    placed = _between_commits(warehouse, joined([each for each, _ in found], CHANGE_COLUMNS))
+    changes = joined([kept_rows(warehouse, increment, CHANGE_POINTS), placed], CHANGE_COLUMNS)
     table = with_q_values(changes, increment.series)
     all_limits = joined(
         [kept_rows(warehouse, increment, DETECTION_LIMITS), *(each for _, each in found)], LIMIT_COLUMNS
@@ -71,6 +80,14 @@ def change_points(
     told = {"series_with_changes": int(table["series_id"].nunique()), "series_analysed_anew": len(increment.ids)}
     yield dg.MaterializeResult(asset_key=CHANGE_POINTS.name, metadata=outcome(table, told))
     yield dg.MaterializeResult(asset_key=DETECTION_LIMITS.name, metadata=outcome(all_limits))
+
+
+def _between_commits(warehouse: Warehouse, changes: pd.DataFrame) -> pd.DataFrame:
+    if changes.empty:
+        return changes
+    with warehouse.reading() as con:
+        con.register("changes", changes)
+        return place_between_commits(changes, con.execute(_WITH_COMMITS).df())
 
 
 @dg.multi_asset(
