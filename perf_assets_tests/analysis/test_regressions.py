@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import itertools
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +10,7 @@ from hypothesis import given
 from hypothesis import settings as limits
 from hypothesis import strategies as st
 
+from perf_assets.analysis.environments import ENVIRONMENT_COLUMNS
 from perf_assets.analysis.level_changes import find_change_points
 from perf_assets.analysis.regressions import RegressionRules, Regressions, find_regressions
 from perf_assets.analysis.sensitivity import find_detection_limits
@@ -23,6 +27,8 @@ class Fleet:
         self.rows: list[dict[str, object]] = []
         self.values: dict[int, np.ndarray] = {}
         self.doubtful_falls = False
+        self.measured: pd.DataFrame | None = None
+        self.commits: list[str | None] = [f"commit-{n}" for n in range(POINTS)]
         self.image_changes: list[tuple[int, str, object]] = []
         self.contexts: list[str | None] = [
             f'{{"runner_image": "{"new" if n >= 50 else "old"}"}}' for n in range(POINTS)
@@ -61,8 +67,7 @@ class Fleet:
         ]
         runs = pd.DataFrame(
             {"run_id": np.arange(POINTS), "run_key": [f"run-{n}" for n in range(POINTS)],
-             "commit_id": [f"commit-{n}" for n in range(POINTS)],
-             "context": self.contexts}
+             "commit_id": self.commits}
         )  # fmt: skip
         measurements = pd.concat(frames)
         changes = find_change_points(measurements)
@@ -71,7 +76,32 @@ class Fleet:
         limits = find_detection_limits(measurements, changes)
         images = pd.DataFrame(self.image_changes, columns=["series_id", "runner_image", "since"])
         images = images.astype({"series_id": "int64", "since": "datetime64[us]"})
-        return find_regressions(changes, series, runs, limits, rules or RegressionRules(), anchors, images)
+        return find_regressions(
+            changes,
+            series,
+            runs,
+            limits,
+            rules or RegressionRules(),
+            anchors,
+            images,
+            self.environments(),
+            self.measured,
+        )
+
+    def environments(self) -> pd.DataFrame:
+        """What the contexts say, as the warehouse tells it."""
+        told = [json.loads(context or "null") for context in self.contexts]
+        told = [each if isinstance(each, dict) else {} for each in told]
+        rows: list[tuple[object, ...]] = []
+        for field in sorted({name for each in told for name in each}):
+            known = [(place, str(each[field])) for place, each in enumerate(told) if field in each]
+            for setting, group in itertools.groupby(known, key=lambda each: each[1]):
+                places = [place for place, _ in group]
+                for series_id, values in self.values.items():
+                    first, last = np.median(values[places[:10]]), np.median(values[places[-10:]])
+                    rows.append((series_id, field, setting, TS[places[0]], places[0], places[-1] + 1, first, last))
+        table = pd.DataFrame(rows, columns=list(ENVIRONMENT_COLUMNS))
+        return table.sort_values(["series_id", "field", "position"], ignore_index=True)
 
 
 def test_a_quiet_fleet_has_no_regression() -> None:
@@ -330,7 +360,10 @@ def test_findings_that_begin_at_one_commit_say_so() -> None:
     )
     fleet.shift(60, 25.0, test_name="test-0", node_id="node-0")
     told = fleet.find().table.set_index("test_name")["explanation"]
-    both = "1 other finding begins at the same commit. runner_image changed from old to new."
+    both = (
+        "1 other series changed at the same commit; 1 other finding begins at that commit. "
+        "runner_image changed from old to new."
+    )
     assert told["test-1"] == told["test-3"] == both
     assert told["test-0"] == "Only this series changed."
 

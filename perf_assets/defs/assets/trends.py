@@ -22,7 +22,14 @@ from perf_assets.settings import Settings
 from perf_assets.state import open_state
 from perf_assets.warehouse import Warehouse
 from perf_assets.warehouse.increments import complete, increment_of, joined, kept_rows
-from perf_assets.warehouse.readings import image_changes, node_readings, recent_averages, reporting
+from perf_assets.warehouse.readings import (
+    environments,
+    image_changes,
+    node_readings,
+    recent_averages,
+    reporting,
+    stretches,
+)
 from perf_assets.warehouse.tables import (
     ANOMALIES,
     CHANGE_POINTS,
@@ -50,6 +57,9 @@ _WITH_COMMITS = """SELECT m.series_id, m.run_id, m.ts, m.value, r.commit_id
       SELECT c.series_id FROM changes c JOIN runs i ON i.run_id = c.index_run_id
       JOIN runs p ON p.run_id = c.previous_run_id AND p.commit_id = i.commit_id)
     ORDER BY m.series_id, m.ts, m.run_id"""
+
+_SERIES_WITH_TAGS = """SELECT m.*, s.tags, s.benchmark_version
+    FROM metric_series m JOIN series s USING (series_id) ORDER BY series_id"""
 
 
 @dg.multi_asset(
@@ -213,7 +223,7 @@ def stopped_reporting(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeR
             "trends",
             ["change_points", "detection_limits", "metric_series"],
             {"numpy"},
-            "A runner image, a slow node or a test that shifts many series is one finding with members "
+            "A runner image, a slow node, a test or a commit that shifts many series is one finding with members "
             "(table regression_members).",
         )
     ],
@@ -223,15 +233,15 @@ def regressions(
     settings: dg.ResourceParam[Settings], warehouse: dg.ResourceParam[Warehouse]
 ) -> dg.MaterializeResult[None]:
     rules = settings.regressions
-    series = warehouse.query("SELECT * FROM metric_series ORDER BY series_id")
+    series = warehouse.query(_SERIES_WITH_TAGS)
     with warehouse.reading() as con:
-        images = image_changes(con)
+        images, surroundings, measured = image_changes(con), environments(con), stretches(con)
     with open_state(settings.state) as state:
         found = find_regressions(
             warehouse.query("SELECT * FROM change_points ORDER BY series_id, position"),
             series,
             warehouse.query(
-                """SELECT run_id, run_key, commit_id, context FROM runs
+                """SELECT run_id, run_key, commit_id FROM runs
                 WHERE run_id IN (SELECT index_run_id FROM change_points UNION SELECT previous_run_id FROM
                 change_points)"""
             ),
@@ -239,6 +249,8 @@ def regressions(
             RegressionRules(rules.threshold, rules.thresholds, rules.false_discovery_rate, rules.confirm_after),
             state.anchors(),
             images,
+            surroundings,
+            measured,
         )
         warehouse.replace((REGRESSIONS, found.table), (REGRESSION_MEMBERS, found.members))
         state.add_anchors(found.anchors)
