@@ -6,6 +6,7 @@ Only what was told of the series is named: where no result names a node, nothing
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -82,9 +83,14 @@ def _counted(preposition: str, plural: str, values: list[str]) -> str:
             plural = f"{'Python' if thing == 'python' else thing} versions"
             values = [value.rpartition(" ")[2] for value in values]
     if plural == "parameters":
-        values = [value.partition("[")[2].removesuffix("]") for value in values]
+        values = sorted((value.partition("[")[2].removesuffix("]") for value in values), key=_in_natural_order)
     named = f" ({', '.join(values)})" if len(values) <= _NAMED else ""
     return f"{preposition} {len(values)} {plural}{named}"
+
+
+def _in_natural_order(value: str) -> list[tuple[int, str]]:
+    """2 before 10."""
+    return [(len(piece) if piece.isdecimal() else 0, piece) for piece in re.split(r"(\d+)", value)]
 
 
 def _without_common_parts(values: list[str]) -> list[str]:

@@ -523,45 +523,62 @@ def _numbers_by_row(claims: Sequence[_Claim], rows: int) -> list[list[int]]:
 
 
 def _best(claims: Sequence[_Claim], moved: Mapping[int, _Moved], columns: _Columns) -> int:
-    """The claim that explains most; a commit only where it explains what no place and no environment does."""
-    by_size = sorted(moved, key=lambda number: (-moved[number].rows.size, number))
+    """The claim that explains most, of equal ones that with the fewest series that did not move; a commit only where it
+    explains what no place and no environment does.
+    """
+    by_size = sorted(moved, key=lambda number: (-moved[number].rows.size, -moved[number].share, number))
     commit = next((number for number in by_size if claims[number].scope == COMMIT), None)
     others = [number for number in by_size if claims[number].scope != COMMIT]
     if commit is None:
-        return _environment_or_place(claims, moved, others)
-    nearer = [
-        number
-        for number in others
-        if np.intersect1d(moved[number].rows, moved[commit].rows).size
-        and not _goes_beyond(claims[commit], moved[commit], claims[number], moved[number], columns)
-    ]
-    return _environment_or_place(claims, moved, nearer) if nearer else commit
+        return _environment_or_place(claims, moved, others, columns)
+    nearer = _nearer(commit, others, claims, moved, columns)
+    return _environment_or_place(claims, moved, nearer, columns) if nearer else commit
 
 
-def _environment_or_place(claims: Sequence[_Claim], moved: Mapping[int, _Moved], numbers: Sequence[int]) -> int:
+def _environment_or_place(
+    claims: Sequence[_Claim], moved: Mapping[int, _Moved], numbers: Sequence[int], columns: _Columns
+) -> int:
     """The one that explains most of `numbers`, the largest first; an environment before the place where it was put in,
-    as it is the reason."""
+    as it is the reason, and a type of node only where it explains what no node does."""
     environments = [number for number in numbers if claims[number].scope in (RUNNER_IMAGE, ENVIRONMENT)]
     places = [number for number in numbers if claims[number].scope not in (RUNNER_IMAGE, ENVIRONMENT)]
-    if not environments or not places:
-        return numbers[0]
-    environment, place = environments[0], places[0]
+    if not places:
+        return environments[0]
+    place = places[0]
+    if claims[place].scope == "node_type":
+        nodes = [number for number in places if claims[number].scope == "node"]
+        place = next(iter(_nearer(place, nodes, claims, moved, columns)), place)
+    if not environments:
+        return place
+    environment = environments[0]
     as_many = moved[environment].rows.size >= moved[place].rows.size
     return environment if as_many and moved[environment].share >= _AS_WELL * moved[place].share else place
 
 
-def _goes_beyond(commit: _Claim, wide: _Moved, other: _Claim, narrow: _Moved, columns: _Columns) -> bool:
-    """Did most series change with the commit that the other claim does not reach?
+def _nearer(
+    wide: int, others: Sequence[int], claims: Sequence[_Claim], moved: Mapping[int, _Moved], columns: _Columns
+) -> list[int]:
+    """Those of the other claims that explain what the wide one does: most of what they do not reach did not change."""
+    return [
+        number
+        for number in others
+        if np.intersect1d(moved[number].rows, moved[wide].rows).size
+        and not _goes_beyond(claims[wide], moved[wide], claims[number], moved[number], columns)
+    ]
 
-    Where it reaches all, a test is the better explanation; of a node without others to compare it with nothing is
-    known, so a commit is, if there is one.
+
+def _goes_beyond(wide: _Claim, of_wide: _Moved, other: _Claim, of_other: _Moved, columns: _Columns) -> bool:
+    """Did most series change with the wide claim that the other one does not reach?
+
+    Where that reaches all, it is the better explanation; but of a node without others to compare it with nothing is
+    known, so that a commit is, if there is one.
     """
-    if wide.rows.size < narrow.rows.size:
+    if of_wide.rows.size < of_other.rows.size:
         return False
-    beyond = wide.peers & ~narrow.peers
+    beyond = of_wide.peers & ~of_other.peers
     if not beyond.any():
-        return commit.at_commit and other.scope in ("node", "node_type")
-    changed = np.unique(columns.series[wide.rows])
+        return wide.at_commit and other.scope in ("node", "node_type")
+    changed = np.unique(columns.series[of_wide.rows])
     return bool(np.count_nonzero(beyond[changed]) >= _LEAST_SHARE * np.count_nonzero(beyond))
 
 

@@ -158,7 +158,8 @@ WHERE k.image IS NOT NULL ORDER BY series_id, since, runner_image
 def stretches(con: DuckDBPyConnection) -> pd.DataFrame:
     """series_id, since, until: from which measurement to which a series was measured without a long pause.
 
-    A pause is long if it is over 36 hours and over three times what nine of ten distances of the series stay below.
+    A pause is long if it is over 36 hours and over three times what nine of ten distances of the series stay below,
+    its longest left out.
     """
     return con.execute(_STRETCHES).df()
 
@@ -167,12 +168,17 @@ _STRETCHES = """
 WITH steps AS (
   SELECT series_id, ts, ts - lag(ts) OVER own AS pause FROM analysed_measurements
   WINDOW own AS (PARTITION BY series_id ORDER BY ts)
+), pauses AS (
+  SELECT series_id, epoch(pause) AS pause FROM steps WHERE pause IS NOT NULL
+), longest AS (
+  SELECT series_id, max(pause) AS pause, count(*) AS steps FROM pauses GROUP BY series_id
 ), usual AS (
-  SELECT series_id, greatest(3 * quantile_cont(epoch(pause), 0.9), 36 * 3600) AS longest FROM steps
-  WHERE pause IS NOT NULL GROUP BY series_id
+  SELECT p.series_id, quantile_cont(p.pause, 0.9) AS pause FROM pauses p JOIN longest l USING (series_id)
+  WHERE p.pause < l.pause OR l.steps >= 20 GROUP BY p.series_id
 ), numbered AS (
-  SELECT series_id, ts, count(*) FILTER (epoch(pause) > longest) OVER (PARTITION BY series_id ORDER BY ts) AS stretch
-  FROM steps LEFT JOIN usual USING (series_id)
+  SELECT s.series_id, s.ts, count(*) FILTER (epoch(s.pause) > greatest(3 * u.pause, 36 * 3600))
+    OVER (PARTITION BY s.series_id ORDER BY s.ts) AS stretch
+  FROM steps s LEFT JOIN usual u USING (series_id)
 )
 SELECT series_id, min(ts) AS since, max(ts) AS until FROM numbered GROUP BY series_id, stretch ORDER BY ALL
 """
