@@ -173,10 +173,10 @@ WITH steps AS (
 ), longest AS (
   SELECT series_id, max(pause) AS pause, count(*) AS steps FROM pauses GROUP BY series_id
 ), usual AS (
-  SELECT p.series_id, quantile_cont(p.pause, 0.9) AS pause FROM pauses p JOIN longest l USING (series_id)
-  WHERE p.pause < l.pause OR l.steps >= 20 GROUP BY p.series_id
+  SELECT p.series_id, quantile_cont(p.pause, 0.9) FILTER (p.pause < l.pause OR l.steps >= 20) AS pause,
+    min(p.pause) AS shortest FROM pauses p JOIN longest l USING (series_id) WHERE l.steps > 1 GROUP BY p.series_id
 ), numbered AS (
-  SELECT s.series_id, s.ts, count(*) FILTER (epoch(s.pause) > greatest(3 * u.pause, 36 * 3600))
+  SELECT s.series_id, s.ts, count(*) FILTER (epoch(s.pause) > greatest(3 * coalesce(u.pause, u.shortest), 36 * 3600))
     OVER (PARTITION BY s.series_id ORDER BY s.ts) AS stretch
   FROM steps s LEFT JOIN usual u USING (series_id)
 )
