@@ -164,23 +164,27 @@ def stretches(con: DuckDBPyConnection) -> pd.DataFrame:
     return con.execute(_STRETCHES).df()
 
 
+# Few series have pauses; the distances of the others need no order.
 _STRETCHES = """
-WITH steps AS (
-  SELECT series_id, ts, ts - lag(ts) OVER own AS pause FROM analysed_measurements
-  WINDOW own AS (PARTITION BY series_id ORDER BY ts)
-), pauses AS (
-  SELECT series_id, epoch(pause) AS pause FROM steps WHERE pause IS NOT NULL
-), longest AS (
-  SELECT series_id, max(pause) AS pause, count(*) AS steps FROM pauses GROUP BY series_id
+WITH steps AS MATERIALIZED (
+  SELECT series_id, ts, epoch(ts - lag(ts) OVER (PARTITION BY series_id ORDER BY ts)) AS pause
+  FROM analysed_measurements
+), whole AS (
+  SELECT series_id, min(ts) AS since, max(ts) AS until, max(pause) AS longest, count(pause) AS steps
+  FROM steps GROUP BY series_id
+), paused AS (
+  SELECT s.series_id, s.ts, s.pause, w.longest, w.steps FROM steps s JOIN whole w USING (series_id)
+  WHERE w.longest > 36 * 3600
 ), usual AS (
-  SELECT p.series_id, quantile_cont(p.pause, 0.9) FILTER (p.pause < l.pause OR l.steps >= 20) AS pause,
-    min(p.pause) AS shortest FROM pauses p JOIN longest l USING (series_id) WHERE l.steps > 1 GROUP BY p.series_id
+  SELECT series_id, coalesce(quantile_cont(pause, 0.9) FILTER (pause < longest OR steps >= 20), min(pause)) AS pause
+  FROM paused WHERE steps > 1 GROUP BY series_id
 ), numbered AS (
-  SELECT s.series_id, s.ts, count(*) FILTER (epoch(s.pause) > greatest(3 * coalesce(u.pause, u.shortest), 36 * 3600))
-    OVER (PARTITION BY s.series_id ORDER BY s.ts) AS stretch
-  FROM steps s LEFT JOIN usual u USING (series_id)
+  SELECT p.series_id, p.ts, count(*) FILTER (p.pause > greatest(3 * u.pause, 36 * 3600))
+    OVER (PARTITION BY p.series_id ORDER BY p.ts) AS stretch
+  FROM paused p LEFT JOIN usual u USING (series_id)
 )
-SELECT series_id, min(ts) AS since, max(ts) AS until FROM numbered GROUP BY series_id, stretch ORDER BY ALL
+SELECT series_id, min(ts) AS since, max(ts) AS until FROM numbered GROUP BY series_id, stretch
+UNION ALL SELECT series_id, since, until FROM whole WHERE longest IS NULL OR longest <= 36 * 3600 ORDER BY ALL
 """
 
 
