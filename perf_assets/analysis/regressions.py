@@ -717,13 +717,10 @@ def _reaches(groups: Sequence[_Group], candidates: pd.DataFrame, series: pd.Data
     known = attributes(series).set_index("series_id")
     reaches = []
     for group in groups:
-        members = known.loc[candidates["series_id"].iloc[group.rows].unique()]
-        if group.scope == "test":
-            reaches.append(reach(members))
-        elif group.part.startswith("benchmark "):
-            reaches.append(f"of {group.part} {reach(members)}".strip())
-        else:
-            reaches.append(f"of {group.part}" if group.part else "")
+        words = f"of {group.part}" if group.part else ""
+        if group.scope == "test" or group.part.startswith("benchmark "):
+            words = f"{words} {reach(known.loc[candidates['series_id'].iloc[group.rows].unique()])}".strip()
+        reaches.append(words)
     return reaches
 
 
