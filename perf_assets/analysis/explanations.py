@@ -95,7 +95,7 @@ def _of_commit(row: Any, same: str, told: str) -> str:
         return f"{began} at one time{told}. {same}"
     if pd.isna(row.first_bad_commit):
         return f"{began} at one time, about run {row.scope_name}{told}."
-    reason = "the environment changed, not the code" if row.shifted else "the code changed, not one test or node"
+    reason = "the environment changed, not the code" if row.shifted else "the code changed, not one test"
     return f"{began} at commit {_short(row.scope_name)}: {reason}{told}."
 
 

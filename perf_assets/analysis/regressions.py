@@ -360,7 +360,14 @@ class _Gaps:
 
     def usual(self, rows: IndexArray) -> np.timedelta64:
         """How far apart changes of one cause may be, by the usual distance of the measurements beside these."""
-        return _gap_of(np.median(self.between[np.searchsorted(self.rows, rows)]))
+        return _gap_of(self._distance(rows))
+
+    def at_commit(self, rows: IndexArray, usual: np.timedelta64) -> np.timedelta64:
+        """How far apart the last and first measurements of series may be around the commit at which these changed."""
+        return max(usual, np.timedelta64(int(self._distance(rows)), "us"))
+
+    def _distance(self, rows: IndexArray) -> float:
+        return float(np.median(self.between[np.searchsorted(self.rows, rows)]))
 
 
 def _gap_of(microseconds: float) -> np.timedelta64:
@@ -431,12 +438,13 @@ def _commit_claims(changed: pd.DataFrame, directed: pd.DataFrame, around: _Aroun
         for name, exact in pd.Series(own).groupby(changed["begins"].to_numpy()[own]):
             places = exact.to_numpy()
             for begun in np.split(places, np.flatnonzero(np.diff(at[places]) > gap) + 1):
+                pause = gaps.at_commit(index[begun], gap)
                 may = own[(low[own] <= at[begun[-1]]) & (high[own] >= at[begun[0]])]
                 for rank, (of, ids, stretches) in enumerate(parts):
                     rows = index[may[[each in ids for each in series[may]]]]
                     if rows.size >= _FEWEST_MEMBERS:
                         claim = _Claim(
-                            COMMIT, str(name), rows, np.ones(rows.size, dtype=bool), partial(stretches.measured, gap),
+                            COMMIT, str(name), rows, np.ones(rows.size, dtype=bool), partial(stretches.measured, pause),
                             _NO_GAP, _FEWEST_MEMBERS, of, bool(known[begun].any()),
                         )  # fmt: skip
                         claims.append((-begun.size, rank, len(claims), claim))
@@ -754,10 +762,9 @@ def _shifted(row: int, rows: IndexArray, shifts: Mapping[int, Sequence[Shift]]) 
 
 def _beside(table: pd.DataFrame, changes: pd.DataFrame) -> list[Beside]:
     """Of each finding, by all change points, whether they matter or not; counted for single series alone."""
-    own = changes.sort_values("series_id", kind="stable")
-    low, high = (own[name].to_numpy(dtype="datetime64[us]") for name in ("changed_at_low", "changed_at_high"))
-    series, begins = own["series_id"].to_numpy(), own["begins"].to_numpy()
-    projects = own.groupby("project").indices
+    changed_at = changes["changed_at"].to_numpy(dtype="datetime64[us]")
+    series, begins = changes["series_id"].to_numpy(), changes["begins"].to_numpy()
+    projects = changes.groupby("project").indices
     found = []
     for row in table.itertuples():
         if row.scope != "series":
@@ -767,7 +774,7 @@ def _beside(table: pd.DataFrame, changes: pd.DataFrame) -> list[Beside]:
         at = np.datetime64(row.first_bad_at, "us")
         gap = _gap_of((row.first_bad_at - row.last_good_at) / pd.Timedelta(microseconds=1))
         same = begins[places] == row.begins
-        together = (series[places] != row.series_id) & (same | (low[places] <= at + gap) & (high[places] >= at - gap))
+        together = (series[places] != row.series_id) & (same | (np.abs(changed_at[places] - at) <= gap))
         others = np.unique(series[places[together]])
         found.append(Beside(others.size, np.unique(series[places[together & same]]).size == others.size))
     return found

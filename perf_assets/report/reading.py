@@ -276,9 +276,9 @@ def measure(row: Any) -> str:
 
 
 def commits(row: Any) -> str:
-    """`abc..def`, the commits of the last good and the first bad run, where results name them."""
+    """`abc..def`, the commits of the last good and the first bad run, where results name them; one if they are one."""
     known = [str(c)[:10] for c in (row.last_good_commit, row.first_bad_commit) if not _missing(c)]
-    return "..".join(known)
+    return "..".join(dict.fromkeys(known))
 
 
 def rests_on(evidence: str) -> str:

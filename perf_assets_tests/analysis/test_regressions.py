@@ -28,6 +28,7 @@ class Fleet:
         self.values: dict[int, np.ndarray] = {}
         self.doubtful_falls = False
         self.measured: pd.DataFrame | None = None
+        self.ts = TS
         self.commits: list[str | None] = [f"commit-{n}" for n in range(POINTS)]
         self.image_changes: list[tuple[int, str, object]] = []
         self.contexts: list[str | None] = [
@@ -62,7 +63,7 @@ class Fleet:
     def find(self, rules: RegressionRules | None = None, anchors: pd.DataFrame | None = None) -> Regressions:
         series = pd.DataFrame(self.rows)
         frames = [
-            pd.DataFrame({"series_id": key, "run_id": np.arange(POINTS), "ts": TS, "value": values})
+            pd.DataFrame({"series_id": key, "run_id": np.arange(POINTS), "ts": self.ts, "value": values})
             for key, values in self.values.items()
         ]
         runs = pd.DataFrame(
@@ -453,9 +454,7 @@ def test_a_commit_that_changed_most_series_of_a_project_is_one_finding(changed: 
         "code",
         changed,
     )
-    assert row.explanation == (
-        f"{changed} of 12 series changed at commit commit-40: the code changed, not one test or node."
-    )
+    assert row.explanation == (f"{changed} of 12 series changed at commit commit-40: the code changed, not one test.")
 
 
 def test_changes_of_less_than_half_of_a_project_are_findings_of_their_own() -> None:
@@ -565,6 +564,18 @@ def test_a_pause_no_longer_than_the_distance_of_the_groups_runs_is_none() -> Non
     ]
     fleet.measured = pd.DataFrame(rows, columns=["series_id", "since", "until"])
     assert set(fleet.find().table["scope"]) == {"series"}
+
+
+def test_a_pause_of_the_whole_project_leaves_no_series_out() -> None:
+    fleet = without_nodes(bench(20))
+    fleet.ts = TS + np.where(np.arange(POINTS) >= 40, np.timedelta64(400, "D"), np.timedelta64(0, "D"))
+    for number in range(11):
+        fleet.shift(40, 20.0, test_name=f"test-{number}")
+    pieces = [(fleet.ts[0], fleet.ts[39]), (fleet.ts[40], fleet.ts[-1])]
+    rows = [(series_id, *piece) for series_id in range(1, 21) for piece in pieces]
+    fleet.measured = pd.DataFrame(rows, columns=["series_id", "since", "until"])
+    (row,) = fleet.find().table.itertuples()
+    assert row.explanation.startswith("11 of 20 series changed at commit commit-40: ")
 
 
 @pytest.mark.parametrize("column", ["suite", "runtime", "node"])
