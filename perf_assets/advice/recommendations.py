@@ -155,7 +155,8 @@ def _proposal(row: Any, effect: str) -> dict[str, object]:
         }  # fmt: skip
     if row.scope in ("environment", "commit"):
         return {
-            "kind": "environment_regression" if row.cause == "environment" else "regression", "subject": name,
+            "kind": "environment_regression" if row.cause == "environment" else "regression",
+            "subject": f"{name} {'' if pd.isna(row.reach) else row.reach}".rstrip(),
             "title": f"{subject(row)}: {words} {size} since {since}",
             "action": f"{look} {bracket}. {row.explanation}",
             "expected_effect": effect,
