@@ -10,7 +10,7 @@ import pandas as pd
 
 from perf_assets.advice.identifiers import advice_id
 from perf_assets.advice.recommendations import Findings, breaches_ahead
-from perf_assets.advice.wording import change, day, levels, metric_words, moment, quantity, share
+from perf_assets.advice.wording import change, day, levels, metric_words, moment, quantity, share, subject
 from perf_assets.analysis.durations import WELL_EXPLAINED, complete_runs, fit_duration_model
 from perf_assets.analysis.level_changes import ALL_DAY
 
@@ -42,16 +42,10 @@ def key_insights(
 
 def change_title(row: Any) -> str:
     """One line for a regression or improvement (a row of regressions): what, how much, since when."""
-    subject = {
-        "runner_image": f"runner image {row.scope_name}",
-        "node_type": f"all {row.scope_name} nodes",
-        "node": f"node {row.scope_name}",
-        "test": f"{row.scope_name} on {row.members} nodes",
-    }.get(row.scope, row.scope_name)
     when = "" if row.part_of_day == ALL_DAY else f" ({row.part_of_day})"
     words = metric_words(row.metric)
     what = f"{words} {change(row)}" if row.scope != "series" else change(row)
-    return f"{subject}{when}: {what} since {moment(row.first_bad_at)}"
+    return f"{subject(row)}{when}: {what} since {moment(row.first_bad_at)}"
 
 
 def _about_changes(findings: Findings) -> Iterator[dict[str, object]]:

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from perf_assets.advice.identifiers import advice_id
-from perf_assets.advice.wording import change, day, metric_words, moment, quantity
+from perf_assets.advice.wording import change, day, metric_words, moment, quantity, short_commit, subject
 from perf_assets.analysis.level_changes import ALL_DAY
 
 _METRICS_NAMED = 3
@@ -23,8 +23,9 @@ _WORTH_TELLING = 60.0
 LIKELY = 0.5
 """Probability from which a breach is worth acting on."""
 _ORDER = (
-    "high_memory_usage", "limit_breach", "runner_image_regression", "slow_node", "high_node_failure_rate",
-    "slow_test_execution", "queue_saturation", "flaky_test", "regression", "metric_not_in_catalogue",
+    "high_memory_usage", "limit_breach", "runner_image_regression", "environment_regression", "slow_node",
+    "high_node_failure_rate", "slow_test_execution", "queue_saturation", "flaky_test", "regression",
+    "metric_not_in_catalogue",
 )  # fmt: skip
 
 
@@ -126,13 +127,10 @@ def node_got_worse(row: Any) -> bool:
 def _proposal(row: Any, effect: str) -> dict[str, object]:
     """Kind, subject, title, action and effect for one regression (a row of the table)."""
     name, since, size = row.scope_name, moment(row.first_bad_at), change(row)
-    commits = [c for c in (row.last_good_commit, row.first_bad_commit) if not pd.isna(c)]
-    if len(commits) == 2:
-        bracket = f"between the commits {commits[0][:12]} and {commits[1][:12]}"
-    else:
-        bracket = f"between the runs {row.last_good_run} and {row.first_bad_run}"
+    bracket = _bracket(row)
     words = metric_words(row.metric)
     place = _first_known(row.test_name, row.node_id, row.project)
+    look = "Compare the environment" if row.cause == "environment" else "Look at the change"
     if row.scope == "runner_image":
         return {
             "kind": "runner_image_regression", "subject": name,
@@ -155,6 +153,14 @@ def _proposal(row: Any, effect: str) -> dict[str, object]:
             "action": f"Drain {name} and check its hardware and neighbours{left_out}.",
             "expected_effect": effect,
         }  # fmt: skip
+    if row.scope in ("environment", "commit"):
+        return {
+            "kind": "environment_regression" if row.cause == "environment" else "regression",
+            "subject": f"{name} {'' if pd.isna(row.reach) else row.reach}".rstrip(),
+            "title": f"{subject(row)}: {words} {size} since {since}",
+            "action": f"{look} {bracket}. {row.explanation}",
+            "expected_effect": effect,
+        }  # fmt: skip
     if row.part_of_day != ALL_DAY and words.startswith("queue"):
         return {
             "kind": "queue_saturation", "subject": place,
@@ -170,12 +176,19 @@ def _proposal(row: Any, effect: str) -> dict[str, object]:
             "action": f"Quarantine {place} so that it blocks nobody, and look at its failures {bracket}.",
             "expected_effect": "Fewer reruns, and red builds that mean something.",
         }  # fmt: skip
+    if row.scope == "series" and row.cause == "environment":
+        return {
+            "kind": "environment_regression", "subject": name,
+            "title": f"{words} of {place} is {size} since {since}",
+            "action": f"Compare the environment {bracket}. {row.explanation}",
+            "expected_effect": effect,
+        }  # fmt: skip
     if row.metric == "test_execution_time" or (row.scope == "test" and row.unit == "s"):
         test = name if row.scope == "test" else place
         return {
             "kind": "slow_test_execution", "subject": test,
             "title": f"{test} is {size} since {since}",
-            "action": f"Look at the change {bracket}; until then, split the test or run more of it in parallel.",
+            "action": f"{look} {bracket}; until then, split the test or run more of it in parallel.",
             "expected_effect": effect,
         }  # fmt: skip
     return {
@@ -184,6 +197,15 @@ def _proposal(row: Any, effect: str) -> dict[str, object]:
         "action": f"Look at the change {bracket}.",
         "expected_effect": effect,
     }  # fmt: skip
+
+
+def _bracket(row: Any) -> str:
+    """Between which commits a change (a row of regressions) lies, or between which runs where the commit is unknown or
+    the same."""
+    commits = [short_commit(c) for c in (row.last_good_commit, row.first_bad_commit) if not pd.isna(c)]
+    if len(commits) == 2 and row.last_good_commit != row.first_bad_commit:
+        return f"between the commits {commits[0]} and {commits[1]}"
+    return f"between the runs {row.last_good_run} and {row.first_bad_run}"
 
 
 def _first_known(*names: Any) -> str:

@@ -12,6 +12,8 @@ _TIMES = (
     (3600.0, 3600.0, "h"), (180.0, 60.0, "min"), (1.0, 1.0, "s"), (1e-3, 1e-3, "ms"), (1e-6, 1e-6, "µs"),
     (0.0, 1e-9, "ns"),
 )  # fmt: skip
+_LONGEST_REACH = 60
+"""Characters of a title that the reach of a finding may take."""
 
 
 def quantity(value: float, unit: str) -> str:
@@ -43,6 +45,32 @@ def change(row: Any) -> str:
 def levels(row: Any) -> str:
     """`12 s to 15 s`, of the series that shows the change best."""
     return f"{quantity(row.before, row.unit)} to {quantity(row.after, row.unit)}"
+
+
+def subject(row: Any) -> str:
+    """What a change (a row of regressions) is about, in a title: a node, a test with its reach, series of a commit."""
+    reach = _short_reach(row.reach)
+    if row.scope == "commit":
+        where = "run" if pd.isna(row.first_bad_commit) else "commit"
+        return f"{row.members:,} series {f'{reach} ' if reach else ''}at {where} {short_commit(row.scope_name)}"
+    words = {
+        "runner_image": f"runner image {row.scope_name}",
+        "node_type": f"all {row.scope_name} nodes",
+        "node": f"node {row.scope_name}",
+        "test": f"{row.scope_name} {reach}".rstrip(),
+    }
+    return str(words.get(row.scope, row.scope_name))
+
+
+def short_commit(commit: object) -> str:
+    """The first characters of a commit's hash, as many as make it clear."""
+    return str(commit)[:12]
+
+
+def _short_reach(reach: object) -> str:
+    """How far a finding goes, without the names where they are long."""
+    words = "" if pd.isna(reach) else str(reach)
+    return words if len(words) <= _LONGEST_REACH else words.partition(" (")[0]
 
 
 def _scaled(value: float, units: tuple[tuple[float, float, str], ...]) -> str:

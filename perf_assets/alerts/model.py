@@ -9,13 +9,12 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from perf_assets.advice.wording import subject
+
 Severity = Literal["regression", "improvement", "breach", "failure"]
 
 TIME_UNITS = frozenset({"ns", "us", "ms", "s", "min", "h", "d"})
 """UCUM units in which more is slower."""
-
-MEMBER_NOUN = {"test": "node"}
-"""What moved together, by the scope of the finding; `series` where the scope does not say more."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,7 @@ def _title(row: Any) -> str:
 
 def _subject(row: Any) -> str:
     # A test that takes longer is slower; for everything else the metric has to be named.
-    place = f"runner image {row.scope_name}" if row.scope == "runner_image" else str(row.scope_name)
+    place = str(row.scope_name) if row.scope in ("test", "node", "node_type") else subject(row)
     return place if _is_duration_of_test(row) else f"{row.metric} of {place}"
 
 
@@ -100,9 +99,13 @@ def _change_in_words(row: Any) -> str:
 def _circumstances(row: Any) -> list[str]:
     cause = "cause unknown" if row.cause == "unknown" else str(row.cause)
     members = int(row.members)
-    noun = MEMBER_NOUN.get(row.scope, "series")
-    together = [f"{members} {noun if noun == 'series' else noun + 's'}"] if members > 1 else []
-    return [cause, *together, *([str(row.part_of_day)] if _known(row.part_of_day) else [])]
+    together = [str(row.reach) if row.scope == "test" and _known(row.reach) else f"{members} series"]
+    # The title of a commit has the number already.
+    return [
+        cause,
+        *(together if members > 1 and row.scope != "commit" else []),
+        *([str(row.part_of_day)] if _known(row.part_of_day) else []),
+    ]
 
 
 def _facts(row: Any) -> tuple[tuple[str, str], ...]:
@@ -112,6 +115,8 @@ def _facts(row: Any) -> tuple[tuple[str, str], ...]:
         ("Change", _change_with_interval(row)),
         ("Cause", _text(row.cause)),
         ("Runner image", str(row.scope_name) if row.scope == "runner_image" else ""),
+        ("Environment", str(row.scope_name) if row.scope == "environment" else ""),
+        ("Reach", _text(row.reach)),
         ("Project", _text(row.project)),
         ("Test", _text(row.test_name)),
         ("Node", _text(row.node_id)),

@@ -1,17 +1,16 @@
 """Regressions and improvements: changes that are significant and large enough, with what moved together taken as one.
 
 A slow node shifts every series of the node; reporting each would bury the message. So changes are explained from the
-top: the runner image, node type, node or test most of whose series changed at one time takes its members, and only what
-is left is judged series by series, in a family of its own for the false-discovery control, so that a hundred members of
-one cause do not make a hundred-and-first, false one easier to believe (Benjamini & Bogomolov 2014, Selective inference
-on multiple families of hypotheses).
+top: the runner image or another part of the environment, the node type, node, test or commit most of whose series
+changed at one time takes its members, and only what is left is judged series by series, in a family of its own for the
+false-discovery control, so that a hundred members of one cause do not make a hundred-and-first, false one easier to
+believe (Benjamini & Bogomolov 2014, Selective inference on multiple families of hypotheses).
 """
 
 from __future__ import annotations
 
 import hashlib
 import itertools
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -20,6 +19,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from perf_assets.analysis.environments import ENVIRONMENT_COLUMNS, RUNNER_IMAGE_NAMES, Shift, shifts_of, went_over
+from perf_assets.analysis.explanations import COMMIT, ENVIRONMENT, RUNNER_IMAGE, Beside, cause_of, explanation_of
+from perf_assets.analysis.extents import SUBSETS, attributes, part, reach
 from perf_assets.analysis.level_changes import ALL_DAY
 from perf_assets.analysis.ragged import IndexArray
 from perf_assets.analysis.statistics import FloatArray, benjamini_hochberg
@@ -29,28 +31,26 @@ BoolArray = npt.NDArray[np.bool_]
 
 PLACES = (("node_type", "node_type"), ("node", "node_id"), ("test", "test_name"))
 """Scopes that are columns of a series, the wider before the narrower."""
-RUNNER_IMAGE = "runner_image"
-"""The scope of series that went over to a new runner image, and moved when they did."""
 DIRECTED = ("lower_is_better", "higher_is_better")
 _LARGEST_GAP, _GAP_OF_RUNS = np.timedelta64(36, "h"), 3
 """Changes of one cause are found at most this far apart, from one series to the next, or this many measurements."""
 _LARGEST_GAP_OF_IMAGES = np.timedelta64(7, "D")
-"""The same for a runner image, which may come to one node after another."""
+"""The same for a runner image or another part of the environment, which may come to one node after another."""
+_NO_GAP = np.timedelta64(36_500, "D")
 _LEAST_SHARE = 0.5
 _FEWEST_MEMBERS = 3
 _AS_WELL = 0.8
-"""A runner image is the reason for what a place shows if it moved at least this much of the place's share of series."""
+"""An environment is the reason for what a place shows if it moved at least this much of the place's share of series."""
 _KEPT_FROM = 0.5
 """Share of the least size from which a change that was confirmed is still told: its size varies as runs come in."""
 _LARGEST_SHARE = 100.0
 """Change, as a share of the old level, beyond which that level is as good as 0 and the share says nothing, as it is
 where it lies within the noise of one measurement."""
-_TOO_GOOD = " Too good to be taken on trust: does the test still do its work?"
 
 REGRESSION_COLUMNS = (
-    "regression_id", "series_id", "scope", "scope_name", "cause", "kind", "state", "part_of_day", "project", "metric",
-    "unit", "test_name", "node_id", "node_type", "before", "after", "change", "change_low", "change_high", "p_value",
-    "q_value", "last_good_run", "first_bad_run", "last_good_at", "first_bad_at", "last_good_commit",
+    "regression_id", "series_id", "scope", "scope_name", "reach", "cause", "kind", "state", "part_of_day", "project",
+    "metric", "unit", "test_name", "node_id", "node_type", "before", "after", "change", "change_low", "change_high",
+    "p_value", "q_value", "last_good_run", "first_bad_run", "last_good_at", "first_bad_at", "last_good_commit",
     "first_bad_commit", "recovered_at", "members", "suspicious", "smallest_detectable", "explanation", "simulated",
 )  # fmt: skip
 ANCHOR_COLUMNS = (
@@ -97,6 +97,8 @@ def find_regressions(
     rules: RegressionRules,
     anchors: pd.DataFrame | None = None,
     image_changes: pd.DataFrame | None = None,
+    environments: pd.DataFrame | None = None,
+    measured: pd.DataFrame | None = None,
 ) -> Regressions:
     """Decide which change points matter.
 
@@ -107,22 +109,31 @@ def find_regressions(
     than half as large as the rules ask. Improvements by half or more
     are `suspicious`: a test that has stopped doing its work is faster, too.
 
-    `changes`: rows of change_points; `series`: rows of metric_series (all series tested, changed or not); `runs`:
-    run_id, run_key, commit_id, context (JSON text) of the runs that changes name; `limits`: series_id and
-    smallest_detectable; `anchors`: series_id and regression_id (text), part_of_day, kind, low_ts, high_ts of
-    regressions confirmed earlier, whose ids are kept where the times overlap; `image_changes`: series_id, runner_image,
-    since: the first measurement of each series on another runner image than the one before (none: images explain
-    nothing).
+    `changes`: rows of change_points; `series`: rows of metric_series (all series tested, changed or not), with `tags`
+    (JSON text) where results have any; `runs`: run_id, run_key, commit_id of the runs that changes name; `limits`:
+    series_id and smallest_detectable; `anchors`: series_id and regression_id (text), part_of_day, kind, low_ts, high_ts
+    of regressions confirmed earlier, whose ids are kept where the times overlap; `image_changes`: series_id,
+    runner_image, since: the first measurement of each series on another runner image than the one before (none: images
+    explain nothing); `environments`: ENVIRONMENT_COLUMNS, what results say of their environment (none: it explains
+    nothing); `measured`: series_id, since, until: stretches in which a series was measured without a long pause (none:
+    from its first to its last measurement).
     Changes of neutral series are no regressions. From a level of 0, one within the noise, or a hundredth of the change,
     every threshold is passed and the noise alone decides; `change` and its interval are NaN then.
     """
+    changes = _beginnings(changes, runs)
     candidates = _candidates(changes, series, rules, anchors)
-    columns = _columns(candidates)
-    groups = _explain(candidates, columns, _claims(candidates, series, image_changes))
+    columns = _columns(candidates, series)
+    around = _Around.of(series, measured)
+    if environments is None:
+        environments = pd.DataFrame(columns=list(ENVIRONMENT_COLUMNS))
+    shifts = shifts_of(candidates, environments)
+    groups = _explain(candidates, columns, _claims(candidates, series, around, shifts, image_changes, environments))
     grouped = candidates.index.isin(_all_rows(groups))
     family = len(series) - candidates.loc[grouped, "series_id"].nunique()
     groups += _singles(candidates[~grouped], family, rules)
-    table = _table(groups, candidates, columns, changes, runs, rules)
+    table = _table(groups, candidates, columns, changes, rules)
+    table = table.assign(reach=_reaches(groups, candidates, series))
+    table = _explained(table, groups, shifts, changes.merge(series[["series_id", "project"]], on="series_id"))
     detectable = limits.set_index("series_id")["smallest_detectable"]
     table["smallest_detectable"] = detectable.reindex(table["series_id"]).to_numpy()
     table["regression_id"] = _regression_ids(table, groups, candidates, anchors)
@@ -138,12 +149,15 @@ def find_regressions(
 
 @dataclass(frozen=True)
 class _Group:
-    """What one cause explains: rows of the candidates."""
+    """What one cause explains: rows of the candidates; `part` of a project is all of it if it has no name, and `peers`
+    are the series that could have moved."""
 
     scope: str
     name: str
     rows: IndexArray
     q_value: float
+    part: str = ""
+    peers: int = 1
 
 
 def _all_rows(groups: Sequence[_Group]) -> IndexArray:
@@ -153,11 +167,11 @@ def _all_rows(groups: Sequence[_Group]) -> IndexArray:
 def _candidates(
     changes: pd.DataFrame, series: pd.DataFrame, rules: RegressionRules, anchors: pd.DataFrame | None
 ) -> pd.DataFrame:
-    attributes = [
+    names = [
         "series_id", "project", "metric", "unit", "direction", "test_name", "node_id", "node_type", "title",
         "simulated",
     ]  # fmt: skip
-    table = changes.merge(series[attributes], on="series_id")
+    table = changes.merge(series[names], on="series_id")
     table = table[(table["q_value"] <= rules.false_discovery_rate) & table["direction"].isin(DIRECTED)]
     table = table.reset_index(drop=True)
     level = table["before"].abs()
@@ -173,6 +187,21 @@ def _candidates(
     least = np.where(table.index.isin(_anchored(table, anchors)["row"]), _KEPT_FROM, 1.0)
     table["large"] = (of_threshold >= least) & (of_noise >= least)
     return table
+
+
+def _beginnings(changes: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+    """`changes` with the names of the runs and commits on both sides, and `begins`: the commit of the new level's first
+    run, or that run where commits are unknown."""
+    known = runs.set_index("run_id")[["run_key", "commit_id"]]
+    good, bad = (known.reindex(changes[name]) for name in ("previous_run_id", "index_run_id"))
+    begins = bad["commit_id"].fillna(bad["run_key"]).fillna("")
+    return changes.assign(
+        last_good_run=good["run_key"].to_numpy(),
+        first_bad_run=bad["run_key"].to_numpy(),
+        last_good_commit=good["commit_id"].to_numpy(),
+        first_bad_commit=bad["commit_id"].to_numpy(),
+        begins=begins.to_numpy(),
+    )
 
 
 def _anchored(candidates: pd.DataFrame, anchors: pd.DataFrame | None) -> pd.DataFrame:
@@ -192,7 +221,7 @@ def _anchored(candidates: pd.DataFrame, anchors: pd.DataFrame | None) -> pd.Data
 
 @dataclass(frozen=True)
 class _Columns:
-    """Columns of the candidates as arrays, all of shape (rows,); `series` numbers the series."""
+    """Columns of the candidates as arrays, all of shape (rows,); `series` numbers all series in order of their ids."""
 
     series: IndexArray
     at: TimeArray
@@ -203,13 +232,13 @@ class _Columns:
     change: FloatArray
 
 
-def _columns(candidates: pd.DataFrame) -> _Columns:
+def _columns(candidates: pd.DataFrame, series: pd.DataFrame) -> _Columns:
     at, low, high = (
         candidates[name].to_numpy(dtype="datetime64[us]")
         for name in ("changed_at", "changed_at_low", "changed_at_high")
     )
     return _Columns(
-        series=np.unique(candidates["series_id"].to_numpy(), return_inverse=True)[1],
+        series=_numbers(candidates["series_id"], series),
         at=at,
         low=low,
         high=high,
@@ -219,72 +248,217 @@ def _columns(candidates: pd.DataFrame) -> _Columns:
     )
 
 
+def _numbers(ids: pd.Series, series: pd.DataFrame) -> IndexArray:
+    """The place of each of the ids in the ordered ids of all series."""
+    return np.asarray(np.searchsorted(np.sort(series["series_id"].to_numpy()), ids.to_numpy()), dtype=np.intp)
+
+
+@dataclass(frozen=True)
+class _Around:
+    """Stretches in which series were measured, shape (stretches,): number of the series, first and last moment."""
+
+    series: IndexArray
+    since: TimeArray
+    until: TimeArray
+    size: int
+    """How many series there are."""
+
+    @classmethod
+    def of(cls, series: pd.DataFrame, measured: pd.DataFrame | None) -> _Around:
+        if measured is None:
+            measured = series.rename(columns={"first_seen": "since", "last_seen": "until"})
+        known = measured[measured["series_id"].isin(series["series_id"])]
+        since, until = (known[name].to_numpy(dtype="datetime64[us]") for name in ("since", "until"))
+        return cls(_numbers(known["series_id"], series), since, until, len(series))
+
+    def only(self, peers: IndexArray) -> _Around:
+        """The stretches of these series."""
+        own = np.isin(self.series, peers)
+        return _Around(self.series[own], self.since[own], self.until[own], self.size)
+
+    def measured(self, gap: np.timedelta64, times: TimeArray) -> BoolArray:
+        """Which series, shape (size,), were measured before and after the middle of `times` (in order), without a pause
+        there that is longer than is usual of them and than `gap`."""
+        below, above = times[(times.size - 1) // 2], times[times.size // 2]
+        moment = below + (above - below) // 2
+        found = np.zeros(self.size, dtype=bool)
+        found[self.series[(self.since < moment) & (self.until > moment)]] = True
+        before, after = np.zeros(self.size, dtype=bool), np.zeros(self.size, dtype=bool)
+        before[self.series[(self.until <= moment) & (self.until >= moment - gap)]] = True
+        after[self.series[(self.since >= moment) & (self.since <= moment + gap)]] = True
+        return found | (before & after)
+
+
 @dataclass(frozen=True)
 class _Claim:
-    """Changes of one kind that one place or runner image could explain.
+    """Changes of one kind that one place, commit or environment could explain.
 
     `rows` are in order of time, with at most `gap` between those that belong together, of which at least `fewest` are
-    needed; `exact` marks those whose own interval of time fits, which alone count as evidence; `peers(times)` is how
-    many series could have moved with changes at those times.
+    needed; `exact` marks those whose own interval of time fits, which alone count as evidence; `peers(times)` says
+    which series, by number, could have moved with changes at those times. `part` is what of a project has the series,
+    and `at_commit` says that `name` is a commit.
     """
 
     scope: str
     name: str
     rows: IndexArray
     exact: BoolArray
-    peers: Callable[[TimeArray], int]
+    peers: Callable[[TimeArray], BoolArray]
     gap: np.timedelta64
     fewest: int
+    part: str = ""
+    at_commit: bool = False
 
 
 @dataclass(frozen=True)
 class _Moved:
-    """Rows of a claim that changed together, one a series, and their share of the series that could have."""
+    """Rows of a claim that changed together, one a series, the series that could have, and the share that did."""
 
     rows: IndexArray
+    peers: BoolArray
     share: float
 
 
-def _claims(candidates: pd.DataFrame, series: pd.DataFrame, image_changes: pd.DataFrame | None) -> list[_Claim]:
+def _claims(
+    candidates: pd.DataFrame,
+    series: pd.DataFrame,
+    around: _Around,
+    shifts: Mapping[int, Sequence[Shift]],
+    image_changes: pd.DataFrame | None,
+    environments: pd.DataFrame,
+) -> list[_Claim]:
     """In order of rank: of two that explain as many changes the first is taken."""
-    directed = series[series["direction"].isin(DIRECTED)]
+    directed = attributes(series[series["direction"].isin(DIRECTED)])
+    directed = directed.assign(number=_numbers(directed["series_id"], series))
     changed = candidates[candidates["part_of_day"] == ALL_DAY].sort_values("changed_at", kind="stable")
-    claims = [claim for scope, column in PLACES for claim in _place_claims(scope, column, changed, directed)]
+    gaps = _Gaps.of(changed)
+    claims = [
+        claim for scope, column in PLACES for claim in _place_claims(scope, column, changed, directed, around, gaps)
+    ]
     if image_changes is not None and len(image_changes) and len(changed):
-        claims += _image_claims(changed, image_changes.merge(directed[["series_id", "project"]], on="series_id"))
+        images = image_changes.merge(directed[["series_id", "project", "number"]], on="series_id")
+        claims += _image_claims(changed, images, around.size)
+    if shifts and len(changed):
+        moved = went_over(environments[~environments["field"].isin(RUNNER_IMAGE_NAMES)])
+        moved = moved.merge(directed[["series_id", "project", "number"]], on="series_id")
+        claims += _environment_claims(changed, moved, shifts, around.size, gaps)
+    claims += _commit_claims(changed, directed, around, gaps)
     return claims
 
 
-def _place_claims(scope: str, column: str, changed: pd.DataFrame, directed: pd.DataFrame) -> Iterator[_Claim]:
-    first, last = (directed[name].to_numpy(dtype="datetime64[us]") for name in ("first_seen", "last_seen"))
+@dataclass(frozen=True)
+class _Gaps:
+    """Between the measurements beside each change: `rows` of the candidates in order, `between` in us, both (rows,)."""
+
+    rows: IndexArray
+    between: npt.NDArray[np.int64]
+
+    @classmethod
+    def of(cls, changed: pd.DataFrame) -> _Gaps:
+        between = (changed["changed_at"] - changed["previous_at"]).sort_index()
+        return cls(np.sort(changed.index.to_numpy()), between.to_numpy(dtype="timedelta64[us]").astype(np.int64))
+
+    def usual(self, rows: IndexArray) -> np.timedelta64:
+        """How far apart changes of one cause may be, by the usual distance of the measurements beside these."""
+        return _gap_of(self._distance(rows))
+
+    def at_commit(self, rows: IndexArray, usual: np.timedelta64) -> np.timedelta64:
+        """How far apart the last and first measurements of series may be around the commit at which these changed."""
+        return max(usual, np.timedelta64(int(self._distance(rows)), "us"))
+
+    def _distance(self, rows: IndexArray) -> float:
+        return float(np.median(self.between[np.searchsorted(self.rows, rows)]))
+
+
+def _gap_of(microseconds: float) -> np.timedelta64:
+    return max(_LARGEST_GAP, _GAP_OF_RUNS * np.timedelta64(int(microseconds), "us"))
+
+
+def _place_claims(
+    scope: str, column: str, changed: pd.DataFrame, directed: pd.DataFrame, around: _Around, gaps: _Gaps
+) -> Iterator[_Claim]:
     own = directed.groupby(["project", column]).indices
     parts = directed["test_name" if scope == "node" else "node_id"].to_numpy()
-    # Between the measurements beside each change, by its row.
-    between = (changed["changed_at"] - changed["previous_at"]).sort_index().to_numpy(dtype="timedelta64[us]")
-    places = np.sort(changed.index.to_numpy())
+    numbers = directed["number"].to_numpy()
     for (project, _, name), rows in _by_kind(changed, column):
         peers = own[project, name]
         # Of a test on two nodes, or a node with two tests, two are all.
         fewest = 2 if peers.size == 2 and len(set(parts[peers])) == 2 else _FEWEST_MEMBERS
         if rows.size >= fewest:
-            usual = np.median(between[np.searchsorted(places, rows)].astype(np.int64))
-            gap = max(_LARGEST_GAP, _GAP_OF_RUNS * np.timedelta64(int(usual), "us"))
-            running, exact = partial(_running, first[peers], last[peers]), np.ones(rows.size, dtype=bool)
-            yield _Claim(scope, str(name), rows, exact, running, gap, fewest)
+            gap = gaps.usual(rows)
+            running = partial(around.only(numbers[peers]).measured, gap)
+            yield _Claim(scope, str(name), rows, np.ones(rows.size, dtype=bool), running, gap, fewest)
 
 
-def _image_claims(changed: pd.DataFrame, image_changes: pd.DataFrame) -> Iterator[_Claim]:
-    since = image_changes["since"].to_numpy(dtype="datetime64[us]")
-    moved = image_changes["series_id"].to_numpy()
+def _image_claims(changed: pd.DataFrame, image_changes: pd.DataFrame, size: int) -> Iterator[_Claim]:
     own = image_changes.groupby(["project", "runner_image"]).indices
     near = _nearest_images(changed, image_changes)
     for (project, _, name), rows in _by_kind(near, "runner_image"):
-        peers = own[project, name]
-        exact = near.loc[rows, "exact"].to_numpy(dtype=bool)
-        if rows.size < _FEWEST_MEMBERS:
+        if rows.size >= _FEWEST_MEMBERS:
+            reached = partial(_gone_over, image_changes.iloc[own[project, name]], size)
+            exact = near.loc[rows, "exact"].to_numpy(dtype=bool)
+            yield _Claim(RUNNER_IMAGE, str(name), rows, exact, reached, _LARGEST_GAP_OF_IMAGES, _FEWEST_MEMBERS)
+
+
+def _environment_claims(
+    changed: pd.DataFrame, moved: pd.DataFrame, shifts: Mapping[int, Sequence[Shift]], size: int, gaps: _Gaps
+) -> Iterator[_Claim]:
+    """By field and new setting: the changes that it explains."""
+    own = moved.groupby(["project", "field", "setting"]).indices
+    settings = pd.DataFrame(
+        [(row, shift.field, shift.after) for row in changed.index for shift in shifts.get(row, [])],
+        columns=["row", "field", "setting"],
+    ).set_index("row")
+    explained = changed[["project", "kind"]].join(settings, how="inner")
+    places = {row: place for place, row in enumerate(changed.index)}
+    for (project, _, field, setting), own_rows in explained.groupby(
+        ["project", "kind", "field", "setting"]
+    ).groups.items():
+        rows = np.array(sorted(own_rows, key=places.__getitem__), dtype=np.intp)
+        if field not in RUNNER_IMAGE_NAMES and rows.size >= _FEWEST_MEMBERS:
+            reached = partial(_gone_over, moved.iloc[own.get((project, field, setting), [])], size)
+            gap = max(_LARGEST_GAP_OF_IMAGES, gaps.usual(rows))
+            exact = np.ones(rows.size, dtype=bool)
+            yield _Claim(ENVIRONMENT, f"{field} {setting}", rows, exact, reached, gap, _FEWEST_MEMBERS)
+
+
+def _commit_claims(changed: pd.DataFrame, directed: pd.DataFrame, around: _Around, gaps: _Gaps) -> list[_Claim]:
+    """By commit: the changes that may have begun there, of the project and of its parts; those that most did first."""
+    claims: list[tuple[int, int, int, _Claim]] = []
+    low, high = (changed[name].to_numpy(dtype="datetime64[us]") for name in ("changed_at_low", "changed_at_high"))
+    at = changed["changed_at"].to_numpy(dtype="datetime64[us]")
+    index, series = changed.index.to_numpy(), changed["series_id"].to_numpy()
+    known = changed["first_bad_commit"].notna().to_numpy()
+    for (project, _), own in sorted(changed.groupby(["project", "kind"]).indices.items()):
+        if own.size < _FEWEST_MEMBERS:
             continue
-        reached = partial(_gone_over, moved[peers], since[peers])
-        yield _Claim(RUNNER_IMAGE, str(name), rows, exact, reached, _LARGEST_GAP_OF_IMAGES, _FEWEST_MEMBERS)
+        gap = gaps.usual(np.sort(index[own]))
+        peers = directed[directed["project"] == project]
+        parts = [(name, set(of["series_id"]), around.only(of["number"].to_numpy())) for name, of in _parts(peers)]
+        for name, exact in pd.Series(own).groupby(changed["begins"].to_numpy()[own]):
+            places = exact.to_numpy()
+            for begun in np.split(places, np.flatnonzero(np.diff(at[places]) > gap) + 1):
+                pause = gaps.at_commit(index[begun], gap)
+                may = own[(low[own] <= at[begun[-1]]) & (high[own] >= at[begun[0]])]
+                for rank, (of, ids, stretches) in enumerate(parts):
+                    rows = index[may[[each in ids for each in series[may]]]]
+                    if rows.size >= _FEWEST_MEMBERS:
+                        claim = _Claim(
+                            COMMIT, str(name), rows, np.ones(rows.size, dtype=bool), partial(stretches.measured, pause),
+                            _NO_GAP, _FEWEST_MEMBERS, of, bool(known[begun].any()),
+                        )  # fmt: skip
+                        claims.append((-begun.size, rank, len(claims), claim))
+    return [claim for *_, claim in sorted(claims, key=lambda ranked: ranked[:3])]
+
+
+def _parts(peers: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Parts of a project by what their series have in common, with their names, and the whole, which has none."""
+    for column in SUBSETS:
+        if column in peers and peers[column].nunique(dropna=False) > 1:
+            for value, own in peers.groupby(column, sort=True):
+                if len(own) >= _FEWEST_MEMBERS:
+                    yield part(column, str(value)), own
+    yield "", peers
 
 
 def _by_kind(changed: pd.DataFrame, column: str) -> Iterator[tuple[tuple[str, str, str], IndexArray]]:
@@ -314,17 +488,13 @@ def _nearest_images(changed: pd.DataFrame, image_changes: pd.DataFrame) -> pd.Da
     return near[(low - margin <= near["since"]) & (near["since"] <= high + margin)]
 
 
-def _running(first_seen: TimeArray, last_seen: TimeArray, times: TimeArray) -> int:
-    """Series that were measured before and after the middle of `times`, which are in order."""
-    below, above = times[(times.size - 1) // 2], times[times.size // 2]
-    moment = below + (above - below) // 2
-    return int(np.count_nonzero((first_seen < moment) & (last_seen > moment)))
-
-
-def _gone_over(series: npt.NDArray[np.int64], since: TimeArray, times: TimeArray) -> int:
-    """Series that went over while `times`, which are in order, lasted, or shortly before or after."""
+def _gone_over(moved: pd.DataFrame, size: int, times: TimeArray) -> BoolArray:
+    """Series, of `size`, that went over while `times`, which are in order, lasted, or shortly before or after."""
+    since = moved["since"].to_numpy(dtype="datetime64[us]")
     around = (since >= times[0] - _LARGEST_GAP) & (since <= times[-1] + _LARGEST_GAP)
-    return int(np.unique(series[around]).size)
+    found = np.zeros(size, dtype=bool)
+    found[moved["number"].to_numpy(dtype=np.intp)[around]] = True
+    return found
 
 
 def _explain(candidates: pd.DataFrame, columns: _Columns, claims: Sequence[_Claim]) -> list[_Group]:
@@ -343,10 +513,11 @@ def _explain(candidates: pd.DataFrame, columns: _Columns, claims: Sequence[_Clai
                 moved[number] = found
         if not moved:
             return groups
-        number = _best(claims, moved)
+        number = _best(claims, moved, columns)
         claim, rows = claims[number], moved[number].rows
         all_rows = _with_stragglers(claim, rows, columns, left)
-        groups.append(_Group(claim.scope, claim.name, all_rows, float(q_values[rows].min())))
+        peers = max(int(np.count_nonzero(moved[number].peers)), np.unique(columns.series[all_rows]).size)
+        groups.append(_Group(claim.scope, claim.name, all_rows, float(q_values[rows].min()), claim.part, peers))
         left[all_rows] = False
         stale = {number for row in all_rows for number in of_row[row]}
 
@@ -359,16 +530,64 @@ def _numbers_by_row(claims: Sequence[_Claim], rows: int) -> list[list[int]]:
     return numbers
 
 
-def _best(claims: Sequence[_Claim], moved: Mapping[int, _Moved]) -> int:
-    """The claim that explains most; a runner image before the place where it was put in, as it is the reason."""
-    by_size = sorted(moved, key=lambda number: (-moved[number].rows.size, number))
-    images = [number for number in by_size if claims[number].scope == RUNNER_IMAGE]
-    places = [number for number in by_size if claims[number].scope != RUNNER_IMAGE]
-    if not images or not places:
-        return by_size[0]
-    image, place = images[0], places[0]
-    as_many = moved[image].rows.size >= moved[place].rows.size
-    return image if as_many and moved[image].share >= _AS_WELL * moved[place].share else place
+def _best(claims: Sequence[_Claim], moved: Mapping[int, _Moved], columns: _Columns) -> int:
+    """The claim that explains most, of equal ones that with the fewest series that did not move; a commit only where it
+    explains what no place and no environment does.
+    """
+    by_size = sorted(moved, key=lambda number: (-moved[number].rows.size, -moved[number].share, number))
+    commit = next((number for number in by_size if claims[number].scope == COMMIT), None)
+    others = [number for number in by_size if claims[number].scope != COMMIT]
+    if commit is None:
+        return _environment_or_place(claims, moved, others, columns)
+    nearer = _nearer(commit, others, claims, moved, columns)
+    return _environment_or_place(claims, moved, nearer, columns) if nearer else commit
+
+
+def _environment_or_place(
+    claims: Sequence[_Claim], moved: Mapping[int, _Moved], numbers: Sequence[int], columns: _Columns
+) -> int:
+    """The one that explains most of `numbers`, the largest first; an environment before the place where it was put in,
+    as it is the reason, and a type of node only where it explains what no node does."""
+    environments = [number for number in numbers if claims[number].scope in (RUNNER_IMAGE, ENVIRONMENT)]
+    places = [number for number in numbers if claims[number].scope not in (RUNNER_IMAGE, ENVIRONMENT)]
+    if not places:
+        return environments[0]
+    place = places[0]
+    if claims[place].scope == "node_type":
+        nodes = [number for number in places if claims[number].scope == "node"]
+        place = next(iter(_nearer(place, nodes, claims, moved, columns)), place)
+    if not environments:
+        return place
+    environment = environments[0]
+    as_many = moved[environment].rows.size >= moved[place].rows.size
+    return environment if as_many and moved[environment].share >= _AS_WELL * moved[place].share else place
+
+
+def _nearer(
+    wide: int, others: Sequence[int], claims: Sequence[_Claim], moved: Mapping[int, _Moved], columns: _Columns
+) -> list[int]:
+    """Those of the other claims that explain what the wide one does: most of what they do not reach did not change."""
+    return [
+        number
+        for number in others
+        if np.intersect1d(moved[number].rows, moved[wide].rows).size
+        and not _goes_beyond(claims[wide], moved[wide], claims[number], moved[number], columns)
+    ]
+
+
+def _goes_beyond(wide: _Claim, of_wide: _Moved, other: _Claim, of_other: _Moved, columns: _Columns) -> bool:
+    """Did most series change with the wide claim that the other one does not reach?
+
+    Where that reaches all, it is the better explanation; but of a node without others to compare it with nothing is
+    known, so that a commit is, if there is one.
+    """
+    if of_wide.rows.size < of_other.rows.size:
+        return False
+    beyond = of_wide.peers & ~of_other.peers
+    if not beyond.any():
+        return wide.at_commit and other.scope in ("node", "node_type")
+    changed = np.unique(columns.series[of_wide.rows])
+    return bool(np.count_nonzero(beyond[changed]) >= _LEAST_SHARE * np.count_nonzero(beyond))
 
 
 def _moved_together(claim: _Claim, columns: _Columns, left: BoolArray) -> _Moved | None:
@@ -387,8 +606,9 @@ def _moved_together(claim: _Claim, columns: _Columns, left: BoolArray) -> _Moved
         if min(evidence, large) < claim.fewest or (best is not None and firsts.size <= best.rows.size):
             continue
         peers = claim.peers(columns.at[together])
-        if evidence >= _LEAST_SHARE * peers:
-            best = _Moved(together[firsts], evidence / max(peers, 1))
+        count = int(np.count_nonzero(peers))
+        if evidence >= _LEAST_SHARE * count:
+            best = _Moved(together[firsts], peers, evidence / max(count, 1))
     return best
 
 
@@ -422,13 +642,12 @@ def _table(
     candidates: pd.DataFrame,
     columns: _Columns,
     changes: pd.DataFrame,
-    runs: pd.DataFrame,
     rules: RegressionRules,
 ) -> pd.DataFrame:
-    """One row a group, in their order, with REGRESSION_COLUMNS but for regression_id and smallest_detectable."""
+    """One row a group, in their order, with what the changes themselves say of REGRESSION_COLUMNS."""
     telling = [_telling(group.rows, columns) for group in groups]
     best = np.array([_clearest(rows, columns) for rows in telling], dtype=np.intp)
-    table = candidates.iloc[best].reset_index(drop=True)
+    table = candidates.iloc[best].rename_axis("row").reset_index()
     table = table.rename(columns={"previous_at": "last_good_at", "changed_at": "first_bad_at"})
     for number, rows in enumerate(telling):
         rows = rows[np.isfinite(columns.change[rows])]
@@ -446,7 +665,7 @@ def _table(
     table["recovered_at"] = _recovered_at(candidates.iloc[best], changes, rules)
     table["scope"] = [group.scope for group in groups]
     table["scope_name"] = [group.name for group in groups]
-    return _with_runs(table, runs)
+    return table
 
 
 def _telling(rows: IndexArray, columns: _Columns) -> IndexArray:
@@ -501,78 +720,64 @@ def _recovered_at(best: pd.DataFrame, changes: pd.DataFrame, rules: RegressionRu
     return np.asarray(np.where(worse, recovered, np.datetime64("NaT", "us")))
 
 
-def _with_runs(table: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
-    """Add what the runs on both sides tell: their names and commits, the cause and the explanation."""
-    known = runs.set_index("run_id")[["run_key", "commit_id", "context"]]
-    good, bad = (known.reindex(table[name]).reset_index() for name in ("previous_run_id", "index_run_id"))
-    shifted = [_shifted_context(*contexts) for contexts in zip(good["context"], bad["context"], strict=True)]
-    causes = [_cause(scope, told) for scope, told in zip(table["scope"], shifted, strict=True)]
-    # Findings that begin at one place of the history may have one reason, though no node or test in common.
-    where = bad["commit_id"].fillna(bad["run_key"]).fillna("")
-    beside = table.groupby([table["project"], where])["series_id"].transform("size") - 1
-    names = np.where(bad["commit_id"].notna(), "commit", "run")
-    rows = zip(
-        table["scope"], table["scope_name"], table["members"], table["suspicious"], shifted, beside, names, strict=True
+def _reaches(groups: Sequence[_Group], candidates: pd.DataFrame, series: pd.DataFrame) -> list[str]:
+    """How far each group goes, in words: where its test changed, or of which part of the project its series are."""
+    known = attributes(series).set_index("series_id")
+    reaches = []
+    for group in groups:
+        words = f"of {group.part}" if group.part else ""
+        if group.scope == "test" or group.part.startswith("benchmark "):
+            words = f"{words} {reach(known.loc[candidates['series_id'].iloc[group.rows].unique()])}".strip()
+        reaches.append(words)
+    return reaches
+
+
+def _explained(
+    table: pd.DataFrame, groups: Sequence[_Group], shifts: Mapping[int, Sequence[Shift]], changes: pd.DataFrame
+) -> pd.DataFrame:
+    """Add cause and explanation, by what is known of the runs and commits on both sides; `changes` with project."""
+    table = table.assign(
+        peers=[group.peers for group in groups],
+        shifted=[_shifted(int(row), group.rows, shifts) for row, group in zip(table["row"], groups, strict=True)],
+        same_commit=(table["last_good_commit"] == table["first_bad_commit"]).fillna(False).astype(bool),
+        beside=_beside(table, changes),
+        # Findings that begin at one place of the history may have one reason, though no node or test in common.
+        findings=table.groupby(["project", "begins"])["series_id"].transform("size") - 1,
     )
+    rows = list(table.itertuples())
     return table.assign(
-        last_good_run=good["run_key"],
-        first_bad_run=bad["run_key"],
-        last_good_commit=good["commit_id"],
-        first_bad_commit=bad["commit_id"],
-        cause=causes,
-        explanation=[
-            _explanation(scope, name, count, told, _others(others, place)) + (_TOO_GOOD if suspicious else "")
-            for scope, name, count, suspicious, told, others, place in rows
-        ],
+        cause=[cause_of(row) for row in rows],
+        explanation=[explanation_of(row) for row in rows],
     )
 
 
-def _shifted_context(good: object, bad: object) -> list[str]:
-    """What the environment said of itself before and after, where that differs; the commit differs in any case."""
-    before, after = _named_values(good), _named_values(bad)
+def _shifted(row: int, rows: IndexArray, shifts: Mapping[int, Sequence[Shift]]) -> list[str]:
+    """What changed in the environment of most of the rows, in the words of the one that shows it best."""
     return [
-        f"{name} changed from {before[name]} to {after[name]}"
-        for name in sorted(set(before) & set(after))
-        if before[name] != after[name] and "commit" not in name and "url" not in name.lower() and "image" in name
+        shift.words
+        for shift in shifts.get(row, [])
+        if 2 * sum(any(other.field == shift.field for other in shifts.get(int(each), [])) for each in rows) >= rows.size
     ]
 
 
-def _named_values(context: object) -> dict[str, object]:
-    """What a context (JSON text) says by name; one that is no object, or none, says nothing."""
-    told = json.loads(context) if isinstance(context, str) else None
-    return told if isinstance(told, dict) else {}
-
-
-def _cause(scope: str, shifted: list[str]) -> str:
-    if scope in (RUNNER_IMAGE, "node", "node_type"):
-        return "environment"
-    if scope == "test":
-        return "code"
-    return "environment" if shifted else "unknown"
-
-
-def _others(count: int, place: str) -> str:
-    if not count:
-        return "Only this series changed."
-    return f"{count} other {'finding begins' if count == 1 else 'findings begin'} at the same {place}."
-
-
-def _explanation(scope: str, name: str, count: int, shifted: list[str], others: str) -> str:
-    told = f"; {', '.join(shifted)}" if shifted else ""
-    if scope == RUNNER_IMAGE:
-        return (
-            f"{count} series went over to runner image {name} and moved together: the environment changed, "
-            f"not one test{told}."
-        )
-    if scope == "node_type":
-        return f"{count} series of node type {name} moved together: the environment changed, not one test{told}."
-    if scope == "node":
-        return f"{count} series of node {name} moved together and other nodes did not: the node changed{told}."
-    if scope == "test":
-        return f"{name} changed on {count} nodes at one time: its code changed, not a node{told}."
-    if shifted:
-        return f"{others} {', '.join(shifted)}."
-    return others
+def _beside(table: pd.DataFrame, changes: pd.DataFrame) -> list[Beside]:
+    """Of each finding, by all change points, whether they matter or not; counted for single series alone."""
+    changed_at = changes["changed_at"].to_numpy(dtype="datetime64[us]")
+    series, begins = changes["series_id"].to_numpy(), changes["begins"].to_numpy()
+    projects = changes.groupby("project").indices
+    found = []
+    for row in table.itertuples():
+        if row.scope != "series":
+            found.append(Beside(0, True))
+            continue
+        places = projects[row.project]
+        at = np.datetime64(row.first_bad_at, "us")
+        gap = _gap_of((row.first_bad_at - row.last_good_at) / pd.Timedelta(microseconds=1))
+        same = begins[places] == row.begins
+        together = (series[places] != row.series_id) & (same | (np.abs(changed_at[places] - at) <= gap))
+        others = np.unique(series[places[together]])
+        found.append(Beside(others.size, np.unique(series[places[together & same]]).size == others.size))
+    return found
 
 
 def _median_interval(values: FloatArray) -> tuple[float, float]:

@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 from duckdb import DuckDBPyConnection
 
+from perf_assets.advice import wording
 from perf_assets.advice.recommendations import Findings, breaches_ahead
 from perf_assets.advice.wording import metric_words
 from perf_assets.warehouse.branches import OtherBranches, other_branches
@@ -231,15 +232,18 @@ def chance(value: float) -> str:
 
 def place(row: Any) -> str:
     """Where a change (row of regressions) is."""
-    if row.scope == "runner_image":
-        return f"series that went over to runner image {row.scope_name}"
+    if row.scope in ("runner_image", "environment"):
+        what = "runner image " if row.scope == "runner_image" else ""
+        return f"series that went over to {what}{row.scope_name}"
+    if row.scope == "commit":
+        return f"{wording.subject(row)} of project {row.project}"
     if row.scope == "node_type":
         return f"all nodes of type {row.scope_name}"
     if row.scope == "node":
         kind = "" if _missing(row.node_type) else f" ({row.node_type})"
         return f"node {row.scope_name}{kind}"
     if row.scope == "test":
-        return f"test {row.scope_name}, on {counted(int(row.members), 'node')}"
+        return f"test {row.scope_name}{'' if _missing(row.reach) else f', {row.reach}'}"
     parts = [
         f"{word} {value}"
         for word, value in (("test", row.test_name), ("node", row.node_id))
@@ -263,9 +267,9 @@ def extent(declared: Any) -> str:
 
 def subject(row: Any) -> str:
     """What a change (row of regressions) is about, for grouping: its test or benchmark, else its node or scope."""
-    if row.scope == "runner_image":
-        return f"runner image {row.scope_name}"
-    if row.scope in ("node", "node_type"):
+    if row.scope in ("runner_image", "commit"):
+        return wording.subject(row)
+    if row.scope in ("node", "node_type", "environment"):
         return str(row.scope_name)
     return next((str(value) for value in (row.test_name, row.node_id) if not _missing(value)), str(row.scope_name))
 
@@ -275,9 +279,9 @@ def measure(row: Any) -> str:
 
 
 def commits(row: Any) -> str:
-    """`abc..def`, the commits of the last good and the first bad run, where results name them."""
+    """`abc..def`, the commits of the last good and the first bad run, where results name them; one if they are one."""
     known = [str(c)[:10] for c in (row.last_good_commit, row.first_bad_commit) if not _missing(c)]
-    return "..".join(known)
+    return "..".join(dict.fromkeys(known))
 
 
 def rests_on(evidence: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 from duckdb import DuckDBPyConnection
 
+from perf_assets.analysis.environments import RUNNER_IMAGE_NAMES
 from perf_assets.catalog import Catalog
 
 
@@ -151,8 +152,6 @@ ORDER BY project, origin
 """
 
 
-RUNNER_IMAGE_NAMES = ("runner_image", "worker_image", "node_image", "os_image", "vm_image", "image")
-"""Names under which results may give the runner image in their context; the first that is there counts."""
 _IMAGE = f"""list_filter(json_extract_string(context, {[f"$.{name}" for name in RUNNER_IMAGE_NAMES]}),
   lambda image: image <> '')[1]"""
 
@@ -187,6 +186,93 @@ SELECT DISTINCT k.series_id, k.image AS runner_image, k.ts AS since
 FROM changed c JOIN known k USING (series_id, ts)
 ANTI JOIN known p ON p.series_id = c.series_id AND p.ts = c.before AND p.image = k.image
 WHERE k.image IS NOT NULL ORDER BY series_id, since, runner_image
+"""  # noqa: S608 - expressions of this module
+
+
+def stretches(con: DuckDBPyConnection) -> pd.DataFrame:
+    """series_id, since, until: from which measurement to which a series was measured without a long pause.
+
+    A pause is long if it is over 36 hours and over three times what nine of ten distances of the series stay below,
+    its longest left out.
+    """
+    return con.execute(_STRETCHES).df()
+
+
+# Few series have pauses; the distances of the others need no order.
+_STRETCHES = """
+WITH steps AS MATERIALIZED (
+  SELECT series_id, ts, epoch(ts - lag(ts) OVER (PARTITION BY series_id ORDER BY ts)) AS pause
+  FROM analysed_measurements
+), whole AS (
+  SELECT series_id, min(ts) AS since, max(ts) AS until, max(pause) AS longest, count(pause) AS steps
+  FROM steps GROUP BY series_id
+), paused AS (
+  SELECT s.series_id, s.ts, s.pause, w.longest, w.steps FROM steps s JOIN whole w USING (series_id)
+  WHERE w.longest > 36 * 3600
+), usual AS (
+  SELECT series_id, coalesce(quantile_cont(pause, 0.9) FILTER (pause < longest OR steps >= 20), min(pause)) AS pause
+  FROM paused WHERE steps > 1 GROUP BY series_id
+), numbered AS (
+  SELECT p.series_id, p.ts, count(*) FILTER (p.pause > greatest(3 * u.pause, 36 * 3600))
+    OVER (PARTITION BY p.series_id ORDER BY p.ts) AS stretch
+  FROM paused p LEFT JOIN usual u USING (series_id)
+)
+SELECT series_id, min(ts) AS since, max(ts) AS until FROM numbered GROUP BY series_id, stretch
+UNION ALL SELECT series_id, since, until FROM whole WHERE longest IS NULL OR longest <= 36 * 3600 ORDER BY ALL
+"""
+
+
+def environments(con: DuckDBPyConnection) -> pd.DataFrame:
+    """series_id, field, setting, since, position, stop, first, last: stretches of measurements of a series during which
+    a field of the context has one setting, in order.
+
+    `position` is the index of the first one, `stop` that after the last one, `first` and `last` are medians of the
+    first and last ten values. Fields that have one setting in all of a project are left out, and those that in a series
+    have another one at nearly every commit (or run, where no commit is known) or change at more than half of its
+    measurements: they explain nothing.
+    """
+    return con.execute(_ENVIRONMENTS).df()
+
+
+_FIELDS = """SELECT context, substr(told.fullkey, 3) AS field, told.atom ->> '$' AS setting
+  FROM (SELECT DISTINCT context FROM {contexts} WHERE context <> '{{}}'), json_tree(context) AS told
+  WHERE told.atom IS NOT NULL AND json_type(told.atom) <> 'NULL' AND told.atom ->> '$' <> ''"""
+_ENVIRONMENTS = f"""
+WITH own_contexts AS (SELECT series_id, run_id, context FROM measurement_details WHERE context <> '{{}}'),
+contexts AS (SELECT context, project, run_id FROM runs UNION ALL
+  SELECT o.context, r.project, o.run_id FROM own_contexts o JOIN runs r USING (run_id)),
+fields AS MATERIALIZED ({_FIELDS.format(contexts="contexts")}),
+varied AS (
+  SELECT project, field FROM contexts JOIN fields USING (context) GROUP BY ALL HAVING count(DISTINCT setting) > 1
+), placed AS (
+  SELECT m.series_id, m.run_id, m.ts, m.value,
+    row_number() OVER (PARTITION BY m.series_id ORDER BY m.ts, m.run_id) - 1 AS place,
+    r.project, coalesce(r.commit_id, r.run_key) AS version, coalesce(o.context, r.context) AS context
+  FROM analysed_measurements m JOIN runs r USING (run_id) LEFT JOIN own_contexts o USING (series_id, run_id)
+  WHERE r.project IN (SELECT project FROM varied)
+), known AS (
+  SELECT p.series_id, f.field, f.setting, p.ts, p.value, p.place, p.version
+  FROM placed p JOIN fields f USING (context) SEMI JOIN varied v ON v.project = p.project AND v.field = f.field
+), telling AS (
+  SELECT series_id, field FROM known GROUP BY ALL
+  HAVING count(DISTINCT setting) BETWEEN 2 AND CASE count(DISTINCT version) WHEN 1 THEN count(*) / 2
+    ELSE (count(DISTINCT version) + 1) / 2 END
+), changed AS (
+  SELECT *, setting IS DISTINCT FROM lag(setting) OVER own AS is_new
+  FROM known SEMI JOIN telling USING (series_id, field)
+  WINDOW own AS (PARTITION BY series_id, field ORDER BY place)
+), numbered AS (
+  SELECT *, count(*) FILTER (is_new) OVER (PARTITION BY series_id, field ORDER BY place) AS number FROM changed
+), steady AS (
+  SELECT series_id, field FROM numbered GROUP BY ALL HAVING max(number) <= greatest(2, count(*) / 2)
+)
+SELECT series_id, field, any_value(setting) AS setting, min(ts) AS since, min(place) AS position,
+  max(place) + 1 AS stop, median(value) FILTER (from_first <= 10) AS first,
+  median(value) FILTER (from_last <= 10) AS last
+FROM (SELECT *, row_number() OVER (PARTITION BY series_id, field, number ORDER BY place) AS from_first,
+    row_number() OVER (PARTITION BY series_id, field, number ORDER BY place DESC) AS from_last
+  FROM numbered SEMI JOIN steady USING (series_id, field))
+GROUP BY series_id, field, number ORDER BY series_id, field, position
 """  # noqa: S608 - expressions of this module
 
 

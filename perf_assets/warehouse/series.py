@@ -19,8 +19,9 @@ def build_series(con: DuckDBPyConnection, catalog: Catalog) -> None:
     con.execute(_BUCKETED)
     con.execute(_BUCKETS)
     con.execute(_PREDECESSORS)
+    con.execute(_TITLES)
     con.execute(_SERIES)
-    for name in ("bucketed", "predecessors"):
+    for name in ("bucketed", "predecessors", "titles"):
         con.execute(f"DROP TABLE {name}")
     con.unregister("catalogue")
 
@@ -76,6 +77,34 @@ FROM kin own JOIN kin before ON before.family IS NOT DISTINCT FROM own.family AN
 GROUP BY own.series_id
 """
 
+# Metric, test and node name a series, and where several share them whatever else tells these apart.
+_VERSION = "regexp_replace(benchmark_version, '^([0-9a-f]{8})[0-9a-f]{8,}$', '\\1')"
+_TITLES = f"""
+CREATE TEMP TABLE titles AS
+WITH named AS (
+  SELECT s.*, concat_ws(' · ', s.metric, s.test_name, s.node_id) AS name
+  FROM analysed_series s JOIN bucketed USING (series_id)
+), alike AS (
+  SELECT * FROM named QUALIFY count(*) OVER (PARTITION BY name) > 1
+), fields AS (
+  SELECT series_id, name, unnest(
+    [(0, '', test_type), (2, '', node_type), (3, '', 'version ' || {_VERSION}), (4, '', unit), (5, '', branch),
+      (6, '', project)]
+    || list_transform(map_entries(coalesce(tags, '{{}}') :: JSON :: MAP(VARCHAR, VARCHAR)), lambda tag:
+      (1, tag.key, tag.value)) :: STRUCT(place INTEGER, field VARCHAR, content VARCHAR)[]
+  ) AS told FROM alike
+), sizes AS (
+  SELECT name, count(*) AS series FROM alike GROUP BY name
+), telling AS (
+  SELECT f.name, told.place AS place, told.field AS field FROM fields f JOIN sizes USING (name) GROUP BY ALL
+  HAVING count(DISTINCT told.content) > 1 OR count(told.content) < any_value(series)
+), additions AS (
+  SELECT f.series_id, string_agg(told.content, ' · ' ORDER BY told.place, told.field) AS addition
+  FROM fields f JOIN telling t ON t.name = f.name AND t.place = told.place AND t.field = told.field GROUP BY f.series_id
+)
+SELECT series_id, concat_ws(' · ', name, addition) AS title FROM named LEFT JOIN additions USING (series_id)
+"""  # noqa: S608 - an expression of this module
+
 # What an incident leaves out was measured as well, so that time does not go back when one is declared.
 _SERIES = """
 INSERT INTO metric_series
@@ -96,13 +125,13 @@ WITH observed AS (
 SELECT s.series_id, s.project, s.metric, s.unit,
   coalesce(c.direction, s.declared_direction, 'neutral'), coalesce(c.category, 'not in the catalogue'),
   coalesce(c.importance, 'low'), c.name IS NOT NULL, s.test_name, s.test_type, s.node_id, s.node_type,
-  concat_ws(' · ', s.metric, s.test_name, s.node_id), s.simulated,
+  t.title, s.simulated,
   b.measurements, b.first_seen, b.last_seen, (epoch(b.last_seen) - epoch(b.first_seen)) / 86400.0, b.width,
   1 + (o.reach / b.width) :: BIGINT, o.observed, 1 - o.observed / (1 + o.reach / b.width), b.level, n.noise,
   CASE WHEN b.level <> 0 THEN n.noise / abs(b.level) END, w.as_of,
   hash(h.content, b.width), p.predecessor_id
 FROM analysed_series s JOIN bucketed b USING (series_id) JOIN observed o USING (series_id)
-JOIN contents h USING (series_id) JOIN newest w USING (project)
+JOIN contents h USING (series_id) JOIN newest w USING (project) JOIN titles t USING (series_id)
 LEFT JOIN noise n USING (series_id) LEFT JOIN predecessors p USING (series_id)
 LEFT JOIN catalogue c ON c.name = s.metric
 ORDER BY s.series_id

@@ -260,7 +260,7 @@ METRIC_SERIES = _table(
     test_type VARCHAR kind of test
     node_id VARCHAR node
     node_type VARCHAR type of node
-    title VARCHAR name of the series for people
+    title VARCHAR name of the series for people: metric, test, node, and what else tells it from others of that name
     simulated BOOLEAN from the fleet simulator
     measurements BIGINT number of measurements
     first_seen TIMESTAMP first measurement
@@ -443,8 +443,9 @@ REGRESSIONS = _table(
     """
     regression_id BIGINT hash of series, part of day and first bad run, fixed when first confirmed
     series_id BIGINT series that shows it best
-    scope VARCHAR series, test, node, node_type or runner_image
-    scope_name VARCHAR which one
+    scope VARCHAR series, test, node, node_type, runner_image, environment (another field of it) or commit (or run)
+    scope_name VARCHAR which one; of environment the field and its new setting
+    reach VARCHAR how far it goes, in words: where a test changed, or of which part of the project its series are
     cause VARCHAR code, environment or unknown
     kind VARCHAR regression or improvement
     state VARCHAR suspected or confirmed
@@ -472,7 +473,7 @@ REGRESSIONS = _table(
     members BIGINT series that moved together
     suspicious BOOLEAN an improvement by half or more, too good to be taken on trust
     smallest_detectable DOUBLE smallest relative change that this series can show, see detection_limits
-    explanation VARCHAR one sentence for people
+    explanation VARCHAR one or two sentences for people
     simulated BOOLEAN from the fleet simulator
     """,
 )

@@ -24,7 +24,7 @@ SERIES = {
 }  # fmt: skip
 REGRESSION = {
     "regression_id": 2**61 + 1, "series_id": SERIES["series_id"], "scope": "series",
-    "scope_name": SERIES["title"], "cause": "unknown", "kind": "regression", "state": "confirmed",
+    "scope_name": SERIES["title"], "reach": "", "cause": "unknown", "kind": "regression", "state": "confirmed",
     "part_of_day": "all day", "project": "fleet", "metric": "test_execution_time", "unit": "s", "test_name": "login",
     "node_id": "node-1", "node_type": "linux", "before": 10.0, "after": 14.0, "change": 0.4, "change_low": 0.38,
     "change_high": 0.42, "last_good_run": "run-24", "first_bad_run": "run-25", "last_good_at": AS_OF,

@@ -129,14 +129,18 @@ def test_recovery_is_told():
     ("scope", "part_of_day", "title"),
     [
         ("series", "all day", "x: +40 % since 2026-09-10 00:00 UTC"),
-        ("test", "all day", "x on 3 nodes: test execution time +40 % since 2026-09-10 00:00 UTC"),
+        ("test", "all day", "x in 3 suites (a, b, c): test execution time +40 % since 2026-09-10 00:00 UTC"),
         ("node", "all day", "node x: test execution time +40 % since 2026-09-10 00:00 UTC"),
+        ("commit", "all day",
+         "3 series in 3 suites (a, b, c) at commit x: test execution time +40 % since 2026-09-10 00:00 UTC"),
+        ("environment", "all day", "x: test execution time +40 % since 2026-09-10 00:00 UTC"),
         ("runner_image", "all day", "runner image x: test execution time +40 % since 2026-09-10 00:00 UTC"),
         ("node_type", "by night", "all x nodes (by night): test execution time +40 % since 2026-09-10 00:00 UTC"),
     ],
 )  # fmt: skip
 def test_titles_name_what_moved(scope, part_of_day, title):
-    changes = {"scope": scope, "scope_name": "x", "members": 3, "part_of_day": part_of_day}
+    changes = {"scope": scope, "scope_name": "x", "members": 3, "part_of_day": part_of_day,
+               "reach": "in 3 suites (a, b, c)", "first_bad_commit": "x"}  # fmt: skip
     (row,) = findings(regressions=[changes]).regressions.itertuples()
     assert change_title(row) == title
 

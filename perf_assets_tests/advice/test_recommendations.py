@@ -138,6 +138,33 @@ def test_commits_are_named_where_they_are_known():
     assert "between the runs run-24 and run-25" in action
 
 
+def test_of_one_commit_on_both_sides_the_environment_is_to_be_compared():
+    same = {"last_good_commit": "a" * 40, "first_bad_commit": "a" * 40, "cause": "environment"}
+    (row,) = recommend(findings(regressions=[same])).itertuples()
+    assert row.kind == "environment_regression"
+    assert row.action.startswith("Compare the environment between the runs run-24 and run-25.")
+    assert "aaaa" not in row.action
+
+
+def test_a_commit_names_the_series_that_it_changed():
+    commits = {"last_good_commit": "a" * 40, "first_bad_commit": "b" * 40, "scope": "commit", "scope_name": "b" * 40}
+    code = commits | {"members": 12, "cause": "code", "reach": "of suite x"}
+    (row,) = recommend(findings(regressions=[code])).itertuples()
+    assert (row.kind, row.subject) == ("regression", f"{'b' * 40} of suite x")
+    assert row.title.startswith("12 series of suite x at commit bbbbbbbbbbbb: test execution time +40 % since")
+    assert row.action.startswith("Look at the change between the commits aaaaaaaaaaaa and bbbbbbbbbbbb.")
+    both = recommend(findings(regressions=[code, code | {"regression_id": 5, "reach": "of suite y"}]))
+    assert len(both) == 2
+
+
+def test_an_environment_is_to_be_compared():
+    cpu = {"scope": "environment", "scope_name": "cpu_model EPYC 9V74", "members": 5, "cause": "environment"}
+    (row,) = recommend(findings(regressions=[cpu])).itertuples()
+    assert (row.kind, row.subject) == ("environment_regression", "cpu_model EPYC 9V74")
+    assert row.title.startswith("cpu_model EPYC 9V74: test execution time +40 % since")
+    assert row.action.startswith("Compare the environment between the runs run-24 and run-25.")
+
+
 def test_a_test_that_needs_more_memory_is_not_called_slow():
     memory = {"metric": "memory_usage", "unit": "1", "scope": "test", "scope_name": "login"}
     (row,) = recommend(findings(regressions=[memory])).itertuples()

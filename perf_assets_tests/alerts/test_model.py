@@ -15,6 +15,7 @@ ROW = {
     "regression_id": 2**62 + 1,
     "scope": "test",
     "scope_name": "checkout_flow",
+    "reach": "on 20 nodes",
     "cause": "code",
     "kind": "regression",
     "state": "confirmed",
@@ -54,7 +55,7 @@ def title(**changes: object) -> str:
 def test_alert_of_a_regression():
     (alert,) = alerts_from_regressions(table({}), link="http://ci/report.html")
     assert alert.alert_id == "regression-4611686018427387905"
-    assert alert.title == "checkout_flow is 14 % slower since 2026-09-10 06:00 UTC (code, 20 nodes)"
+    assert alert.title == "checkout_flow is 14 % slower since 2026-09-10 06:00 UTC (code, on 20 nodes)"
     assert alert.summary == ROW["explanation"]
     assert alert.severity == "regression"
     assert alert.link == "http://ci/report.html"
@@ -83,7 +84,12 @@ def test_alert_of_a_regression():
             {"scope": "runner_image", "scope_name": "2026.10.2", "cause": "environment"},
             "test_execution_time of runner image 2026.10.2 is 14 % higher since",
         ),
-        ({"part_of_day": "night 00-06 UTC"}, "(code, 20 nodes, night 00-06 UTC)"),
+        (
+            {"scope": "commit", "scope_name": "abc1234", "members": 12, "reach": "of suite x"},
+            "test_execution_time of 12 series of suite x at commit abc1234 is 14 % higher since",
+        ),
+        ({"reach": "in 2 suites (a, b)"}, "(code, in 2 suites (a, b))"),
+        ({"part_of_day": "night 00-06 UTC"}, "(code, on 20 nodes, night 00-06 UTC)"),
         ({"first_bad_at": pd.NaT}, "checkout_flow is 14 % slower (code"),
     ],
 )
@@ -132,7 +138,7 @@ def test_failed_run():
     change=st.floats(),
     before=st.floats(),
     unit=st.sampled_from(["s", "1", "By", None]),
-    scope=st.sampled_from(["series", "test", "node", "node_type", "runner_image"]),
+    scope=st.sampled_from(["series", "test", "node", "node_type", "runner_image", "environment", "commit"]),
     explanation=st.none() | st.text(),
 )
 def test_any_number_makes_a_title_of_one_line(change, before, unit, scope, explanation):

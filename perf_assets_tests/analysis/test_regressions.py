@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import itertools
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +10,7 @@ from hypothesis import given
 from hypothesis import settings as limits
 from hypothesis import strategies as st
 
+from perf_assets.analysis.environments import ENVIRONMENT_COLUMNS
 from perf_assets.analysis.level_changes import find_change_points
 from perf_assets.analysis.regressions import RegressionRules, Regressions, find_regressions
 from perf_assets.analysis.sensitivity import find_detection_limits
@@ -23,6 +27,9 @@ class Fleet:
         self.rows: list[dict[str, object]] = []
         self.values: dict[int, np.ndarray] = {}
         self.doubtful_falls = False
+        self.measured: pd.DataFrame | None = None
+        self.ts = TS
+        self.commits: list[str | None] = [f"commit-{n}" for n in range(POINTS)]
         self.image_changes: list[tuple[int, str, object]] = []
         self.contexts: list[str | None] = [
             f'{{"runner_image": "{"new" if n >= 50 else "old"}"}}' for n in range(POINTS)
@@ -56,13 +63,12 @@ class Fleet:
     def find(self, rules: RegressionRules | None = None, anchors: pd.DataFrame | None = None) -> Regressions:
         series = pd.DataFrame(self.rows)
         frames = [
-            pd.DataFrame({"series_id": key, "run_id": np.arange(POINTS), "ts": TS, "value": values})
+            pd.DataFrame({"series_id": key, "run_id": np.arange(POINTS), "ts": self.ts, "value": values})
             for key, values in self.values.items()
         ]
         runs = pd.DataFrame(
             {"run_id": np.arange(POINTS), "run_key": [f"run-{n}" for n in range(POINTS)],
-             "commit_id": [f"commit-{n}" for n in range(POINTS)],
-             "context": self.contexts}
+             "commit_id": self.commits}
         )  # fmt: skip
         measurements = pd.concat(frames)
         changes = find_change_points(measurements)
@@ -71,7 +77,32 @@ class Fleet:
         limits = find_detection_limits(measurements, changes)
         images = pd.DataFrame(self.image_changes, columns=["series_id", "runner_image", "since"])
         images = images.astype({"series_id": "int64", "since": "datetime64[us]"})
-        return find_regressions(changes, series, runs, limits, rules or RegressionRules(), anchors, images)
+        return find_regressions(
+            changes,
+            series,
+            runs,
+            limits,
+            rules or RegressionRules(),
+            anchors,
+            images,
+            self.environments(),
+            self.measured,
+        )
+
+    def environments(self) -> pd.DataFrame:
+        """What the contexts say, as the warehouse tells it."""
+        told = [json.loads(context or "null") for context in self.contexts]
+        told = [each if isinstance(each, dict) else {} for each in told]
+        rows: list[tuple[object, ...]] = []
+        for field in sorted({name for each in told for name in each}):
+            known = [(place, str(each[field])) for place, each in enumerate(told) if field in each]
+            for setting, group in itertools.groupby(known, key=lambda each: each[1]):
+                places = [place for place, _ in group]
+                for series_id, values in self.values.items():
+                    first, last = np.median(values[places[:10]]), np.median(values[places[-10:]])
+                    rows.append((series_id, field, setting, TS[places[0]], places[0], places[-1] + 1, first, last))
+        table = pd.DataFrame(rows, columns=list(ENVIRONMENT_COLUMNS))
+        return table.sort_values(["series_id", "field", "position"], ignore_index=True)
 
 
 def test_a_quiet_fleet_has_no_regression() -> None:
@@ -330,7 +361,10 @@ def test_findings_that_begin_at_one_commit_say_so() -> None:
     )
     fleet.shift(60, 25.0, test_name="test-0", node_id="node-0")
     told = fleet.find().table.set_index("test_name")["explanation"]
-    both = "1 other finding begins at the same commit. runner_image changed from old to new."
+    both = (
+        "1 other series changed at the same commit; 1 other finding begins at that commit. "
+        "runner_image changed from old to new."
+    )
     assert told["test-1"] == told["test-3"] == both
     assert told["test-0"] == "Only this series changed."
 
@@ -384,3 +418,233 @@ def test_a_level_within_the_noise_of_zero_has_no_share() -> None:
     row = fleet.find().table.iloc[0]
     assert (row["series_id"], row["kind"]) == (5, "regression")
     assert np.isnan(row["change"])
+
+
+def bench(tests: int = 12, nodes: int = 1) -> Fleet:
+    """Benchmarks that say nothing of their environment."""
+    fleet = Fleet(tests, nodes)
+    fleet.contexts = [None] * POINTS
+    return fleet
+
+
+def without_nodes(fleet: Fleet) -> Fleet:
+    for row in fleet.rows:
+        row |= {"node_id": None, "node_type": None, "title": f"{row['test_name']}"}
+    return fleet
+
+
+def in_suites(fleet: Fleet, *suites: str) -> Fleet:
+    """Tests of the fleet in suites, in turn."""
+    for number, row in enumerate(fleet.rows):
+        row["tags"] = json.dumps({"suite": suites[number % len(suites)], "os": "linux"})
+    return fleet
+
+
+@pytest.mark.parametrize("named", [False, True])
+@pytest.mark.parametrize("changed", [12, 7])
+def test_a_commit_that_changed_most_series_of_a_project_is_one_finding(changed: int, named: bool) -> None:
+    fleet = bench() if named else without_nodes(bench())
+    for number in range(changed):
+        fleet.shift(40, 20.0, test_name=f"test-{number}")
+    (row,) = fleet.find().table.itertuples()
+    assert (row.scope, row.scope_name, row.reach, row.cause, row.members) == (
+        "commit",
+        "commit-40",
+        "",
+        "code",
+        changed,
+    )
+    assert row.explanation == (f"{changed} of 12 series changed at commit commit-40: the code changed, not one test.")
+
+
+def test_changes_of_less_than_half_of_a_project_are_findings_of_their_own() -> None:
+    fleet = without_nodes(bench())
+    for number in range(5):
+        fleet.shift(40, 20.0, test_name=f"test-{number}")
+    table = fleet.find().table
+    assert table["scope"].tolist() == ["series"] * 5
+    assert set(table["explanation"]) == {
+        "4 other series changed at the same commit; 4 other findings begin at that commit."
+    }
+
+
+def test_a_commit_that_changed_one_suite_names_the_suite() -> None:
+    fleet = in_suites(without_nodes(bench()), "a", "b", "c")
+    for series_id in range(2, 13, 3):
+        fleet.values[series_id] = step(fleet.values[series_id], 40, 20.0)
+    (row,) = fleet.find().table.itertuples()
+    assert (row.scope, row.scope_name, row.reach, row.members) == ("commit", "commit-40", "of suite b", 4)
+    assert row.explanation.startswith("4 of 4 series of suite b changed at commit commit-40: ")
+
+
+def test_all_of_a_project_is_named_rather_than_the_largest_of_its_suites() -> None:
+    fleet = in_suites(without_nodes(bench()), "a", "b").shift(40, 20.0)
+    (row,) = fleet.find().table.itertuples()
+    assert (row.scope, row.reach, row.members) == ("commit", "", 12)
+
+
+def test_parameters_of_one_benchmark_are_told_as_that() -> None:
+    fleet = without_nodes(bench())
+    for number, row in enumerate(fleet.rows):
+        row["test_name"] = f"sort[n={10**number}]" if number < 3 else f"other-{number}"
+    for series_id in (1, 2, 3):
+        fleet.values[series_id] = step(fleet.values[series_id], 40, 20.0)
+    (row,) = fleet.find().table.itertuples()
+    assert (row.scope, row.members) == ("commit", 3)
+    assert row.reach == "of benchmark sort with 3 parameters (n=1, n=10, n=100)"
+
+
+def test_without_commits_the_run_is_named_and_the_cause_unknown() -> None:
+    fleet = without_nodes(bench()).shift(40, 20.0)
+    fleet.commits = [None] * POINTS
+    (row,) = fleet.find().table.itertuples()
+    assert (row.scope, row.scope_name, row.cause) == ("commit", "run-40", "unknown")
+    assert row.explanation == "12 of 12 series changed at one time, about run run-40."
+
+
+def test_of_one_commit_on_both_sides_the_environment_is_the_cause() -> None:
+    many, one = without_nodes(bench()).shift(40, 20.0), without_nodes(bench()).shift(40, 20.0, test_name="test-3")
+    many.commits = one.commits = ["abc"] * POINTS
+    same = "Both runs are of commit abc: the code did not change, its environment did."
+    (together,), (alone,) = many.find().table.itertuples(), one.find().table.itertuples()
+    assert (together.scope, together.cause) == ("commit", "environment")
+    assert together.explanation == f"12 of 12 series changed at one time. {same}"
+    assert (alone.scope, alone.cause, alone.explanation) == (
+        "series", "environment", f"{same} Only this series changed."
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("where", "scope"),
+    [({"test_name": "test-2"}, "test"), ({"node_id": "node-1"}, "node"), ({"node_type": "type-1"}, "node_type")],
+)
+@pytest.mark.parametrize(("tests", "nodes"), [(4, 6), (3, 2), (12, 4)])
+def test_what_most_others_do_not_show_is_not_the_commits(
+    where: dict[str, str], scope: str, tests: int, nodes: int
+) -> None:
+    fleet = bench(tests, nodes).shift(40, 20.0, **where)
+    # One of the others moves as well, so that the commit has the larger number.
+    fleet.shift(40, 20.0, test_name="test-0", node_id="node-0")
+    table = fleet.find().table
+    wanted = "node" if nodes == 2 and scope == "node_type" else scope
+    assert set(table["scope"]) - {"series"} == {wanted}
+
+
+def test_a_commit_on_all_nodes_is_none_of_the_nodes() -> None:
+    (row,) = bench(4, 6).shift(40, 20.0).find().table.itertuples()
+    assert (row.scope, row.scope_name, row.members) == ("commit", "commit-40", 24)
+
+
+def test_series_that_were_not_measured_then_break_no_group() -> None:
+    fleet = without_nodes(bench(20))
+    for number in range(8):
+        fleet.shift(40, 20.0, test_name=f"test-{number}")
+    assert set(fleet.find().table["scope"]) == {"series"}
+    # Twelve series ended, paused or have but one value on one side, years ago.
+    pieces = [(TS[0], TS[10]), (TS[60], TS[-1])]
+    rows = [
+        (series_id, *piece)
+        for series_id in range(1, 21)
+        for piece in ([(TS[0], TS[-1])] if series_id <= 8 else pieces[: 1 + series_id % 2])
+    ]
+    fleet.measured = pd.DataFrame(rows, columns=["series_id", "since", "until"])
+    (row,) = fleet.find().table.itertuples()
+    assert (row.scope, row.members) == ("commit", 8)
+    assert row.explanation.startswith("8 of 8 series")
+
+
+def test_a_pause_no_longer_than_the_distance_of_the_groups_runs_is_none() -> None:
+    fleet = without_nodes(bench(20))
+    for number in range(8):
+        fleet.shift(40, 20.0, test_name=f"test-{number}")
+    rows = [
+        (series_id, *piece)
+        for series_id in range(1, 21)
+        for piece in ([(TS[0], TS[-1])] if series_id <= 8 else [(TS[0], TS[38]), (TS[41], TS[-1])])
+    ]
+    fleet.measured = pd.DataFrame(rows, columns=["series_id", "since", "until"])
+    assert set(fleet.find().table["scope"]) == {"series"}
+
+
+def test_a_pause_of_the_whole_project_leaves_no_series_out() -> None:
+    fleet = without_nodes(bench(20))
+    fleet.ts = TS + np.where(np.arange(POINTS) >= 40, np.timedelta64(400, "D"), np.timedelta64(0, "D"))
+    for number in range(11):
+        fleet.shift(40, 20.0, test_name=f"test-{number}")
+    pieces = [(fleet.ts[0], fleet.ts[39]), (fleet.ts[40], fleet.ts[-1])]
+    rows = [(series_id, *piece) for series_id in range(1, 21) for piece in pieces]
+    fleet.measured = pd.DataFrame(rows, columns=["series_id", "since", "until"])
+    (row,) = fleet.find().table.itertuples()
+    assert row.explanation.startswith("11 of 20 series changed at commit commit-40: ")
+
+
+@pytest.mark.parametrize("column", ["suite", "runtime", "node"])
+def test_what_a_test_changed_in_is_named_as_what_it_is(column: str) -> None:
+    fleet = bench(2, 3)
+    if column != "node":
+        fleet = without_nodes(fleet)
+        values = {"suite": ["a", "b", "c"], "runtime": [f"python 3.{n}, numpy" for n in (11, 12, 13)]}[column]
+        for number, row in enumerate(fleet.rows):
+            row["tags"] = json.dumps({column: values[number % 3]})
+    (row,) = fleet.shift(40, 20.0, test_name="test-1").find().table.itertuples()
+    reach, reason = {
+        "suite": ("in 3 suites (a, b, c)", "its code changed."),
+        "runtime": ("on 3 Python versions (3.11, 3.12, 3.13)", "its code changed."),
+        "node": ("on 3 nodes (node-0, node-1, node-2)", "its code changed, not a node."),
+    }[column]
+    assert (row.scope, row.reach) == ("test", reach)
+    assert row.explanation == f"test-1 changed {reach} at one time: {reason}"
+
+
+def on_cpu(*models: str) -> list[str | None]:
+    return [json.dumps({"cpu_model": model}) for model in models]
+
+
+def test_any_field_that_went_over_with_the_level_is_the_environment() -> None:
+    fleet = without_nodes(bench()).shift(40, 20.0, test_name="test-1")
+    # Most runs land on the other machine, and now and then one did before.
+    fleet.contexts = on_cpu(*("new" if (n >= 40) ^ (n in (33, 37, 46, 55)) else "old" for n in range(POINTS)))
+    for place in (33, 37, 46, 55):
+        fleet.values[2][place] += 20.0 if place < 40 else -20.0
+    (row,) = fleet.find().table.itertuples()
+    assert (row.scope, row.cause) == ("series", "environment")
+    assert row.explanation == "Only this series changed. cpu_model changed from old to new."
+
+
+def test_series_that_went_over_to_another_machine_are_one_finding() -> None:
+    fleet = without_nodes(bench()).shift(40, 20.0)
+    fleet.contexts = on_cpu(*("old" if n < 40 else "new" for n in range(POINTS)))
+    (row,) = fleet.find().table.itertuples()
+    assert (row.scope, row.scope_name, row.cause, row.members) == ("environment", "cpu_model new", "environment", 12)
+    assert row.explanation == (
+        "12 series went over to cpu_model new and moved together: the environment changed, not one test; cpu_model "
+        "changed from old to new."
+    )
+
+
+def test_an_environment_that_left_most_as_it_was_is_no_finding_of_its_own() -> None:
+    fleet = without_nodes(bench())
+    for number in range(3):
+        fleet.shift(40, 20.0, test_name=f"test-{number}")
+    fleet.contexts = on_cpu(*("old" if n < 40 else "new" for n in range(POINTS)))
+    assert set(fleet.find().table["scope"]) == {"series"}
+
+
+@limits(max_examples=15)
+@given(st.data())
+def test_a_change_has_one_finding_and_only_says_that_it_is_alone_where_it_is(data: st.DataObject) -> None:
+    fleet = bench(data.draw(st.integers(1, 6)), data.draw(st.integers(1, 4)))
+    if data.draw(st.booleans()):
+        fleet = in_suites(without_nodes(fleet), "a", "b")
+    ids = sorted(fleet.values)
+    changed = data.draw(st.lists(st.sampled_from(ids), unique=True))
+    at = {series_id: data.draw(st.sampled_from([40, 41, 60])) for series_id in changed}
+    for series_id, place in at.items():
+        fleet.values[series_id] = step(fleet.values[series_id], place, 30.0)
+    found = fleet.find()
+    assert not found.members.duplicated("series_id").any() or set(at.values()) != {40}
+    assert set(changed) <= set(found.members["series_id"])
+    for row in found.table.itertuples():
+        if "Only this series changed" in row.explanation:
+            near = [other for other, place in at.items() if abs(place - at.get(row.series_id, -99)) <= 1]
+            assert near in ([row.series_id], [])

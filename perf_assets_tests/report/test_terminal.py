@@ -114,6 +114,26 @@ def test_a_change_of_a_runner_image_says_where_it_is() -> None:
     assert reading.subject(row) == "runner image 2026.10.2"
 
 
+@pytest.mark.parametrize(
+    ("scope", "place", "subject"),
+    [
+        ("environment", "series that went over to x", "x"),
+        (
+            "commit",
+            "3 series in 3 suites (a, b, c) at commit x of project",
+            "3 series in 3 suites (a, b, c) at commit x",
+        ),
+        ("test", "test x, in 3 suites (a, b, c)", "login"),
+    ],
+)
+def test_a_place_is_named_as_what_it_is(scope: str, place: str, subject: str) -> None:
+    change = regression(SERIES, 1, scope=scope, scope_name="x", reach="in 3 suites (a, b, c)", members=3)
+    (row,) = reading.rows_of(rows(REGRESSIONS, change | {"first_bad_commit": "x", "last_good_commit": "x"}))
+    assert reading.place(row).startswith(place)
+    assert reading.subject(row) == subject
+    assert reading.commits(row) == "x"
+
+
 def test_correlations_and_insights() -> None:
     pairs = pd.DataFrame(
         {"project": ["p"], "node_id": "whole project", "metric_a": "cpu_usage", "metric_b": "load_average", "rho": 0.81,

@@ -1,14 +1,16 @@
-"""When series went over to another runner image."""
+"""When series went over to another runner image or environment, and when they were measured."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import pandas as pd
+import pytest
 
 from perf_assets.settings import Incident
 from perf_assets.warehouse.incidents import declare_incidents
-from perf_assets.warehouse.readings import image_changes
+from perf_assets.warehouse.readings import environments, image_changes, stretches
 from perf_assets_tests.warehouse.building import START, Site, row
 
 
@@ -91,3 +93,110 @@ def test_an_image_that_another_result_of_the_run_names_is_not_ones_own(site: Sit
     contexts = {"n1": {"os": "linux"}, "n2": {"image": "b"}}
     site.load([row(1.0, run="r1", hour=1, node_id=node, context_data=context) for node, context in contexts.items()])
     assert found(site) == []
+
+
+Stretch = tuple[str, str, float, int, int, float, float]
+
+
+def surroundings(site: Site) -> list[Stretch]:
+    """field, setting, hour, position, stop, first, last; in order of series."""
+    with site.warehouse.reading() as con:
+        table = environments(con)
+    since = (pd.to_datetime(table["since"]) - pd.Timestamp(START)).dt.total_seconds() / 3600
+    told = table.assign(since=since)[["field", "setting", "since", "position", "stop", "first", "last"]]
+    return [tuple(row) for row in told.itertuples(index=False)]
+
+
+def measured_on(site: Site, contexts: list[dict[str, Any]], **fields: Any) -> None:
+    """A run an hour, with its number as value."""
+    site.load(
+        [
+            row(float(hour), run=f"r{hour}", hour=hour, context_data=context, **fields)
+            for hour, context in enumerate(contexts)
+        ]
+    )
+
+
+def test_a_field_has_its_setting_until_another_comes(site: Site) -> None:
+    models = ["a"] * 12 + ["b"] * 3 + ["a"]
+    measured_on(site, [{"cpu_model": model, "os": "linux", "build": n} for n, model in enumerate(models)])
+    assert surroundings(site) == [
+        ("cpu_model", "a", 0.0, 0, 12, 4.5, 6.5),
+        ("cpu_model", "b", 12.0, 12, 15, 13.0, 13.0),
+        ("cpu_model", "a", 15.0, 15, 16, 15.0, 15.0),
+    ]
+
+
+def test_what_lies_deeper_is_named_by_its_place(site: Site) -> None:
+    measured_on(site, [{"machine": {"cpu": "a" if n < 4 else "b", "cores": 8}} for n in range(8)])
+    assert [(field, setting, position) for field, setting, _, position, *_ in surroundings(site)] == [
+        ("machine.cpu", "a", 0), ("machine.cpu", "b", 4),
+    ]  # fmt: skip
+
+
+def test_runs_that_do_not_tell_end_no_setting(site: Site) -> None:
+    known = {2: {}, 3: {"cpu": None}, 4: {"cpu": ""}}
+    measured_on(site, [known.get(n, {"cpu": "a" if n < 6 else "b"}) for n in range(10)])
+    assert [stretch[:5] for stretch in surroundings(site)] == [("cpu", "a", 0.0, 0, 6), ("cpu", "b", 6.0, 6, 10)]
+
+
+def test_a_field_that_is_new_at_nearly_every_commit_explains_nothing(site: Site) -> None:
+    measured_on(site, [{"url": f"u{n // 6}", "cpu": "a" if n < 18 else "b"} for n in range(36)])
+    site.load(
+        [
+            row(1.0, run=f"c{n}", hour=n, test_name="again", commit_id=f"c{n // 6}",
+                context_data={"url": f"u{n // 6}", "cpu": "a" if n < 18 else "b"})
+            for n in range(36)
+        ]
+    )  # fmt: skip
+    assert {(field, series) for field, series in _fields(site)} == {
+        ("cpu", "again"),
+        ("cpu", "login"),
+        ("url", "login"),
+    }
+
+
+def _fields(site: Site) -> list[tuple[str, str]]:
+    with site.warehouse.reading() as con:
+        told = environments(con)
+    names = site.warehouse.query("SELECT series_id, test_name FROM series").set_index("series_id")["test_name"]
+    return list(zip(told["field"], told["series_id"].map(names), strict=True))
+
+
+def test_a_field_that_goes_to_and_fro_explains_nothing(site: Site) -> None:
+    measured_on(site, [{"cpu": "ab"[n % 2]} for n in range(20)])
+    assert surroundings(site) == []
+
+
+def test_results_have_their_own_environment_where_they_name_one(site: Site) -> None:
+    for hour in range(8):
+        site.load(
+            [
+                row(1.0, run=f"r{hour}", hour=hour, node_id=node, context_data={"cpu": cpu})
+                for node, cpu in (("n1", "a"), ("n2", "a" if hour < 4 else "b"))
+            ]
+        )
+    assert [(setting, position) for _, setting, _, position, *_ in surroundings(site)] == [("a", 0), ("b", 4)]
+
+
+@pytest.mark.parametrize(
+    ("hours", "expected"),
+    [
+        (range(5), [(0, 4)]),
+        ([7], [(7, 7)]),
+        ([*range(0, 240, 24), *range(24 * 365, 24 * 370, 24)], [(0, 216), (24 * 365, 24 * 369)]),
+        ([0, *range(24 * 365, 24 * 370, 24)], [(0, 0), (24 * 365, 24 * 369)]),
+        (range(0, 24 * 70, 24 * 7), [(0, 24 * 63)]),
+        ([day * 24 * 7 + run for day in range(6) for run in range(6)], [(0, 24 * 35 + 5)]),
+        ([0, 1, 2, 3, 39], [(0, 39)]),
+    ],
+)
+def test_a_long_pause_ends_a_stretch(site: Site, hours: Any, expected: list[tuple[int, int]]) -> None:
+    site.load([row(1.0, run=f"r{hour}", hour=hour) for hour in hours], received_at=datetime(2030, 1, 1))  # noqa: DTZ001
+    with site.warehouse.reading() as con:
+        table = stretches(con)
+    found = [
+        tuple(int((pd.Timestamp(at) - START).total_seconds() / 3600) for at in each)
+        for each in table[["since", "until"]].itertuples(index=False)
+    ]
+    assert found == expected

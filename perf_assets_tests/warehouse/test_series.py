@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import tempfile
 from datetime import datetime
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import settings as limits
+from hypothesis import strategies as st
 
 from perf_assets.catalog import load_catalog
+from perf_assets.formats.measurement import Measurement
 from perf_assets.warehouse.readings import (
     daily_metric_values,
     forecast_history,
@@ -278,8 +286,74 @@ def test_how_regularly_series_report_is_counted_in_hours_with_runs_of_their_kind
     ]
     build(site, rows)
     with site.warehouse.reading() as con:
-        habits = reporting(con).set_index("title")
+        habits = reporting(con).set_index("test_name")
     assert list(habits.columns[-4:]) == ["reports", "lifetime_hours", "silent_hours", "longest_gap_hours"]
-    by_kind = [tuple(row) for row in habits.loc["test_execution_time · stops"].iloc[:, -4:].to_numpy().tolist()]
+    by_kind = [tuple(row) for row in habits.loc["stops"].iloc[:, -4:].to_numpy().tolist()]
     assert sorted(by_kind) == [(5, 6, 4, 1), (15, 18, 12, 3)]
-    assert habits.loc["test_execution_time · stays", "silent_hours"].tolist() == [0, 0]
+    assert habits.loc["stays", "silent_hours"].tolist() == [0, 0]
+
+
+def titles(site: Site, *results: dict[str, Any]) -> list[str]:
+    site.store(
+        *(
+            Measurement(f"line {n}", "benchmark_time", 1.0, "s", ts=START, run_key="r", test_name="sum", **fields)
+            for n, fields in enumerate(results)
+        )
+    )
+    with site.warehouse.transaction() as con:
+        build_series(con, load_catalog())
+    return list(site.warehouse.query("SELECT title FROM metric_series ORDER BY title")["title"])
+
+
+def tagged(**tags: str) -> dict[str, str]:
+    return {"tags": json.dumps(tags)}
+
+
+SUM = "benchmark_time · sum"
+
+
+@pytest.mark.parametrize(
+    ("results", "expected"),
+    [
+        ([tagged(suite="a", runtime="py3")], [SUM]),
+        ([tagged(suite=s, runtime="py3") for s in "ab"], [f"{SUM} · a", f"{SUM} · b"]),
+        ([tagged(suite=s, runtime=r) for s in "ab" for r in ("py3.11", "py3.12")],
+         [f"{SUM} · {r} · {s}" for r in ("py3.11", "py3.12") for s in "ab"]),
+        ([{}, tagged(suite="a")], [SUM, f"{SUM} · a"]),
+        ([{"project": p} for p in "pq"], [f"{SUM} · p", f"{SUM} · q"]),
+        ([{"node_id": n} for n in "mn"], [f"{SUM} · m", f"{SUM} · n"]),
+        ([{"test_type": t} for t in ("load", "unit")], [f"{SUM} · load", f"{SUM} · unit"]),
+        ([{"node_type": t} for t in ("arm", "x86")], [f"{SUM} · arm", f"{SUM} · x86"]),
+        ([{"branch": b} for b in ("main", "master")], [f"{SUM} · main", f"{SUM} · master"]),
+        ([{"benchmark_version": v * 16} for v in "ab"], [f"{SUM} · version aaaaaaaa", f"{SUM} · version bbbbbbbb"]),
+        ([{"benchmark_version": f"1.0.0-alpha.{n}"} for n in (1, 2)],
+         [f"{SUM} · version 1.0.0-alpha.{n}" for n in (1, 2)]),
+    ],
+)  # fmt: skip
+def test_a_title_has_what_tells_series_of_one_name_apart_and_no_more(site, results, expected):
+    assert titles(site, *results) == expected
+
+
+@given(
+    st.lists(
+        st.fixed_dictionaries(
+            {},
+            optional={
+                "project": st.sampled_from("pq"),
+                "test_type": st.sampled_from(["load", "unit"]),
+                "node_id": st.sampled_from("mn"),
+                "tags": st.sampled_from([json.dumps({"suite": "a"}), json.dumps({"suite": "b", "os": "linux"})]),
+                "benchmark_version": st.sampled_from(["1", "2"]),
+            },
+        ),
+        min_size=1,
+        max_size=12,
+        unique_by=lambda fields: tuple(sorted(fields.items())),
+    )
+)
+@limits(max_examples=15)
+def test_no_two_series_have_one_title(results):
+    with tempfile.TemporaryDirectory() as folder:
+        found = titles(Site(Path(folder)), *results)
+    assert len(found) == len(results)
+    assert len(set(found)) == len(found)

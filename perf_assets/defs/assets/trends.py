@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 
 import dagster as dg
+import pandas as pd
 
 from perf_assets.analysis.anomalies import EPISODE_COLUMNS, find_anomalies
+from perf_assets.analysis.commits import place_between_commits
 from perf_assets.analysis.joint_anomalies import find_joint_anomalies
 from perf_assets.analysis.level_changes import CHANGE_COLUMNS, analyse_levels, with_q_values
 from perf_assets.analysis.regressions import RegressionRules, find_regressions
@@ -20,7 +22,14 @@ from perf_assets.settings import Settings
 from perf_assets.state import open_state
 from perf_assets.warehouse import Warehouse
 from perf_assets.warehouse.increments import complete, increment_of, joined, kept_rows
-from perf_assets.warehouse.readings import image_changes, node_readings, recent_averages, reporting
+from perf_assets.warehouse.readings import (
+    environments,
+    image_changes,
+    node_readings,
+    recent_averages,
+    reporting,
+    stretches,
+)
 from perf_assets.warehouse.tables import (
     ANOMALIES,
     CHANGE_POINTS,
@@ -42,6 +51,15 @@ _BUCKETS_OF = """SELECT series_id, ts, value FROM series_buckets
     WHERE series_id IN (SELECT unnest(? :: BIGINT[])) ORDER BY series_id, ts"""
 _MEASUREMENTS_OF = """SELECT series_id, run_id, ts, value FROM analysed_measurements
     WHERE series_id IN (SELECT unnest(? :: BIGINT[])) ORDER BY series_id, ts, run_id"""
+# Only these can lie among the runs of one commit.
+_WITH_COMMITS = """SELECT m.series_id, m.run_id, m.ts, m.value, r.commit_id
+    FROM analysed_measurements m JOIN runs r USING (run_id) WHERE m.series_id IN (
+      SELECT c.series_id FROM changes c JOIN runs i ON i.run_id = c.index_run_id
+      JOIN runs p ON p.run_id = c.previous_run_id AND p.commit_id = i.commit_id)
+    ORDER BY m.series_id, m.ts, m.run_id"""
+
+_SERIES_WITH_TAGS = """SELECT m.*, s.tags, s.benchmark_version
+    FROM metric_series m JOIN series s USING (series_id) ORDER BY series_id"""
 
 
 @dg.multi_asset(
@@ -62,7 +80,8 @@ def change_points(
 ) -> Iterator[dg.MaterializeResult[None]]:
     increment = increment_of(warehouse, "change_points")
     found = workers.map(analyse_levels, split_by_series(warehouse.query(_MEASUREMENTS_OF, [increment.ids])))
-    changes = joined([kept_rows(warehouse, increment, CHANGE_POINTS), *(each for each, _ in found)], CHANGE_COLUMNS)
+    placed = _between_commits(warehouse, joined([each for each, _ in found], CHANGE_COLUMNS))
+    changes = joined([kept_rows(warehouse, increment, CHANGE_POINTS), placed], CHANGE_COLUMNS)
     table = with_q_values(changes, increment.series)
     all_limits = joined(
         [kept_rows(warehouse, increment, DETECTION_LIMITS), *(each for _, each in found)], LIMIT_COLUMNS
@@ -71,6 +90,14 @@ def change_points(
     told = {"series_with_changes": int(table["series_id"].nunique()), "series_analysed_anew": len(increment.ids)}
     yield dg.MaterializeResult(asset_key=CHANGE_POINTS.name, metadata=outcome(table, told))
     yield dg.MaterializeResult(asset_key=DETECTION_LIMITS.name, metadata=outcome(all_limits))
+
+
+def _between_commits(warehouse: Warehouse, changes: pd.DataFrame) -> pd.DataFrame:
+    if changes.empty:
+        return changes
+    with warehouse.reading() as con:
+        con.register("changes", changes)
+        return place_between_commits(changes, con.execute(_WITH_COMMITS).df())
 
 
 @dg.multi_asset(
@@ -196,7 +223,7 @@ def stopped_reporting(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeR
             "trends",
             ["change_points", "detection_limits", "metric_series"],
             {"numpy"},
-            "A runner image, a slow node or a test that shifts many series is one finding with members "
+            "A runner image, a slow node, a test or a commit that shifts many series is one finding with members "
             "(table regression_members).",
         )
     ],
@@ -206,15 +233,15 @@ def regressions(
     settings: dg.ResourceParam[Settings], warehouse: dg.ResourceParam[Warehouse]
 ) -> dg.MaterializeResult[None]:
     rules = settings.regressions
-    series = warehouse.query("SELECT * FROM metric_series ORDER BY series_id")
+    series = warehouse.query(_SERIES_WITH_TAGS)
     with warehouse.reading() as con:
-        images = image_changes(con)
+        images, surroundings, measured = image_changes(con), environments(con), stretches(con)
     with open_state(settings.state) as state:
         found = find_regressions(
             warehouse.query("SELECT * FROM change_points ORDER BY series_id, position"),
             series,
             warehouse.query(
-                """SELECT run_id, run_key, commit_id, context FROM runs
+                """SELECT run_id, run_key, commit_id FROM runs
                 WHERE run_id IN (SELECT index_run_id FROM change_points UNION SELECT previous_run_id FROM
                 change_points)"""
             ),
@@ -222,6 +249,8 @@ def regressions(
             RegressionRules(rules.threshold, rules.thresholds, rules.false_discovery_rate, rules.confirm_after),
             state.anchors(),
             images,
+            surroundings,
+            measured,
         )
         warehouse.replace((REGRESSIONS, found.table), (REGRESSION_MEMBERS, found.members))
         state.add_anchors(found.anchors)
