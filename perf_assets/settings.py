@@ -144,7 +144,7 @@ class RegressionSettings(_Section):
     """The same for single metrics, by name."""
     false_discovery_rate: float = Field(0.05, gt=0, lt=0.5)
     """Share of false ones among all reported changes, over the whole fleet."""
-    confirm_after: int = Field(4, ge=2)
+    confirm_after: int = Field(3, ge=2)
     """Fewest measurements at the new level for a change to be `confirmed`; the evidence must be enough as well."""
 
     def threshold_of(self, metric: str) -> float:

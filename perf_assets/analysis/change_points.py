@@ -11,7 +11,7 @@ looking at windows as well, so that a drift or another step far away matters les
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -21,6 +21,7 @@ import pandas as pd
 
 from perf_assets.analysis.cycles import without_cycles
 from perf_assets.analysis.descriptions import COLUMNS, describe_levels
+from perf_assets.analysis.local_steps import BESIDE
 from perf_assets.analysis.segmentation import LEVEL_OR_DRIFT, Rival, segment
 from perf_assets.analysis.statistics import FloatArray
 from perf_assets.analysis.steps import SHORTEST
@@ -28,6 +29,8 @@ from perf_assets.analysis.stretches import IndexArray, in_blocks, normalised, pa
 
 _ROUNDING = 1e-12
 """Share of a series' range that rounding may leave of an exact cycle."""
+_STILL_DIFFERS = 0.05
+"""Largest p-value with which a change point that was confirmed before stays one."""
 _CELLS, _SPREAD = 1 << 21, 4.0
 """Values of a batch: 16 MB an array, so that memory does not grow with the fleet; longest to shortest series in it."""
 
@@ -63,10 +66,11 @@ def describe(values: npt.ArrayLike, change_points: npt.ArrayLike) -> pd.DataFram
     """One row a change point of `values`, shape (n,), by index.
 
     index, low, high (95 % interval of the index), before, after, size, size_low, size_high (unit of the values, 95 %
-    interval), noise (standard deviation of one value), p_value (of no change, for the best of all places), confirmed
-    (beyond what repeated looks bring up by chance), sharp (no drift would look like this), points_after (observed
-    values at the new level) and kind: `step`; or, for points that `detect` would not give, `drift` (a line explains the
-    values better), `spread` (only the scatter changed) or `outlier_burst` (only outliers came or went).
+    interval), noise (standard deviation of one value of the level before), p_value (of no change, for the best of all
+    places), confirmed (beyond what repeated looks bring up by chance), sharp (no drift would look like this),
+    points_after (observed values at the new level), settles_after (such values after which the level is known to last)
+    and kind: `step`; or, for points that `detect` would not give, `drift` (a line explains the values better), `spread`
+    (only the scatter changed) or `outlier_burst` (only outliers came or went).
 
     Raises ValueError for a change point that is no observed value after the first.
     """
@@ -96,16 +100,43 @@ def describe_many(
     return _together(tables)
 
 
-def find_many(values: npt.ArrayLike, offsets: npt.ArrayLike, rivals: Sequence[Rival] = LEVEL_OR_DRIFT) -> pd.DataFrame:
-    """What `describe_many` says of what `detect_many` finds, the series prepared once for both."""
+def find_many(
+    values: npt.ArrayLike,
+    offsets: npt.ArrayLike,
+    rivals: Sequence[Rival] = LEVEL_OR_DRIFT,
+    known: Mapping[int, npt.ArrayLike] | None = None,
+) -> pd.DataFrame:
+    """What `describe_many` says of what `detect_many` finds, the series prepared once for both.
+
+    `known`: by position of the series, indices of change points that were confirmed before. They stay where they are
+    while the levels beside them differ (p at most .05), whether they are found again or not, and count in place of what
+    is found up to three values beside them.
+    """
     tables = []
+    confirmed = {series: np.asarray(indices, dtype=np.intp) for series, indices in (known or {}).items()}
     for batch in _prepared(values, offsets, 2 * SHORTEST):
         cuts = segment(batch.values, rivals)
+        for k, series in enumerate(batch.series):
+            if int(series) in confirmed:
+                cuts[k] = _with_known(batch.values[k], cuts[k], batch.places[k], confirmed[int(series)])
         changed = [k for k, found in enumerate(cuts) if found.size]
         if changed:
             part = batch.of(changed)
             tables.append(_in_units(describe_levels(part.values, [cuts[k] for k in changed]), part))
     return _together(tables)
+
+
+def _with_known(values: FloatArray, found: IndexArray, places: IndexArray, known: IndexArray) -> IndexArray:
+    """Cuts among the observed values, whose indices are `places`, with those that were known before and still stand."""
+    before = np.intersect1d(np.searchsorted(places, known), np.arange(1, places.size))
+    before = before[np.diff(before, prepend=-places.size) > BESIDE]
+    if not before.size:
+        return found
+    every = np.union1d(found[np.abs(found[:, None] - before).min(axis=1) > BESIDE], before)
+    differs = describe_levels([values], [every])["p_value"].to_numpy() <= _STILL_DIFFERS
+    gone = np.setdiff1d(before, every[differs])
+    beside = found[np.abs(found[:, None] - gone).min(axis=1, initial=places.size) <= BESIDE]
+    return np.union1d(np.setdiff1d(every, gone), beside)
 
 
 def _together(tables: list[pd.DataFrame]) -> pd.DataFrame:
@@ -121,7 +152,9 @@ def _in_units(table: pd.DataFrame, batch: _Batch) -> pd.DataFrame:
         table[name] = [batch.places[k][i] for k, i in zip(position, table[name], strict=True)]
     scale, centre = batch.scale[position], batch.centre[position]
     for name in ("before", "after"):
-        table[name] = (table[name] + centre) * scale
+        level = (table[name] + centre) * scale
+        # Adding and taking away the centre leaves rounding where the level is 0.
+        table[name] = level.where(level.abs() > _ROUNDING * scale, 0.0)
     for name in ("size", "size_low", "size_high", "noise"):
         table[name] *= scale
     return table.assign(series=batch.series[position])

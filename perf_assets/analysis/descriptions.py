@@ -39,7 +39,7 @@ from perf_assets.analysis.stretches import (
 
 COLUMNS = (
     "series", "index", "low", "high", "before", "after", "size", "size_low", "size_high", "noise", "p_value",
-    "confirmed", "sharp", "points_after", "kind",
+    "confirmed", "sharp", "points_after", "settles_after", "kind",
 )  # fmt: skip
 _LOCATION_DROP = 7.35
 """Fall of 2 log likelihood that bounds the 95 % interval of a location. Source: Hansen (2000), Econometrica 68."""
@@ -57,6 +57,9 @@ _PLACES_OF_STEP = 20.0
 """As many independent places as a step of one length is looked for at."""
 _BEYOND_DOUBT = 1e-5
 """Chance of a step by its levels alone, below which it is confirmed: as rare as `ALL_LOOKS` is in a long history."""
+_SETTLED, _SETTLED_IF_REPEATED, _REPEATED = 12, 16, 3.0
+"""Values of a new level that settle that there is one, if the step is significant; the same where three or more values
+are worth one independent one."""
 _SPREAD_AT = 3.3
 _BURST_SHARE = 0.2
 _FAR = 3.5
@@ -69,9 +72,9 @@ def describe_levels(series: Sequence[FloatArray], cuts: Sequence[IndexArray]) ->
     in the table is the position in the sequence; levels and sizes are in the unit of the values, sizes with 95 %
     intervals; `noise` is the standard deviation of one value of the level before; `p_value` is of no change, for the
     best of all places; `confirmed`: the evidence is more than a month of hourly looks at an unchanged series brings up
-    in 98 of 100 series; `sharp`: a line explains the values so much worse that no drift looks like this; `kind` is
-    `step`; or `drift` where a line explains the values better, `spread` where only their scatter changed,
-    `outlier_burst` where only outliers did.
+    in 98 of 100 series; `sharp`: a line explains the values so much worse that no drift looks like this;
+    `settles_after`: values of the new level after which it is known to last; `kind` is `step`; or `drift` where a line
+    explains the values better, `spread` where only their scatter changed, `outlier_burst` where only outliers did.
     """
     raw = pack(list(series))
     block = Block(without_outliers(raw), raw.inside, raw.sizes)
@@ -137,6 +140,7 @@ def _with_local(
         **{name: np.where(plain, values, table[name]) for name, values in found.items()},
         p_value=np.minimum(p_value, table["p_value"]),
         confirmed=table["confirmed"].to_numpy(dtype=bool) | (p_value <= _BEYOND_DOUBT),
+        settles_after=np.where(local.repeated >= _REPEATED, _SETTLED_IF_REPEATED, _SETTLED),
         kind=np.where(scattered, "step", table["kind"]),
     )
 

@@ -45,7 +45,8 @@ NEWEST, _BEFORE_NEWEST, _FAR_AT_END = 3, 8, 8.0
 _STRAY = 0.1
 """Share of the values of either side that may lie among those of the other."""
 _WINDOW = 15
-_BESIDE = 3
+BESIDE = 3
+"""Values by which the place of a clear step may be off."""
 _ORDERED = 0.95
 """Share of the pairs of a value before and one after, up to `_WINDOW` values away, that must lie in order."""
 _SHORT, _ALTERNATING_SHORT = 10, 4
@@ -247,7 +248,7 @@ def _unsupported(sides: Sides, least: FloatArray) -> BoolArray:
 
 
 def relocated(values: FloatArray, cuts: Sequence[int]) -> list[int]:
-    """The cuts of a series, shape (n,), ascending, each moved by up to `_BESIDE` to where the values next to it belong:
+    """The cuts of a series, shape (n,), ascending, each moved by up to `BESIDE` to where the values next to it belong:
     to the level before or after, whichever they are closer to, where the two are far apart.
     """
     moved: list[int] = []
@@ -258,8 +259,8 @@ def relocated(values: FloatArray, cuts: Sequence[int]) -> list[int]:
         if abs(new - old) < _FAR * max(robust_scale(before), robust_scale(after)):
             moved.append(cut)
             continue
-        low = max(cut - _BESIDE, moved[-1] + NEWEST if moved else NEWEST, start + NEWEST)
-        high = min(cut + _BESIDE, end - NEWEST)
+        low = max(cut - BESIDE, moved[-1] + NEWEST if moved else NEWEST, start + NEWEST)
+        high = min(cut + BESIDE, end - NEWEST)
         near = values[low:high]
         # Less for each value that is closer to the old level and counted as one of the new, and the other way round.
         belongs = np.abs(near - old) - np.abs(near - new)

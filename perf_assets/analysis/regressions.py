@@ -19,12 +19,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from perf_assets.analysis.endings import Endings, endings
 from perf_assets.analysis.environments import ENVIRONMENT_COLUMNS, RUNNER_IMAGE_NAMES, Shift, shifts_of, went_over
 from perf_assets.analysis.explanations import COMMIT, ENVIRONMENT, RUNNER_IMAGE, Beside, cause_of, explanation_of
 from perf_assets.analysis.extents import SUBSETS, attributes, part, reach
 from perf_assets.analysis.level_changes import ALL_DAY
 from perf_assets.analysis.ragged import IndexArray
 from perf_assets.analysis.statistics import FloatArray, benjamini_hochberg
+from perf_assets.analysis.withdrawals import withdrawn_findings
 
 TimeArray = npt.NDArray[np.datetime64]
 BoolArray = npt.NDArray[np.bool_]
@@ -48,10 +50,11 @@ _LARGEST_SHARE = 100.0
 where it lies within the noise of one measurement."""
 
 REGRESSION_COLUMNS = (
-    "regression_id", "series_id", "scope", "scope_name", "reach", "cause", "kind", "state", "part_of_day", "project",
-    "metric", "unit", "test_name", "node_id", "node_type", "before", "after", "change", "change_low", "change_high",
-    "p_value", "q_value", "last_good_run", "first_bad_run", "last_good_at", "first_bad_at", "last_good_commit",
-    "first_bad_commit", "recovered_at", "members", "suspicious", "smallest_detectable", "explanation", "simulated",
+    "regression_id", "series_id", "shape", "scope", "scope_name", "reach", "cause", "kind", "state", "waits_for",
+    "part_of_day", "project", "metric", "unit", "test_name", "node_id", "node_type", "before", "after", "change",
+    "change_low", "change_high", "p_value", "q_value", "last_good_run", "first_bad_run", "last_good_at",
+    "first_bad_at", "last_good_commit", "first_bad_commit", "recovered_at", "members", "suspicious",
+    "smallest_detectable", "explanation", "simulated",
 )  # fmt: skip
 ANCHOR_COLUMNS = (
     "series_id", "first_bad_run", "part_of_day", "kind", "regression_id", "low_ts", "high_ts", "confirmed_at",
@@ -59,6 +62,9 @@ ANCHOR_COLUMNS = (
 MEMBER_COLUMNS = ("regression_id", "series_id", "changed_at", "before", "after", "change")
 
 
+STEP, INCIDENT = "step", "incident"
+"""Shapes of a finding: a new level, and one that was left again within a day."""
+_OVER = "nothing: it was over within a day"
 _SHARES = ["change", "change_low", "change_high"]
 _FEWEST_FOR_ORDER = 6
 """Values between whose extremes their median lies with 95 %."""
@@ -73,7 +79,7 @@ class RegressionRules:
     threshold: float = 0.10
     thresholds: Mapping[str, float] | None = None
     false_discovery_rate: float = 0.05
-    confirm_after: int = 4
+    confirm_after: int = 3
 
     def threshold_of(self, metric: str) -> float:
         return (self.thresholds or {}).get(metric, self.threshold)
@@ -82,11 +88,13 @@ class RegressionRules:
 @dataclass(frozen=True)
 class Regressions:
     """`table` has REGRESSION_COLUMNS, newest first bad run first; `members` has MEMBER_COLUMNS; `anchors` has
-    ANCHOR_COLUMNS, one row a member of each confirmed one, to be given to later analyses."""
+    ANCHOR_COLUMNS, one row a member of each confirmed one, to be given to later analyses; `withdrawn` is as
+    `withdrawals.withdrawn_findings` gives it."""
 
     table: pd.DataFrame
     members: pd.DataFrame
     anchors: pd.DataFrame
+    withdrawn: pd.DataFrame
 
 
 def find_regressions(
@@ -121,7 +129,7 @@ def find_regressions(
     every threshold is passed and the noise alone decides; `change` and its interval are NaN then.
     """
     changes = _beginnings(changes, runs)
-    candidates = _candidates(changes, series, rules, anchors)
+    candidates = _without_ends_of_incidents(_candidates(changes, series, rules, anchors), changes, rules)
     columns = _columns(candidates, series)
     around = _Around.of(series, measured)
     if environments is None:
@@ -138,13 +146,15 @@ def find_regressions(
     table["smallest_detectable"] = detectable.reindex(table["series_id"]).to_numpy()
     table["regression_id"] = _regression_ids(table, groups, candidates, anchors)
     if anchors is not None:
-        table.loc[table["regression_id"].isin(anchors["regression_id"].astype("int64")), "state"] = "confirmed"
+        before = table["regression_id"].isin(anchors["regression_id"].astype("int64"))
+        table.loc[before, ["state", "waits_for"]] = ["confirmed", None]
+    withdrawn = withdrawn_findings(anchors, table["regression_id"], candidates, series)
     members = _members(groups, candidates, table)
     fixed = _anchors(members, table, series)
     table = table[list(REGRESSION_COLUMNS)].sort_values(
         ["first_bad_at", "members"], ascending=False, ignore_index=True, kind="stable"
     )
-    return Regressions(table, members[list(MEMBER_COLUMNS)], fixed)
+    return Regressions(table, members[list(MEMBER_COLUMNS)], fixed, withdrawn)
 
 
 @dataclass(frozen=True)
@@ -172,21 +182,38 @@ def _candidates(
         "simulated",
     ]  # fmt: skip
     table = changes.merge(series[names], on="series_id")
-    table = table[(table["q_value"] <= rules.false_discovery_rate) & table["direction"].isin(DIRECTED)]
-    table = table.reset_index(drop=True)
+    table = table[table["direction"].isin(DIRECTED)].reset_index(drop=True)
+    rises = table["size"] > 0
+    table["kind"] = np.where(rises == (table["direction"] == "lower_is_better"), "regression", "improvement")
+    # What was confirmed before stays, though later values may make it harder to see.
+    before = table.index.isin(_anchored(table, anchors)["row"])
+    table = table[before | (table["q_value"] <= rules.false_discovery_rate).to_numpy()].reset_index(drop=True)
+    table["known"] = table.index.isin(_anchored(table, anchors)["row"])
     level = table["before"].abs()
     level = level.where((level >= table["noise"]) & (_LARGEST_SHARE * level >= table["size"].abs()))
     table["change"] = table["size"] / level
     table["change_low"] = table["size_low"] / level
     table["change_high"] = table["size_high"] / level
-    rises = table["size"] > 0
-    table["kind"] = np.where(rises == (table["direction"] == "lower_is_better"), "regression", "improvement")
-    thresholds = table["metric"].map(rules.threshold_of).to_numpy(dtype=np.float64)
+    thresholds = _thresholds(table, rules)
     of_threshold = table["change"].abs().fillna(np.inf).to_numpy(dtype=np.float64) / thresholds
     of_noise = (table["size"].abs() / table["noise"].clip(lower=1e-300)).to_numpy(dtype=np.float64)
-    least = np.where(table.index.isin(_anchored(table, anchors)["row"]), _KEPT_FROM, 1.0)
+    least = np.where(table["known"], _KEPT_FROM, 1.0)
     table["large"] = (of_threshold >= least) & (of_noise >= least)
     return table
+
+
+def _thresholds(rows: pd.DataFrame, rules: RegressionRules) -> FloatArray:
+    return np.asarray(rows["metric"].map(rules.threshold_of).to_numpy(dtype=np.float64))
+
+
+def _without_ends_of_incidents(candidates: pd.DataFrame, changes: pd.DataFrame, rules: RegressionRules) -> pd.DataFrame:
+    """That an incident is over is no improvement."""
+    ended = endings(candidates, changes, _thresholds(candidates, rules), rules.confirm_after)
+    over = candidates[["series_id", "part_of_day"]].assign(changed_at=ended.recovered_at)[ended.incident]
+    keys = ["series_id", "part_of_day", "changed_at"]
+    known = pd.MultiIndex.from_frame(over.astype({"changed_at": candidates["changed_at"].dtype}))
+    ends = pd.MultiIndex.from_frame(candidates[keys]).isin(known)
+    return candidates[~ends].reset_index(drop=True)
 
 
 def _beginnings(changes: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
@@ -629,8 +656,10 @@ def _singles(rows: pd.DataFrame, family: int, rules: RegressionRules) -> list[_G
     q_values = benjamini_hochberg(np.concatenate((p_values, np.ones(quiet))))[: p_values.size]
     return [
         _Group("series", str(title), np.array([index], dtype=np.intp), float(q))
-        for index, title, large, q in zip(rows.index, rows["title"], rows["large"], q_values, strict=True)
-        if large and q <= rules.false_discovery_rate
+        for index, title, large, known, q in zip(
+            rows.index, rows["title"], rows["large"], rows["known"], q_values, strict=True
+        )
+        if large and (known or q <= rules.false_discovery_rate)
     ]
 
 
@@ -660,9 +689,12 @@ def _table(
             table.loc[number, _SHARES] = (np.median(own[:, 0]), own[:, 1].min(), own[:, 2].max())
     table["q_value"] = np.array([group.q_value for group in groups], dtype=np.float64)
     table["members"] = np.array([np.unique(columns.series[group.rows]).size for group in groups], dtype=np.int64)
-    table["state"] = _states(groups, table, rules)
+    ended = endings(candidates.iloc[best], changes, _thresholds(table, rules), rules.confirm_after)
+    table = _with_states(table, groups, ended, rules)
+    table["shape"] = np.where(ended.incident, INCIDENT, STEP)
     table["suspicious"] = _suspicious(table)
-    table["recovered_at"] = _recovered_at(candidates.iloc[best], changes, rules)
+    worse = (table["kind"] == "regression").to_numpy()
+    table["recovered_at"] = np.where(worse, ended.recovered_at, np.datetime64("NaT", "us"))
     table["scope"] = [group.scope for group in groups]
     table["scope_name"] = [group.name for group in groups]
     return table
@@ -681,11 +713,24 @@ def _clearest(rows: IndexArray, columns: _Columns) -> int:
     return int(rows[np.lexsort((columns.series[rows], columns.p_value[rows], distance))[0]])
 
 
-def _states(groups: Sequence[_Group], table: pd.DataFrame, rules: RegressionRules) -> list[str]:
+def _with_states(table: pd.DataFrame, groups: Sequence[_Group], ended: Endings, rules: RegressionRules) -> pd.DataFrame:
+    """With state, and waits_for: of those that are not confirmed, what stands in the way."""
     # Changes of several series of one place at one time bear each other out: chance does not bring them up together.
     many = np.array([group.rows.size >= _FEWEST_MEMBERS for group in groups], dtype=bool)
-    confirmed = (many | table["confirmed"].to_numpy(dtype=bool)) & (table["points_after"] >= rules.confirm_after)
-    return ["confirmed" if each else "suspected" for each in confirmed]
+    clear = table["confirmed"].to_numpy(dtype=bool)
+    points, settled = (table[name].to_numpy(dtype=np.int64) for name in ("points_after", "settles_after"))
+    settled = np.maximum(settled, rules.confirm_after)
+    confirmed = ((many | clear) & (points >= rules.confirm_after)) | (points >= settled)
+    confirmed |= ended.followed & ~ended.incident
+    waits = [
+        None if sure else _OVER if over else _more(int(missing))
+        for sure, over, missing in zip(confirmed, ended.incident, settled - points, strict=True)
+    ]
+    return table.assign(state=np.where(confirmed, "confirmed", "suspected"), waits_for=waits)
+
+
+def _more(missing: int) -> str:
+    return f"{missing} more {'measurement' if missing == 1 else 'measurements'} at the new level"
 
 
 def _suspicious(table: pd.DataFrame) -> pd.Series:
@@ -693,31 +738,6 @@ def _suspicious(table: pd.DataFrame) -> pd.Series:
     lower = table["direction"] == "lower_is_better"
     incredible = (lower & (table["change"] <= -0.5)) | (~lower & (table["change"] >= 1.0))
     return incredible & (table["kind"] == "improvement")
-
-
-def _recovered_at(best: pd.DataFrame, changes: pd.DataFrame, rules: RegressionRules) -> TimeArray:
-    """When the series of a regression (rows of the candidates) came back to within the threshold of its old level (of
-    a level of 0: half the way), or better, at the same part of the day; else NaT.
-
-    By any later change: whether the one that brought the level back is itself beyond doubt does not matter.
-    """
-    before, after = (best[name].to_numpy(dtype=np.float64) for name in ("before", "after"))
-    thresholds = best["metric"].map(rules.threshold_of).to_numpy(dtype=np.float64)
-    share_known = best["change"].notna().to_numpy()
-    near = np.where(share_known, thresholds * np.abs(before), np.abs(after - before) / 2.0)
-    own = best.reset_index(drop=True).rename_axis("number").reset_index()
-    later = own[["number", "series_id", "part_of_day", "changed_at"]].merge(
-        changes[["series_id", "part_of_day", "changed_at", "after"]],
-        on=["series_id", "part_of_day"],
-        suffixes=("", "_later"),
-    )
-    later = later[(later["changed_at_later"] > later["changed_at"])]
-    of = later["number"].to_numpy(dtype=np.intp)
-    excess = (later["after"].to_numpy(dtype=np.float64) - before[of]) * np.sign(after - before)[of]
-    first = later[excess < near[of]].groupby("number")["changed_at_later"].min()
-    worse = (best["kind"] == "regression").to_numpy()
-    recovered = first.reindex(np.arange(len(best))).to_numpy(dtype="datetime64[us]")
-    return np.asarray(np.where(worse, recovered, np.datetime64("NaT", "us")))
 
 
 def _reaches(groups: Sequence[_Group], candidates: pd.DataFrame, series: pd.DataFrame) -> list[str]:

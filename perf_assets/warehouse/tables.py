@@ -367,12 +367,13 @@ CHANGE_POINTS = _table(
     size DOUBLE difference, in the unit
     size_low DOUBLE lower end of its 95 % interval
     size_high DOUBLE upper end of it
-    noise DOUBLE standard deviation of one measurement around the levels, in the unit
+    noise DOUBLE standard deviation of one measurement around the old level, in the unit
     p_value DOUBLE of no change, corrected for the search over positions
     q_value DOUBLE false-discovery rate over all series tested
     confirmed BOOLEAN evidence beyond what a month of hourly looks brings up in 98 of 100 unchanged series
     sharp BOOLEAN a line explains the values so much worse that no drift looks like this
     points_after BIGINT measurements at the new level
+    settles_after BIGINT measurements at the new level after which it is known to last
     kind VARCHAR step
     """,
 )
@@ -443,12 +444,14 @@ REGRESSIONS = _table(
     """
     regression_id BIGINT hash of series, part of day and first bad run, fixed when first confirmed
     series_id BIGINT series that shows it best
+    shape VARCHAR step; or incident: the level was back within a day
     scope VARCHAR series, test, node, node_type, runner_image, environment (another field of it) or commit (or run)
     scope_name VARCHAR which one; of environment the field and its new setting
     reach VARCHAR how far it goes, in words: where a test changed, or of which part of the project its series are
     cause VARCHAR code, environment or unknown
     kind VARCHAR regression or improvement
     state VARCHAR suspected or confirmed
+    waits_for VARCHAR of a suspected one, what stands in the way of confirming it
     part_of_day VARCHAR all day, or the hours (UTC) in which alone the level changed
     project VARCHAR project
     metric VARCHAR metric of the series that shows it best
@@ -489,6 +492,23 @@ REGRESSION_MEMBERS = _table(
     before DOUBLE old level, in the unit
     after DOUBLE new level, in the unit
     change DOUBLE relative change, null from a level of 0
+    """,
+)
+
+WITHDRAWN_FINDINGS = _table(
+    "withdrawn_findings",
+    "Findings that were confirmed once and are findings no more.",
+    "regression_id",
+    """
+    regression_id BIGINT id it was confirmed with
+    series_id BIGINT series
+    project VARCHAR project
+    metric VARCHAR metric of the series
+    title VARCHAR name of the series for people
+    kind VARCHAR regression or improvement
+    first_bad_run VARCHAR first run of the new level, when it was confirmed
+    confirmed_at TIMESTAMP newest measurement when it was confirmed
+    reason VARCHAR why it is withdrawn, in one sentence
     """,
 )
 
@@ -720,6 +740,7 @@ DERIVED_TABLES = (
     STOPPED_REPORTING,
     REGRESSIONS,
     REGRESSION_MEMBERS,
+    WITHDRAWN_FINDINGS,
     METRIC_CORRELATIONS,
     DURATION_DRIVERS,
     RUN_OUTLIERS,

@@ -8,13 +8,14 @@ import pandas as pd
 from perf_assets.analysis.anomalies import EPISODE_COLUMNS, find_anomalies
 from perf_assets.analysis.commits import place_between_commits
 from perf_assets.analysis.joint_anomalies import find_joint_anomalies
-from perf_assets.analysis.level_changes import CHANGE_COLUMNS, analyse_levels, with_q_values
+from perf_assets.analysis.level_changes import ALL_DAY, CHANGE_COLUMNS, analyse_levels, with_q_values
 from perf_assets.analysis.regressions import RegressionRules, find_regressions
 from perf_assets.analysis.reporting import stopped_reporting as find_stopped_reporting
 from perf_assets.analysis.seasonality import PATTERN_COLUMNS
 from perf_assets.analysis.seasonality import seasonal_patterns as find_patterns
 from perf_assets.analysis.sensitivity import LIMIT_COLUMNS
 from perf_assets.analysis.trends import FIT_COLUMNS, fit_trends, judge_trends
+from perf_assets.catalog import has_no_zero
 from perf_assets.defs.asset_spec import POOL, outcome, table_spec
 from perf_assets.defs.pictures import picture
 from perf_assets.report import charts
@@ -40,6 +41,7 @@ from perf_assets.warehouse.tables import (
     REGRESSIONS,
     SEASONAL_PATTERNS,
     STOPPED_REPORTING,
+    WITHDRAWN_FINDINGS,
 )
 from perf_assets.workers import Workers, split_by_series
 
@@ -49,8 +51,15 @@ _LEVEL_CONTENTS = f"""SELECT m.series_id, hash(m.content, max(c.changed_at)) AS 
     FROM metric_series m LEFT JOIN ({_SURE_CHANGES}) c USING (series_id) GROUP BY m.series_id, m.content"""  # noqa: S608
 _BUCKETS_OF = """SELECT series_id, ts, value FROM series_buckets
     WHERE series_id IN (SELECT unnest(? :: BIGINT[])) ORDER BY series_id, ts"""
-_MEASUREMENTS_OF = """SELECT series_id, run_id, ts, value FROM analysed_measurements
-    WHERE series_id IN (SELECT unnest(? :: BIGINT[])) ORDER BY series_id, ts, run_id"""
+# A group is anchored with the run of its clearest series; that of another member is not known.
+_MEASUREMENTS_OF = f"""
+WITH confirmed AS (
+  SELECT DISTINCT series_id :: BIGINT AS series_id, r.run_id
+  FROM anchors a JOIN runs r ON r.run_key = a.first_bad_run WHERE a.part_of_day = '{ALL_DAY}'
+)
+SELECT m.series_id, m.run_id, m.ts, m.value, s.unit IN (SELECT unnest(?)) AS never_zero, c.run_id IS NOT NULL AS known
+FROM analysed_measurements m JOIN metric_series s USING (series_id) LEFT JOIN confirmed c USING (series_id, run_id)
+WHERE m.series_id IN (SELECT unnest(? :: BIGINT[])) ORDER BY m.series_id, m.ts, m.run_id"""  # noqa: S608 - a constant
 # Only these can lie among the runs of one commit.
 _WITH_COMMITS = """SELECT m.series_id, m.run_id, m.ts, m.value, r.commit_id
     FROM analysed_measurements m JOIN runs r USING (run_id) WHERE m.series_id IN (
@@ -76,10 +85,12 @@ _SERIES_WITH_TAGS = """SELECT m.*, s.tags, s.benchmark_version
     pool=POOL,
 )
 def change_points(
-    warehouse: dg.ResourceParam[Warehouse], workers: dg.ResourceParam[Workers]
+    settings: dg.ResourceParam[Settings],
+    warehouse: dg.ResourceParam[Warehouse],
+    workers: dg.ResourceParam[Workers],
 ) -> Iterator[dg.MaterializeResult[None]]:
     increment = increment_of(warehouse, "change_points")
-    found = workers.map(analyse_levels, split_by_series(warehouse.query(_MEASUREMENTS_OF, [increment.ids])))
+    found = workers.map(analyse_levels, split_by_series(_measurements(settings, warehouse, increment.ids)))
     placed = _between_commits(warehouse, joined([each for each, _ in found], CHANGE_COLUMNS))
     changes = joined([kept_rows(warehouse, increment, CHANGE_POINTS), placed], CHANGE_COLUMNS)
     table = with_q_values(changes, increment.series)
@@ -90,6 +101,16 @@ def change_points(
     told = {"series_with_changes": int(table["series_id"].nunique()), "series_analysed_anew": len(increment.ids)}
     yield dg.MaterializeResult(asset_key=CHANGE_POINTS.name, metadata=outcome(table, told))
     yield dg.MaterializeResult(asset_key=DETECTION_LIMITS.name, metadata=outcome(all_limits))
+
+
+def _measurements(settings: Settings, warehouse: Warehouse, series: list[int]) -> pd.DataFrame:
+    """Measurements of the series as `find_change_points` takes them."""
+    with open_state(settings.state) as state:
+        anchors = state.anchors()
+    with warehouse.reading() as con:
+        units = [unit for (unit,) in con.execute("SELECT DISTINCT unit FROM metric_series").fetchall()]
+        con.register("anchors", anchors)
+        return con.execute(_MEASUREMENTS_OF, [[unit for unit in units if has_no_zero(unit)], series]).df()
 
 
 def _between_commits(warehouse: Warehouse, changes: pd.DataFrame) -> pd.DataFrame:
@@ -252,7 +273,9 @@ def regressions(
             surroundings,
             measured,
         )
-        warehouse.replace((REGRESSIONS, found.table), (REGRESSION_MEMBERS, found.members))
+        warehouse.replace(
+            (REGRESSIONS, found.table), (REGRESSION_MEMBERS, found.members), (WITHDRAWN_FINDINGS, found.withdrawn)
+        )
         state.add_anchors(found.anchors)
     members = found.members.merge(series[["series_id", "title"]], on="series_id")
     return dg.MaterializeResult(
@@ -262,6 +285,7 @@ def regressions(
                 "regressions": int((found.table["kind"] == "regression").sum()),
                 "improvements": int((found.table["kind"] == "improvement").sum()),
                 "series_that_moved": int(members["series_id"].nunique()),
+                "withdrawn": len(found.withdrawn),
             },
         )
     )
