@@ -62,6 +62,15 @@ def subject(row: Any) -> str:
     return str(words.get(row.scope, row.scope_name))
 
 
+def apart(row: Any) -> str:
+    """What the title of a single series (a row of regressions) has besides metric, test and node, if anything."""
+    if row.scope != "series":
+        return ""
+    name = " · ".join(str(part) for part in (row.metric, row.test_name, row.node_id) if not pd.isna(part))
+    title = str(row.scope_name)
+    return title.removeprefix(f"{name} · ") if title.startswith(f"{name} · ") else ""
+
+
 def short_commit(commit: object) -> str:
     """The first characters of a commit's hash, as many as make it clear."""
     return str(commit)[:12]

@@ -63,7 +63,7 @@ class Fleet:
     def find(self, rules: RegressionRules | None = None, anchors: pd.DataFrame | None = None) -> Regressions:
         series = pd.DataFrame(self.rows)
         frames = [
-            pd.DataFrame({"series_id": key, "run_id": np.arange(POINTS), "ts": self.ts, "value": values})
+            pd.DataFrame({"series_id": key, "run_id": np.arange(POINTS), "ts": self.ts, "value": values}).dropna()
             for key, values in self.values.items()
         ]
         runs = pd.DataFrame(
@@ -564,6 +564,24 @@ def test_a_pause_no_longer_than_the_distance_of_the_groups_runs_is_none() -> Non
     ]
     fleet.measured = pd.DataFrame(rows, columns=["series_id", "since", "until"])
     assert set(fleet.find().table["scope"]) == {"series"}
+
+
+def test_a_series_that_was_not_measured_at_the_commit_is_a_member() -> None:
+    fleet = without_nodes(bench(6)).shift(40, 20.0)
+    for series_id in (4, 5, 6):
+        fleet.values[series_id][40] = np.nan
+    (row,) = fleet.find().table.itertuples()
+    assert (row.scope, row.scope_name, row.members) == ("commit", "commit-40", 6)
+
+
+def test_a_tag_of_ones_own_makes_parts_as_well() -> None:
+    fleet = without_nodes(bench()).shift(40, 20.0, test_name="test-0")
+    for number, row in enumerate(fleet.rows):
+        row["tags"] = json.dumps({"region": "eu" if number < 4 else "us"})
+        if number < 4:
+            fleet.values[number + 1][40:] += 20.0 if number else 0.0
+    (row,) = fleet.find().table.itertuples()
+    assert (row.scope, row.reach, row.members) == ("commit", "of region eu", 4)
 
 
 def test_a_pause_of_the_whole_project_leaves_no_series_out() -> None:
