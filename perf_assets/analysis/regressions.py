@@ -620,6 +620,8 @@ def _moved_together(claim: _Claim, columns: _Columns, left: BoolArray) -> _Moved
         if min(evidence, large) < claim.fewest or (best is not None and firsts.size <= best.rows.size):
             continue
         peers = claim.peers(columns.at[together])
+        # What changed then was there, whatever is known of its measurements and its environment.
+        peers[columns.series[together[fits]]] = True
         count = int(np.count_nonzero(peers))
         if evidence >= _LEAST_SHARE * count:
             best = _Moved(together[firsts], peers, evidence / max(count, 1))

@@ -666,3 +666,14 @@ def test_a_change_has_one_finding_and_only_says_that_it_is_alone_where_it_is(dat
         if "Only this series changed" in row.explanation:
             near = [other for other, place in at.items() if abs(place - at.get(row.series_id, -99)) <= 1]
             assert near in ([row.series_id], [])
+
+
+def test_series_that_land_on_another_mixture_of_machines_are_one_finding() -> None:
+    fleet = without_nodes(bench(5))
+    new = [(n % 10 in (2, 5, 9)) ^ (n >= 40) for n in range(POINTS)]
+    fleet.contexts = on_cpu(*("new" if each else "old" for each in new))
+    for series_id in fleet.ids():
+        fleet.values[series_id] += np.where(new, 40.0, 0.0)
+    (row,) = fleet.find().table.itertuples()
+    assert (row.scope, row.scope_name, row.cause) == ("environment", "cpu_model new", "environment")
+    assert row.explanation.endswith("not one test; cpu_model changed from old to new.")
