@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from perf_assets.advice.identifiers import advice_id
-from perf_assets.advice.wording import change, day, metric_words, moment, quantity, short_commit, subject
+from perf_assets.advice.wording import apart, change, day, metric_words, moment, quantity, short_commit, subject
 from perf_assets.analysis.level_changes import ALL_DAY
 
 _METRICS_NAMED = 3
@@ -129,7 +129,7 @@ def _proposal(row: Any, effect: str) -> dict[str, object]:
     name, since, size = row.scope_name, moment(row.first_bad_at), change(row)
     bracket = _bracket(row)
     words = metric_words(row.metric)
-    place = _first_known(row.test_name, row.node_id, row.project)
+    place = " · ".join(filter(None, (_first_known(row.test_name, row.node_id, row.project), apart(row))))
     look = "Compare the environment" if row.cause == "environment" else "Look at the change"
     if row.scope == "runner_image":
         return {

@@ -49,7 +49,7 @@ def levels(row: Any) -> str:
 
 def subject(row: Any) -> str:
     """What a change (a row of regressions) is about, in a title: a node, a test with its reach, series of a commit."""
-    reach = _short_reach(row.reach)
+    reach = short_reach(row.reach)
     if row.scope == "commit":
         where = "run" if pd.isna(row.first_bad_commit) else "commit"
         return f"{row.members:,} series {f'{reach} ' if reach else ''}at {where} {short_commit(row.scope_name)}"
@@ -62,12 +62,21 @@ def subject(row: Any) -> str:
     return str(words.get(row.scope, row.scope_name))
 
 
+def apart(row: Any) -> str:
+    """What the title of a single series (a row of regressions) has besides metric, test and node, if anything."""
+    if row.scope != "series":
+        return ""
+    name = " · ".join(str(part) for part in (row.metric, row.test_name, row.node_id) if not pd.isna(part))
+    title = str(row.scope_name)
+    return title.removeprefix(f"{name} · ") if title.startswith(f"{name} · ") else ""
+
+
 def short_commit(commit: object) -> str:
     """The first characters of a commit's hash, as many as make it clear."""
     return str(commit)[:12]
 
 
-def _short_reach(reach: object) -> str:
+def short_reach(reach: object) -> str:
     """How far a finding goes, without the names where they are long."""
     words = "" if pd.isna(reach) else str(reach)
     return words if len(words) <= _LONGEST_REACH else words.partition(" (")[0]

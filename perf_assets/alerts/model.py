@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from perf_assets.advice.wording import subject
+from perf_assets.advice.wording import short_reach, subject
 
 Severity = Literal["regression", "improvement", "breach", "failure"]
 
@@ -99,7 +99,7 @@ def _change_in_words(row: Any) -> str:
 def _circumstances(row: Any) -> list[str]:
     cause = "cause unknown" if row.cause == "unknown" else str(row.cause)
     members = int(row.members)
-    together = [str(row.reach) if row.scope == "test" and _known(row.reach) else f"{members} series"]
+    together = [short_reach(row.reach) if row.scope == "test" and _known(row.reach) else f"{members} series"]
     # The title of a commit has the number already.
     return [
         cause,

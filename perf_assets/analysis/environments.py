@@ -1,7 +1,8 @@
 """Environments: which field of what results say about their surroundings changed with a level.
 
 No list of names decides what is environment, behaviour does: a field explains a change if it had one value (nearly) all
-the time before and another most of the time after, and if the level followed it elsewhere as well. A field that is new
+the time before and another most of the time after, and if the level followed it elsewhere as well; or if both values
+are there before and after, in another proportion, and the level depends on them on either side. A field that is new
 at nearly every run, such as a build number, explains nothing.
 """
 
@@ -27,6 +28,9 @@ _FEWEST_BEFORE, _FEWEST_AFTER = 3, 2
 _NEARLY_ALL, _MOST = 0.7, 0.5
 _LEAST_DIFFERENCE = 0.6
 """By how much the share of the old setting must fall."""
+_LEAST_OF_A_MIXTURE, _AROUND = 0.3, 30
+"""The same where both settings are there before and after, and those among so many measurements have levels as far
+apart as the change."""
 _LASTING = 3
 """Measurements from which a setting lasts, and its change says what it does to the level."""
 
@@ -109,8 +113,12 @@ def _shift(
             continue
         old, new = (max(sorted(shares), key=shares.__getitem__) for shares in (before, after))
         fell = before[old] - after.get(old, 0.0)
-        if old != new and before[old] >= _NEARLY_ALL and after[new] > _MOST and fell >= _LEAST_DIFFERENCE:
+        if old == new or min(before[old], after[new]) <= _MOST:
+            continue
+        if before[old] >= _NEARLY_ALL and fell >= _LEAST_DIFFERENCE:
             return (old, new) if _followed(settings, place, old, new, size) else None
+        if fell >= _LEAST_OF_A_MIXTURE and _decides(settings, place, old, new, size):
+            return old, new
     return None
 
 
@@ -122,6 +130,23 @@ def _shares(settings: _Settings, start: int, stop: int, fewest: int) -> Mapping[
         counts[str(settings.setting[place])] = counts.get(str(settings.setting[place]), 0.0) + float(inside[place])
     total = sum(counts.values())
     return {setting: count / total for setting, count in counts.items()} if total >= fewest else {}
+
+
+def _decides(settings: _Settings, place: int, old: str, new: str, size: float) -> bool:
+    """Do measurements on the same side of the change differ by the setting as they do by the side?"""
+    moves = [
+        _between(settings, start, stop, old, new)
+        for start, stop in ((place - _AROUND, place), (place, place + _AROUND))
+    ]
+    known = [move for move in moves if move is not None]
+    return bool(known) and all(move * size >= size**2 / 2 for move in known)
+
+
+def _between(settings: _Settings, start: int, stop: int, old: str, new: str) -> float | None:
+    """How far stretches of the new setting lie above those of the old one; None with fewer than two of either."""
+    inside = (settings.start >= start) & (settings.stop <= stop)
+    one, other = (settings.first[inside & (settings.setting == setting)] for setting in (old, new))
+    return float(np.median(other) - np.median(one)) if min(one.size, other.size) >= 2 else None
 
 
 def _followed(settings: _Settings, place: int, old: str, new: str, size: float) -> bool:

@@ -26,7 +26,7 @@ _NOUNS = {
     "test_name": ("with", "parameter", "parameters"),
 }
 """What series may differ in, by column or tag: preposition, singular and plural, what matters most first."""
-SUBSETS = ("benchmark", "suite", "runtime", "os", "arch", "test_type", "metric")
+_SUBSETS = ("benchmark", "suite", "runtime", "os", "arch", "test_type", "metric")
 """What may be all that the series have in common that one commit changed, besides a test or a node."""
 
 
@@ -56,6 +56,12 @@ def reach(members: pd.DataFrame) -> str:
             apart = finer
             words.append(_counted(preposition, plural, sorted(members[column].dropna().astype(str).unique())))
     return " ".join(words)
+
+
+def subsets(series: pd.DataFrame) -> list[str]:
+    """Columns of series, as `attributes` gives them, by which a project has parts."""
+    known = [name for name in _SUBSETS if name in series]
+    return [*known, *(name for name in _tags_of(series) if name not in _SUBSETS)]
 
 
 def part(column: str, value: str) -> str:

@@ -22,7 +22,7 @@ import pandas as pd
 from perf_assets.analysis.endings import Endings, endings
 from perf_assets.analysis.environments import ENVIRONMENT_COLUMNS, RUNNER_IMAGE_NAMES, Shift, shifts_of, went_over
 from perf_assets.analysis.explanations import COMMIT, ENVIRONMENT, RUNNER_IMAGE, Beside, cause_of, explanation_of
-from perf_assets.analysis.extents import SUBSETS, attributes, part, reach
+from perf_assets.analysis.extents import attributes, part, reach, subsets
 from perf_assets.analysis.level_changes import ALL_DAY
 from perf_assets.analysis.ragged import IndexArray
 from perf_assets.analysis.statistics import FloatArray, benjamini_hochberg
@@ -287,8 +287,8 @@ class _Around:
     series: IndexArray
     since: TimeArray
     until: TimeArray
-    size: int
-    """How many series there are."""
+    ids: npt.NDArray[np.int64]
+    """All series in order."""
 
     @classmethod
     def of(cls, series: pd.DataFrame, measured: pd.DataFrame | None) -> _Around:
@@ -296,21 +296,21 @@ class _Around:
             measured = series.rename(columns={"first_seen": "since", "last_seen": "until"})
         known = measured[measured["series_id"].isin(series["series_id"])]
         since, until = (known[name].to_numpy(dtype="datetime64[us]") for name in ("since", "until"))
-        return cls(_numbers(known["series_id"], series), since, until, len(series))
+        return cls(_numbers(known["series_id"], series), since, until, np.sort(series["series_id"].to_numpy()))
 
     def only(self, peers: IndexArray) -> _Around:
         """The stretches of these series."""
         own = np.isin(self.series, peers)
-        return _Around(self.series[own], self.since[own], self.until[own], self.size)
+        return _Around(self.series[own], self.since[own], self.until[own], self.ids)
 
     def measured(self, gap: np.timedelta64, times: TimeArray) -> BoolArray:
-        """Which series, shape (size,), were measured before and after the middle of `times` (in order), without a pause
-        there that is longer than is usual of them and than `gap`."""
+        """Which series, shape (series,), were measured before and after the middle of `times` (in order), without a
+        pause there that is longer than is usual of them and than `gap`."""
         below, above = times[(times.size - 1) // 2], times[times.size // 2]
         moment = below + (above - below) // 2
-        found = np.zeros(self.size, dtype=bool)
+        found = np.zeros(self.ids.size, dtype=bool)
         found[self.series[(self.since < moment) & (self.until > moment)]] = True
-        before, after = np.zeros(self.size, dtype=bool), np.zeros(self.size, dtype=bool)
+        before, after = np.zeros(self.ids.size, dtype=bool), np.zeros(self.ids.size, dtype=bool)
         before[self.series[(self.until <= moment) & (self.until >= moment - gap)]] = True
         after[self.series[(self.since >= moment) & (self.since <= moment + gap)]] = True
         return found | (before & after)
@@ -364,11 +364,11 @@ def _claims(
     ]
     if image_changes is not None and len(image_changes) and len(changed):
         images = image_changes.merge(directed[["series_id", "project", "number"]], on="series_id")
-        claims += _image_claims(changed, images, around.size)
+        claims += _image_claims(changed, images, around.ids.size)
     if shifts and len(changed):
         moved = went_over(environments[~environments["field"].isin(RUNNER_IMAGE_NAMES)])
         moved = moved.merge(directed[["series_id", "project", "number"]], on="series_id")
-        claims += _environment_claims(changed, moved, shifts, around.size, gaps)
+        claims += _environment_claims(changed, moved, shifts, around.ids.size, gaps)
     claims += _commit_claims(changed, directed, around, gaps)
     return claims
 
@@ -451,41 +451,55 @@ def _environment_claims(
 
 def _commit_claims(changed: pd.DataFrame, directed: pd.DataFrame, around: _Around, gaps: _Gaps) -> list[_Claim]:
     """By commit: the changes that may have begun there, of the project and of its parts; those that most did first."""
-    claims: list[tuple[int, int, int, _Claim]] = []
-    low, high = (changed[name].to_numpy(dtype="datetime64[us]") for name in ("changed_at_low", "changed_at_high"))
-    at = changed["changed_at"].to_numpy(dtype="datetime64[us]")
-    index, series = changed.index.to_numpy(), changed["series_id"].to_numpy()
+    ranked: list[tuple[int, int, _Claim]] = []
+    low, high, at, before = (
+        changed[name].to_numpy(dtype="datetime64[us]")
+        for name in ("changed_at_low", "changed_at_high", "changed_at", "previous_at")
+    )
+    # A series that was not measured at a commit shows its change at the next one.
+    low = np.minimum(low, before + np.timedelta64(1, "us"))
+    index, begins = changed.index.to_numpy(), changed["begins"].to_numpy()
+    series = np.searchsorted(around.ids, changed["series_id"].to_numpy())
     known = changed["first_bad_commit"].notna().to_numpy()
     for (project, _), own in sorted(changed.groupby(["project", "kind"]).indices.items()):
         if own.size < _FEWEST_MEMBERS:
             continue
-        gap = gaps.usual(np.sort(index[own]))
-        peers = directed[directed["project"] == project]
-        parts = [(name, set(of["series_id"]), around.only(of["number"].to_numpy())) for name, of in _parts(peers)]
-        for name, exact in pd.Series(own).groupby(changed["begins"].to_numpy()[own]):
-            places = exact.to_numpy()
-            for begun in np.split(places, np.flatnonzero(np.diff(at[places]) > gap) + 1):
-                pause = gaps.at_commit(index[begun], gap)
+        gap = gaps.usual(index[own])
+        parts = list(_parts(directed[directed["project"] == project], around))
+        for name, exact in pd.Series(own).groupby(begins[own]):
+            for begun in _split(exact.to_numpy(), at, gap):
                 may = own[(low[own] <= at[begun[-1]]) & (high[own] >= at[begun[0]])]
-                for rank, (of, ids, stretches) in enumerate(parts):
-                    rows = index[may[[each in ids for each in series[may]]]]
+                pause, at_commit = gaps.at_commit(index[begun], gap), bool(known[begun].any())
+                for part_of, inside, stretches in parts:
+                    rows = index[may[inside[series[may]]]]
                     if rows.size >= _FEWEST_MEMBERS:
                         claim = _Claim(
                             COMMIT, str(name), rows, np.ones(rows.size, dtype=bool), partial(stretches.measured, pause),
-                            _NO_GAP, _FEWEST_MEMBERS, of, bool(known[begun].any()),
+                            _NO_GAP, _FEWEST_MEMBERS, part_of, at_commit,
                         )  # fmt: skip
-                        claims.append((-begun.size, rank, len(claims), claim))
-    return [claim for *_, claim in sorted(claims, key=lambda ranked: ranked[:3])]
+                        ranked.append((-begun.size, len(ranked), claim))
+    return [claim for *_, claim in sorted(ranked, key=lambda each: each[:2])]
 
 
-def _parts(peers: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Parts of a project by what their series have in common, with their names, and the whole, which has none."""
-    for column in SUBSETS:
-        if column in peers and peers[column].nunique(dropna=False) > 1:
-            for value, own in peers.groupby(column, sort=True):
-                if len(own) >= _FEWEST_MEMBERS:
-                    yield part(column, str(value)), own
-    yield "", peers
+def _split(places: IndexArray, at: TimeArray, gap: np.timedelta64) -> list[IndexArray]:
+    """Places whose times are at most `gap` apart from one to the next: one commit may be run again much later."""
+    return np.split(places, np.flatnonzero(np.diff(at[places]) > gap) + 1)
+
+
+def _parts(peers: pd.DataFrame, around: _Around) -> Iterator[tuple[str, BoolArray, _Around]]:
+    """Parts of a project by what their series have in common, and the whole, which has no name: which of all series
+    they have, and when these were measured."""
+    parts = [
+        (part(column, str(value)), own["number"].to_numpy())
+        for column in subsets(peers)
+        if peers[column].nunique(dropna=False) > 1
+        for value, own in peers.groupby(column, sort=True)
+        if len(own) >= _FEWEST_MEMBERS
+    ]
+    for name, numbers in [*parts, ("", peers["number"].to_numpy())]:
+        inside = np.zeros(around.ids.size, dtype=bool)
+        inside[numbers] = True
+        yield name, inside, around.only(numbers)
 
 
 def _by_kind(changed: pd.DataFrame, column: str) -> Iterator[tuple[tuple[str, str, str], IndexArray]]:
@@ -633,6 +647,8 @@ def _moved_together(claim: _Claim, columns: _Columns, left: BoolArray) -> _Moved
         if min(evidence, large) < claim.fewest or (best is not None and firsts.size <= best.rows.size):
             continue
         peers = claim.peers(columns.at[together])
+        # What changed then was there, whatever is known of its measurements and its environment.
+        peers[columns.series[together[fits]]] = True
         count = int(np.count_nonzero(peers))
         if evidence >= _LEAST_SHARE * count:
             best = _Moved(together[firsts], peers, evidence / max(count, 1))

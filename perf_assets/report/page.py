@@ -160,7 +160,7 @@ def _cards(con: DuckDBPyConnection, report: Report, changes: pd.DataFrame, most:
         members = report.members[report.members["regression_id"] == row.regression_id]
         drawn = [_change_picture(row, report, values, spans)]
         if len(members) >= 3:
-            by = "node_type" if row.scope == "test" else "metric"
+            by = _apart(members, ("node_type", "metric") if row.scope == "test" else ("metric", "test_name"))
             words = f"{len(members)} series moved together"
             drawn.append(
                 charts.member_strip(
@@ -173,6 +173,11 @@ def _cards(con: DuckDBPyConnection, report: Report, changes: pd.DataFrame, most:
             )
         )
     return cards
+
+
+def _apart(members: pd.DataFrame, columns: tuple[str, str]) -> str:
+    """The first of the columns in which the members differ, else the last one."""
+    return next((column for column in columns if members[column].nunique() > 1), columns[-1])
 
 
 @missing_if_failed

@@ -249,7 +249,7 @@ def place(row: Any) -> str:
         for word, value in (("test", row.test_name), ("node", row.node_id))
         if not _missing(value)
     ]  # fmt: skip
-    return ", ".join(parts) or f"project {row.project}"
+    return ", ".join(filter(None, (*parts, wording.apart(row)))) or f"project {row.project}"
 
 
 def extent(declared: Any) -> str:

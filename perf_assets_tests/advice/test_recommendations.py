@@ -165,6 +165,12 @@ def test_an_environment_is_to_be_compared():
     assert row.action.startswith("Compare the environment between the runs run-24 and run-25.")
 
 
+def test_suites_of_one_test_are_told_apart():
+    titles = [f"test_execution_time · login · node-1 · {suite}" for suite in ("a", "b")]
+    advice = recommend(findings(regressions=[{"scope_name": title} for title in titles]))
+    assert [title.split(" is ")[0] for title in advice["title"]] == ["login · a", "login · b"]
+
+
 def test_a_test_that_needs_more_memory_is_not_called_slow():
     memory = {"metric": "memory_usage", "unit": "1", "scope": "test", "scope_name": "login"}
     (row,) = recommend(findings(regressions=[memory])).itertuples()

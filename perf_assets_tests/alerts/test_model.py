@@ -89,6 +89,7 @@ def test_alert_of_a_regression():
             "test_execution_time of 12 series of suite x at commit abc1234 is 14 % higher since",
         ),
         ({"reach": "in 2 suites (a, b)"}, "(code, in 2 suites (a, b))"),
+        ({"reach": f"in 2 suites (a, {'b' * 60})"}, "(code, in 2 suites)"),
         ({"part_of_day": "night 00-06 UTC"}, "(code, on 20 nodes, night 00-06 UTC)"),
         ({"first_bad_at": pd.NaT}, "checkout_flow is 14 % slower (code"),
     ],

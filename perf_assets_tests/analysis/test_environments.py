@@ -74,6 +74,19 @@ def test_a_field_that_is_mixed_before_explains_nothing() -> None:
     assert shifts_of(change(40), told(settings, level(80, 40))) == {}
 
 
+MIXED = ["old", "old", "new", "old", "old", "new", "old", "old", "old", "new"] * 4
+MIXED_AFTER = ["new", "new", "old", "new", "new", "new", "old", "new", "new", "old"] * 4
+
+
+def test_another_mixture_of_machines_explains_a_level_that_depends_on_them() -> None:
+    settings = MIXED + MIXED_AFTER
+    by_machine = np.where(np.array(settings) == "new", 100.0 + SIZE, 100.0)
+    assert shifts_of(change(40), told(settings, by_machine)) == {0: OLD_NEW}
+    assert shifts_of(change(40), told(settings, level(80, 40))) == {}
+    assert shifts_of(change(40, -SIZE), told(settings, by_machine)) == {}
+    assert shifts_of(change(20), told(MIXED * 2, by_machine)) == {}
+
+
 def test_where_the_field_goes_back_the_level_must_too() -> None:
     settings = ["old"] * 40 + ["new"] * 40 + ["old"] * 40
     assert shifts_of(change(40), told(settings, level(120, 40, 80))) == {0: OLD_NEW}

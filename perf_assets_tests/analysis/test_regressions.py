@@ -63,7 +63,7 @@ class Fleet:
     def find(self, rules: RegressionRules | None = None, anchors: pd.DataFrame | None = None) -> Regressions:
         series = pd.DataFrame(self.rows)
         frames = [
-            pd.DataFrame({"series_id": key, "run_id": np.arange(POINTS), "ts": self.ts, "value": values})
+            pd.DataFrame({"series_id": key, "run_id": np.arange(POINTS), "ts": self.ts, "value": values}).dropna()
             for key, values in self.values.items()
         ]
         runs = pd.DataFrame(
@@ -566,6 +566,24 @@ def test_a_pause_no_longer_than_the_distance_of_the_groups_runs_is_none() -> Non
     assert set(fleet.find().table["scope"]) == {"series"}
 
 
+def test_a_series_that_was_not_measured_at_the_commit_is_a_member() -> None:
+    fleet = without_nodes(bench(6)).shift(40, 20.0)
+    for series_id in (4, 5, 6):
+        fleet.values[series_id][40] = np.nan
+    (row,) = fleet.find().table.itertuples()
+    assert (row.scope, row.scope_name, row.members) == ("commit", "commit-40", 6)
+
+
+def test_a_tag_of_ones_own_makes_parts_as_well() -> None:
+    fleet = without_nodes(bench()).shift(40, 20.0, test_name="test-0")
+    for number, row in enumerate(fleet.rows):
+        row["tags"] = json.dumps({"region": "eu" if number < 4 else "us"})
+        if number < 4:
+            fleet.values[number + 1][40:] += 20.0 if number else 0.0
+    (row,) = fleet.find().table.itertuples()
+    assert (row.scope, row.reach, row.members) == ("commit", "of region eu", 4)
+
+
 def test_a_pause_of_the_whole_project_leaves_no_series_out() -> None:
     fleet = without_nodes(bench(20))
     fleet.ts = TS + np.where(np.arange(POINTS) >= 40, np.timedelta64(400, "D"), np.timedelta64(0, "D"))
@@ -648,3 +666,14 @@ def test_a_change_has_one_finding_and_only_says_that_it_is_alone_where_it_is(dat
         if "Only this series changed" in row.explanation:
             near = [other for other, place in at.items() if abs(place - at.get(row.series_id, -99)) <= 1]
             assert near in ([row.series_id], [])
+
+
+def test_series_that_land_on_another_mixture_of_machines_are_one_finding() -> None:
+    fleet = without_nodes(bench(5))
+    new = [(n % 10 in (2, 5, 9)) ^ (n >= 40) for n in range(POINTS)]
+    fleet.contexts = on_cpu(*("new" if each else "old" for each in new))
+    for series_id in fleet.ids():
+        fleet.values[series_id] += np.where(new, 40.0, 0.0)
+    (row,) = fleet.find().table.itertuples()
+    assert (row.scope, row.scope_name, row.cause) == ("environment", "cpu_model new", "environment")
+    assert row.explanation.endswith("not one test; cpu_model changed from old to new.")

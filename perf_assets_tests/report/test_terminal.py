@@ -114,6 +114,12 @@ def test_a_change_of_a_runner_image_says_where_it_is() -> None:
     assert reading.subject(row) == "runner image 2026.10.2"
 
 
+def test_a_place_has_what_tells_series_of_one_test_apart() -> None:
+    change = regression(SERIES, 1, scope_name=f"{SERIES['title']} · suite-b")
+    (row,) = reading.rows_of(rows(REGRESSIONS, change))
+    assert reading.place(row) == "test login, suite-b"
+
+
 @pytest.mark.parametrize(
     ("scope", "place", "subject"),
     [
