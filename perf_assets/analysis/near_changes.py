@@ -72,9 +72,9 @@ def _reason(row: Any, rate: float) -> str:
     if row.direction not in DIRECTED:
         return "the metric has no direction, so this is neither better nor worse"
     if not row.q_value <= rate:
-        return (
-            f"may be chance: over all series {_share(row.q_value)} of changes this faint are, and {_share(rate)} may be"
-        )
+        # That every one of them is chance is not known either.
+        chance = _share(min(row.q_value, 0.99))
+        return f"may be chance, as {chance} of changes this faint are; a finding allows {_share(rate)}"
     if abs(row.change) < row.threshold:
         return f"smaller than the {_share(row.threshold)} from which this metric matters"
     if abs(row.size) < row.noise:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from perf_assets.advice.wording import day, metric_words, moment, quantity, share
+from perf_assets.advice.wording import day, level_pair, metric_words, moment, quantity, share
 from perf_assets.analysis.bounds import Bounds
 from perf_assets.analysis.durations import DRIVERS, OUTLIER_SHARE
 from perf_assets.analysis.level_changes import ALL_DAY
@@ -122,7 +122,8 @@ def change_chart(
         .mark_rule(strokeWidth=3.5, clip=True)
         .encode(x=x, x2="end:T", y=y, color=alt.Color("colour:N", scale=None)),
     ]
-    words = f"Levels: {quantity(level_before, unit)} before, {quantity(level_after, unit)} after {moment(at)}."
+    old, new = level_pair(level_before, level_after, unit)
+    words = f"Levels: {old} before, {new} after {moment(at)}."
     notes = [words]
     if part_of_day != ALL_DAY:
         notes.append(f"Dark: {part_of_day}; faint: the rest of the day.")

@@ -53,7 +53,8 @@ def listed(
 @pytest.mark.parametrize(
     ("fields", "of_series", "reason"),
     [
-        ({"q_value": 0.12}, {}, "may be chance: over all series 12 % of changes this faint are, and 5 % may be"),
+        ({"q_value": 0.12}, {}, "may be chance, as 12 % of changes this faint are; a finding allows 5 %"),
+        ({"q_value": 1.0}, {}, "may be chance, as 99 % of changes this faint are; a finding allows 5 %"),
         ({"size": 0.7}, {}, "smaller than the 10 % from which this metric matters"),
         ({"size": 3.0}, {"metric": "loose"}, "smaller than the 40 % from which this metric matters"),
         ({"noise": 3.0}, {}, "smaller than the noise of one measurement"),
