@@ -73,13 +73,13 @@ def _reason(row: Any, rate: float) -> str:
         return "the metric has no direction, so this is neither better nor worse"
     if not row.q_value <= rate:
         # That every one of them is chance is not known either.
-        chance = _share(min(row.q_value, 0.99))
-        return f"may be chance, as {chance} of changes this faint are; a finding allows {_share(rate)}"
+        faint = f"{_share(min(row.q_value, 0.99))} of changes this faint are chance (at most {_share(rate)} may be)"
+        return f"{faint}; {row.points_after:,.0f} value{'' if row.points_after == 1 else 's'} at the new level"
     if abs(row.change) < row.threshold:
         return f"smaller than the {_share(row.threshold)} from which this metric matters"
     if abs(row.size) < row.noise:
         return "smaller than the noise of one measurement"
-    return "may be chance: among the series that no common cause explains it is not significant"
+    return "may be chance among the series that no common cause explains"
 
 
 def _share(part: float) -> str:

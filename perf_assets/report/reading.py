@@ -250,7 +250,7 @@ def watched(report: Report) -> str:
     sizes = report.limits["smallest_detectable"].dropna()
     if sizes.empty:
         return f"{told}; none has values enough at its present level for a change to be seen."
-    half, most = (share(size).removeprefix("+") for size in sizes.quantile([0.5, 0.9]))
+    half, most = (share(float(f"{size:.2g}")).removeprefix("+") for size in sizes.quantile([0.5, 0.9]))
     if len(report.series) == 1:
         return f"{told}; a change of {half} would have been seen."
     known = "" if len(sizes) == len(report.series) else f" of the {len(sizes):,} with values enough"
@@ -295,20 +295,30 @@ class Count:
 
     @property
     def words(self) -> str:
-        worse = counted(self.regressions, "regression") if self.regressions else "no regressions"
+        """What there is, and of regressions, improvements and limits that there are none."""
+        return ", ".join(part or none for part, none in self._parts() if part or none)
+
+    @property
+    def found(self) -> str:
+        """What there is."""
+        return ", ".join(part for part, _ in self._parts() if part) or "no findings"
+
+    def _parts(self) -> list[tuple[str, str]]:
+        """Each in words, empty where there is none, and what is said then."""
+        worse = counted(self.regressions, "regression") if self.regressions else ""
         if 0 <= self.recent < self.regressions:
             worse += f" ({self.recent or 'none'} in the last {RECENT.days} days of data)"
         if self.acknowledged:
-            worse += f" and {self.acknowledged:,} acknowledged"
-        parts = [
-            worse,
-            f"{self.suspected:,} suspected" if self.suspected else "",
-            counted(self.drifts, "drift") if self.drifts else "",
-            counted(self.improvements, "improvement") if self.improvements else "no improvements",
-            f"{counted(self.breaches, 'limit')} crossed or about to be" if self.breaches else "no limit in danger",
-            f"{self.recovered:,} recovered" if self.recovered else "",
+            worse = f"{worse or 'no regressions'} and {self.acknowledged:,} acknowledged"
+        limits = f"{counted(self.breaches, 'limit')} crossed or about to be" if self.breaches else ""
+        return [
+            (worse, "no regressions"),
+            (f"{self.suspected:,} suspected" if self.suspected else "", ""),
+            (counted(self.drifts, "drift") if self.drifts else "", ""),
+            (counted(self.improvements, "improvement") if self.improvements else "", "no improvements"),
+            (limits, "no limit in danger"),
+            (f"{self.recovered:,} recovered" if self.recovered else "", ""),
         ]
-        return ", ".join(part for part in parts if part)
 
 
 def counts(report: Report) -> tuple[Count, list[Count]]:

@@ -53,13 +53,21 @@ def listed(
 @pytest.mark.parametrize(
     ("fields", "of_series", "reason"),
     [
-        ({"q_value": 0.12}, {}, "may be chance, as 12 % of changes this faint are; a finding allows 5 %"),
-        ({"q_value": 1.0}, {}, "may be chance, as 99 % of changes this faint are; a finding allows 5 %"),
+        (
+            {"q_value": 0.12},
+            {},
+            "12 % of changes this faint are chance (at most 5 % may be); 10 values at the new level",
+        ),
+        (
+            {"q_value": 1.0, "points_after": 1},
+            {},
+            "99 % of changes this faint are chance (at most 5 % may be); 1 value at the new level",
+        ),
         ({"size": 0.7}, {}, "smaller than the 10 % from which this metric matters"),
         ({"size": 3.0}, {"metric": "loose"}, "smaller than the 40 % from which this metric matters"),
         ({"noise": 3.0}, {}, "smaller than the noise of one measurement"),
         ({}, {"direction": "neutral"}, "the metric has no direction, so this is neither better nor worse"),
-        ({}, {}, "may be chance: among the series that no common cause explains it is not significant"),
+        ({}, {}, "may be chance among the series that no common cause explains"),
     ],
 )
 def test_the_reason_is_the_rule_that_kept_it_out(

@@ -184,7 +184,7 @@ def real_history(con: DuckDBPyConnection) -> None:
     con.execute("UPDATE regressions SET recovered_at = TIMESTAMP '2026-10-20' WHERE regression_id IN (5, 6)")
     con.execute(
         """INSERT INTO change_points (series_id, index_run_id, part_of_day, position, changed_at, changed_at_low,
-          changed_at_high, before, after, size, noise, q_value, confirmed, sharp)
-        SELECT series_id, 1, 'all day', 55, last_seen, last_seen, last_seen, 10, 12, 2, .1, .4, false, true
+          changed_at_high, before, after, size, noise, q_value, confirmed, sharp, points_after)
+        SELECT series_id, 1, 'all day', 55, last_seen, last_seen, last_seen, 10, 12, 2, .1, .4, false, true, 5
         FROM metric_series WHERE metric = 'test_execution_time'"""
     )

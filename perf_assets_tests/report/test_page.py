@@ -10,9 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from duckdb import DuckDBPyConnection
+from hypothesis import given
+from hypothesis import strategies as st
 
 from perf_assets.report.page import MOST_PICTURES, _href, render_report, write_report
-from perf_assets.report.reading import Handling, read_report, rows_of, worst_first
+from perf_assets.report.reading import Handling, counts, read_report, rows_of, worst_first
 from perf_assets.settings import Incident
 from perf_assets_tests.report.snapshots import START, measured, real_history, snapshot
 
@@ -179,7 +181,9 @@ def test_what_is_bad_now_comes_first_and_what_is_over_last_and_folded(tmp_path: 
     assert "Recovered: 2 regressions, the last on 2026-10-20" in re.findall(
         r"<details><summary>(.*?)</summary>", source
     )
-    assert "may be chance, as 40 % of changes this faint are" in page.text
+    assert "40 % of changes this faint are chance (at most 5 % may be); 5 values" in page.text.replace(
+        "\N{NO-BREAK SPACE}", " "
+    )
 
 
 def test_a_snapshot_without_shapes_is_reported_too(tmp_path: Path) -> None:
@@ -206,7 +210,7 @@ def test_what_nothing_got_worse_is_worth(tmp_path: Path) -> None:
         text = _Page(render_report(con)).text
     assert (
         "Nothing got worse. 4 series were watched, up to 2026-10-30; in half of the 3 with values enough a change of "
-        "4 % would have been seen, in nine of ten one of 10.4 %." in text
+        "4 % would have been seen, in nine of ten one of 10 %." in text
     )
 
 
@@ -235,3 +239,27 @@ def test_the_worst_is_what_is_largest_and_widest() -> None:
     )
     # Of 60 % less and 140 % more the latter is less than the reciprocal; of nothing it is not known how much more.
     assert worst_first(changes)["regression_id"].tolist() == [2, 3, 4, 5, 1, 6]
+
+
+@given(st.permutations(list(range(8))), st.lists(st.floats(-0.99, 100.0), min_size=8, max_size=8))
+def test_the_order_of_regressions_is_theirs_alone(order: list[int], sizes: list[float]) -> None:
+    changes = pd.DataFrame(
+        {
+            "regression_id": range(8), "change": sizes, "members": [1, 4] * 4, "first_bad_at": START,
+            "acknowledged": [False, False, False, True] * 2,
+        }
+    )  # fmt: skip
+    ranked = worst_first(changes)
+    pd.testing.assert_frame_equal(worst_first(changes.iloc[order]), ranked)
+    assert ranked["acknowledged"].is_monotonic_increasing
+    for _, own in ranked.groupby(["acknowledged", "members"]):
+        assert np.abs(np.log1p(own["change"])).is_monotonic_decreasing
+
+
+def test_each_project_is_told_by_what_there_is(tmp_path: Path) -> None:
+    other = measured("test_execution_time", "other").assign(project="quiet")
+    with snapshot(tmp_path, pd.concat([fleet(), other]), regressions=1) as con:
+        report = read_report(con)
+    total, projects = counts(report)
+    assert total.words == "1 regression, 1 improvement, 1 limit crossed or about to be"
+    assert {count.found for count in projects} == {total.words, "no findings"}
