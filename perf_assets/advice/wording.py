@@ -15,6 +15,11 @@ _TIMES = (
 _LONGEST_REACH = 60
 """Characters of a title that the reach of a finding may take."""
 
+_MULTIPLE_FROM, _FRACTION_FROM = 10.0, 0.01
+"""New level over old level from which it is told as a multiple, and down from which as a fraction."""
+_AS_GOOD_AS_ZERO = 1e-6
+"""Share of the larger of two levels below which the other one is rounding."""
+
 
 def quantity(value: float, unit: str) -> str:
     """A value with its UCUM unit, in the prefix that reads best: `1.25 ms`, `88 MB`, `82 %`."""
@@ -31,20 +36,44 @@ def quantity(value: float, unit: str) -> str:
 
 
 def share(change: float) -> str:
-    """A relative change with its sign: `+12.3 %`."""
+    """A relative change with its sign: `+12.3 %`; where percents are hard to picture, the new level as a multiple or a
+    fraction of the old one: `80 times`, `1/250`.
+    """
     if pd.isna(change) or not math.isfinite(change):
         return "unknown"
+    factor = 1.0 + change
+    if factor >= _MULTIPLE_FROM:
+        return f"{_figure(factor, 3)} times"
+    if _AS_GOOD_AS_ZERO < factor <= _FRACTION_FROM:
+        return f"1/{_figure(1.0 / factor, 3)}"
     return f"{'-' if change < 0 else '+'}{_figure(abs(change) * 100, 3)} %"
 
 
 def change(row: Any) -> str:
-    """How far a level moved (a row of regressions): `+12.3 %`, or `0 % to 4 %` where a share would say nothing."""
-    return levels(row) if pd.isna(row.change) else share(row.change)
+    """How far a level moved (a row of regressions): as `moved` says it, or `0 % to 4 %` where a share would say
+    nothing.
+    """
+    return levels(row) if pd.isna(row.change) else moved(row.change)
+
+
+def moved(change: float) -> str:
+    """A relative change in words of its own: `+12.3 %`, `80 times the old level`, `1/250 of the old level`."""
+    told = share(change)
+    if told.endswith(" times"):
+        return f"{told} the old level"
+    return f"{told} of the old level" if told.startswith("1/") else told
 
 
 def levels(row: Any) -> str:
     """`12 s to 15 s`, of the series that shows the change best."""
-    return f"{quantity(row.before, row.unit)} to {quantity(row.after, row.unit)}"
+    return " to ".join(level_pair(row.before, row.after, row.unit))
+
+
+def level_pair(before: float, after: float, unit: str) -> tuple[str, str]:
+    """Two levels of one series; what rounding has left of one is 0."""
+    least = _AS_GOOD_AS_ZERO * max(abs(before), abs(after))
+    first, second = (quantity(0.0 if abs(level) < least else level, unit) for level in (before, after))
+    return first, second
 
 
 def subject(row: Any) -> str:

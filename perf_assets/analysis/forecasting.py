@@ -6,7 +6,8 @@ ed.), chapters 5 (backtest, MASE), 8 (exponential smoothing); further ones are n
 
 A model gives a mean and a standard deviation per step. The standard deviation starts from what the model says about
 itself and is then scaled by how large its errors were in the backtest, so a model that is wrong about its own
-uncertainty gets the width that it has earned.
+uncertainty gets the width that it has earned. Both the mean and the ends of the intervals are drawn back to the bounds
+within which the values of the series can lie.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ import logging
 import warnings
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from perf_assets.analysis.bounds import Bounds
 from perf_assets.analysis.statistics import (
     FloatArray,
     effective_sample_size,
@@ -97,6 +99,7 @@ class Series:
     start: pd.Timestamp
     step: pd.Timedelta
     values: FloatArray
+    bounds: Bounds = field(default_factory=Bounds)
 
     @property
     def has_weeks(self) -> bool:
@@ -155,9 +158,11 @@ def forecast_series(
     """Forecast every series of `history` for `horizon` steps beyond its last observation.
 
     `history` has columns unique_id (str), ds (datetime, naive UTC, one regular grid per series), y (float, NaN for
-    none) and optionally since (datetime: start of the current level; what lies before it is left out where at least
-    `MIN_POINTS` observations remain). The step of a series is the most common difference of its dates; weekdays are
-    modelled for daily series only. Prophet is tried for the ids in `headline`.
+    none) and optionally since (datetime: start of what may be the current level; what lies before it is left out where
+    at least `MIN_POINTS` observations remain), stepped_at (datetime: a step beyond doubt; what lies before it is left
+    out in any case), lowest and highest (float: bounds of the values; one that a value lies beyond is none). The step
+    of a series is the most common difference of its dates; weekdays are modelled for daily series only. Prophet is
+    tried for the ids in `headline`.
 
     Raises ValueError for missing columns, a horizon below 1, and, naming the series, for dates that occur twice or
     lie off the grid.
@@ -171,8 +176,9 @@ def forecast_series(
         (str(unique_id), _regular(str(unique_id), group))
         for unique_id, group in history.groupby("unique_id", sort=True)
     ]
+    stepped = set(history.loc[history["stepped_at"].notna(), "unique_id"]) if "stepped_at" in history else set()
     with _one_thread():
-        return _forecast_all(groups, horizon, headline, seed)
+        return _forecast_all(groups, horizon, headline, seed, stepped)
 
 
 @contextmanager
@@ -188,7 +194,11 @@ def _one_thread() -> Iterator[None]:
 
 
 def _forecast_all(
-    groups: Sequence[tuple[str, Series | None]], horizon: int, headline: Collection[str], seed: int
+    groups: Sequence[tuple[str, Series | None]],
+    horizon: int,
+    headline: Collection[str],
+    seed: int,
+    stepped: Collection[str],
 ) -> Forecasts:
     usable = [series for _, series in groups if series is not None and series.observed >= MIN_POINTS]
     boosted = _gradient_boosting([series for series in usable if not _is_constant(series)], horizon, seed)
@@ -198,7 +208,9 @@ def _forecast_all(
     for unique_id, series in groups:
         if unique_id not in known:
             count = 0 if series is None else series.observed
-            model_rows.append(_score_row(unique_id, Candidate("none", note=_too_short(count)), 0.0))
+            model_rows.append(
+                _score_row(unique_id, Candidate("none", note=_too_short(count, unique_id in stepped)), 0.0)
+            )
             continue
         candidates = _candidates(known[unique_id], horizon, unique_id in headline, seed)
         candidates += [boosted[unique_id]] if unique_id in boosted else []
@@ -212,8 +224,8 @@ def _forecast_all(
     )
 
 
-def _too_short(count: int) -> str:
-    return f"{count} observed points, at least {MIN_POINTS} are needed"
+def _too_short(count: int, stepped: bool) -> str:
+    return f"{count} observed points{' since the last step' if stepped else ''}, at least {MIN_POINTS} are needed"
 
 
 def _regular(unique_id: str, group: pd.DataFrame) -> Series | None:
@@ -235,16 +247,36 @@ def _regular(unique_id: str, group: pd.DataFrame) -> Series | None:
         raise ValueError(
             f"series {unique_id!r}: ds {observed['ds'].iloc[int(np.argmax(off_grid))]} is off its {step} grid"
         )
-    current = observed
-    if "since" in group and group["since"].notna().any():
-        after = observed[observed["ds"] >= group["since"].max()]
-        current = after if len(after) >= MIN_POINTS else observed
+    current = _present_level(observed)
+    if current.empty:
+        return None
     index = np.round(places).astype(np.int64)[-len(current) :]
     kept = index > index[-1] - MAX_POINTS
     index, kept_values = index[kept], current["y"].to_numpy(dtype=float)[kept]
     values = np.full(int(index[-1] - index[0]) + 1, np.nan)
     values[index - index[0]] = kept_values
-    return Series(unique_id, pd.Timestamp(start + step * int(index[0])), pd.Timedelta(step), values)
+    first = pd.Timestamp(start + step * int(index[0]))
+    return Series(unique_id, first, pd.Timedelta(step), values, _bounds(observed))
+
+
+def _present_level(observed: pd.DataFrame) -> pd.DataFrame:
+    """Rows since the last step, and since the last change if enough of them remain."""
+    stepped, changed = (
+        observed[name].max() if name in observed and observed[name].notna().any() else None
+        for name in ("stepped_at", "since")
+    )
+    current = observed if stepped is None else observed[observed["ds"] >= stepped]
+    after = current if changed is None else current[current["ds"] >= changed]
+    return after if len(after) >= MIN_POINTS else current
+
+
+def _bounds(observed: pd.DataFrame) -> Bounds:
+    """The bounds that all values of the series, those of earlier levels too, bear out."""
+    lowest, highest = (
+        float(observed[name].iloc[0]) if name in observed and pd.notna(observed[name].iloc[0]) else none
+        for name, none in (("lowest", -np.inf), ("highest", np.inf))
+    )
+    return Bounds(lowest, highest).borne_out_by(observed["y"])
 
 
 def _is_constant(series: Series) -> bool:
@@ -280,7 +312,7 @@ def _backtest(series: Series, horizon: int, predictions: Sequence[Prediction]) -
     shape = (len(origins), held)
     return Backtest(
         np.array([series.values[origin : origin + held] for origin in origins]).reshape(shape),
-        np.array([prediction.mean[:held] for prediction in predictions]).reshape(shape),
+        series.bounds.within([prediction.mean[:held] for prediction in predictions]).reshape(shape),
         np.array([np.maximum(prediction.sd[:held], floor) for prediction in predictions]).reshape(shape),
     )
 
@@ -389,16 +421,18 @@ def _forecast_table(series: Series, candidate: Candidate) -> pd.DataFrame:
     factor = _variance_factor(candidate.backtest)
     inner, outer = (_half_width(level, *factor) * sd for level in (0.80, 0.95))
     count = prediction.mean.size
+    # The backtest has calibrated intervals about the bounded mean.
+    mean, within = series.bounds.within(prediction.mean), series.bounds.within
     columns = [
         series.unique_id,
         series.dates(series.values.size, count),
         np.arange(1, count + 1),
         candidate.model,
-        prediction.mean,
-        prediction.mean - inner,
-        prediction.mean + inner,
-        prediction.mean - outer,
-        prediction.mean + outer,
+        mean,
+        within(mean - inner),
+        within(mean + inner),
+        within(mean - outer),
+        within(mean + outer),
     ]
     return pd.DataFrame(dict(zip(FORECAST_COLUMNS, columns, strict=True)))
 

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Literal, get_args
 
-from perf_assets.catalog.units import canonical_unit
+from perf_assets.catalog.units import canonical_unit, has_natural_zero
 from perf_assets.errors import UserError
 
 Direction = Literal["lower_is_better", "higher_is_better", "target", "neutral"]
@@ -58,6 +58,18 @@ class Catalog:
         return Metric(
             name, "", "neutral", NOT_IN_CATALOGUE, "low", "Not in the catalogue: add it to your metrics file."
         )
+
+    def bounds(self, name: str, unit: str) -> tuple[float, float]:
+        """Lowest and highest value that `name`, measured in `unit` (canonical), can have; infinite where there is none.
+
+        The metric's own bounds apply in its own unit; without a lowest one, a unit with a natural zero gives it.
+        """
+        metric = self[name]
+        own = metric.unit == unit
+        zero = 0.0 if has_natural_zero(unit) else -math.inf
+        lowest = metric.lowest if own and metric.lowest is not None else zero
+        highest = metric.highest if own and metric.highest is not None else math.inf
+        return lowest, highest
 
     def __contains__(self, name: object) -> bool:
         return name in self.metrics

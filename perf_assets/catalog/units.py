@@ -42,6 +42,8 @@ _WORDS = {
 """Units in full, in upper or lower case."""
 _RATIOS = {"1": 1.0, "%": 0.01}
 _FREQUENCIES = {"Hz": 1.0, "kHz": 1e3, "MHz": 1e6, "GHz": 1e9}
+_WITHOUT_ZERO = {"Cel", "[degF]", "[degRe]", "[pH]", "dB", "B", "Np", "deg", UNKNOWN_UNIT}
+"""Temperatures, logarithms and angles may be negative, and of an unknown unit nobody knows."""
 _LONGEST = 100
 _PER_ITERATION = re.compile(r"^(?P<unit>.+?)\s*/\s*(iter|iteration|op|ops|run|call|request|req)$", re.IGNORECASE)
 _OPERATIONS_PER_TIME = re.compile(
@@ -76,6 +78,14 @@ def canonical_unit(raw: str) -> CanonicalUnit:
     if slash and head in _BYTES and (seconds := _seconds(tail)):
         return CanonicalUnit("By/s", _BYTES[head] / seconds)
     return CanonicalUnit(text, 1.0)
+
+
+def has_natural_zero(unit: str) -> bool:
+    """Whether nothing measured in a canonical unit can be below zero, unless it is a difference of two values.
+
+    True of times, sizes, counts, rates and ratios; not of temperatures, levels in decibel and unknown units.
+    """
+    return unit not in _WITHOUT_ZERO and not unit.startswith(("B[", "dB["))
 
 
 def _in_short(text: str) -> str:

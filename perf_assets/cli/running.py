@@ -32,6 +32,7 @@ def analyse(settings: Settings, inputs: Sequence[Path]) -> int | None:
         return None
     from perf_assets.advice.silence import overdue
     from perf_assets.alerts.dispatch import channel_of, send_new_alerts
+    from perf_assets.analysis.regressions import RegressionRules
     from perf_assets.report.page import write_report
     from perf_assets.report.reading import Handling
     from perf_assets.report.terminal import print_report
@@ -39,13 +40,15 @@ def analyse(settings: Settings, inputs: Sequence[Path]) -> int | None:
     from perf_assets.warehouse import open_snapshot
     from perf_assets.warehouse.readings import newest_results
 
+    own = settings.regressions
+    rules = RegressionRules(own.threshold, own.thresholds, own.false_discovery_rate, own.confirm_after)
     delivery = send_new_alerts(settings, utc_now())
     with open_state(settings.state) as state:
         handling = Handling(frozenset(state.acknowledgements()["finding_id"]), _alerts_sent(state.deliveries()))
     with open_snapshot(settings.snapshots) as con:
         late = overdue(newest_results(con), utc_now(), settings.collection.intervals, settings.pulled)
-        write_report(con, settings.report, handling, late)
-        print_report(con, console, late)
+        write_report(con, settings.report, handling, late, rules)
+        print_report(con, console, late, rules, handling)
         confirmed = con.execute(
             """SELECT count(*) FROM regressions
             WHERE kind = 'regression' AND state = 'confirmed' AND recovered_at IS NULL"""

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from perf_assets.advice.wording import day, metric_words, moment, quantity, share
+from perf_assets.advice.wording import day, level_pair, metric_words, moment, quantity, share
+from perf_assets.analysis.bounds import Bounds
 from perf_assets.analysis.durations import DRIVERS, OUTLIER_SHARE
 from perf_assets.analysis.level_changes import ALL_DAY
 from perf_assets.catalog import load_catalog
@@ -121,7 +122,8 @@ def change_chart(
         .mark_rule(strokeWidth=3.5, clip=True)
         .encode(x=x, x2="end:T", y=y, color=alt.Color("colour:N", scale=None)),
     ]
-    words = f"Levels: {quantity(level_before, unit)} before, {quantity(level_after, unit)} after {moment(at)}."
+    old, new = level_pair(level_before, level_after, unit)
+    words = f"Levels: {old} before, {new} after {moment(at)}."
     notes = [words]
     if part_of_day != ALL_DAY:
         notes.append(f"Dark: {part_of_day}; faint: the rest of the day.")
@@ -210,7 +212,9 @@ def _trend_panel(row: Any, values: pd.DataFrame) -> Chart:
     scale = scale_of(values["value"], row.unit)
     shown = values[["ts", "value"]].assign(value=values["value"] * scale.factor)
     line = _fitted(row, values)
-    line[["low", "mean", "high"]] *= scale.factor
+    bounds = _bounds(row.metric, row.unit, values["value"])
+    for name in ("low", "mean", "high"):
+        line[name] = bounds.within(line[name]) * scale.factor
     colour = {"worse": WORSE, "better": BETTER}.get(row.verdict, NEUTRAL)
     x = time_axis(shown["ts"], PANEL_WIDTH)
     domain = domain_of(shown["value"], line["mean"], within=True)
@@ -662,9 +666,9 @@ def _forecast_panel(history: pd.DataFrame, ahead: pd.DataFrame, name: str, headi
     bands = bands[["ts", *figures]].assign(**{column: bands[column] * scale.factor for column in figures})
     past = past[["ts", "value"]].assign(value=past["value"] * scale.factor)
     everything: list[Any] = [past["value"], bands["low95"], bands["high95"], np.array(limits) * scale.factor]
-    domain = list(domain_of(*everything))
-    if unit == "1" and scale.label == "%" and float(past["value"].min()) >= 0:
-        domain[0] = max(domain[0], 0.0)
+    # Room below what can be would look as if something could be there.
+    possible = _bounds(metric, unit, history["y"])
+    domain = list(possible.within(np.array(domain_of(*everything)) / scale.factor) * scale.factor)
     x = time_axis(pd.concat([past["ts"], bands["ts"]]), PANEL_WIDTH)
     y = {"scale": alt.Scale(domain=domain, nice=False, zero=False), "axis": _axis(metric, scale)}
     future = alt.Chart(data(bands))
@@ -704,6 +708,11 @@ def _limit_words(breach: Any, unit: str) -> str:
         latest = "later" if pd.isna(breach.latest) else day(breach.latest)
         words += f"crossing between {day(breach.earliest)} and {latest}, "
     return f"{words}probability {breach.probability:.0%} by {day(breach.horizon_end)}."
+
+
+def _bounds(metric: str, unit: str, values: pd.Series) -> Bounds:
+    """Where values of a series can lie, as far as its own ones bear that out."""
+    return Bounds(*load_catalog().bounds(metric, unit)).borne_out_by(values)
 
 
 def _measure(history: pd.DataFrame, name: str) -> tuple[str, str]:

@@ -17,13 +17,16 @@ from duckdb import DuckDBPyConnection
 
 from perf_assets.advice import wording
 from perf_assets.advice.insights import change_title, recovery
+from perf_assets.analysis.regressions import RegressionRules
 from perf_assets.report import charts, reading
 from perf_assets.report.drawing import Undrawn, missing_if_failed, rendered
 from perf_assets.report.reading import Handling, Report, read_report, rows_of
 from perf_assets.report.theme import short
 from perf_assets.warehouse.tables import METRIC_TRENDS
 
-MOST_PICTURES, MOST_IMPROVEMENT_PICTURES = 12, 4
+MOST_PICTURES, MOST_OTHER_PICTURES = 12, 4
+"""Cards of confirmed regressions, and of each other kind of change."""
+MOST_NEAR = 25
 MOST_ROWS = 300
 """Rows a table of the page shows; of more, the first, and it says so."""
 
@@ -40,47 +43,57 @@ class Card:
 
 @dataclass(frozen=True)
 class Group:
-    """Changes of one test or benchmark, newest first."""
+    """Changes of one test or benchmark."""
 
     name: str
     rows: tuple[Any, ...]
 
 
 def write_report(
-    con: DuckDBPyConnection, file: Path, handling: Handling | None = None, overdue: Sequence[str] = ()
+    con: DuckDBPyConnection,
+    file: Path,
+    handling: Handling | None = None,
+    overdue: Sequence[str] = (),
+    rules: RegressionRules | None = None,
 ) -> None:
     """Write the page about a snapshot (read-only connection) to `file`, whole or not at all.
 
     `handling`: what has been done about regressions; those that somebody has taken on are shown after the others.
-    `overdue`: sentences about results that were expected and have not come.
+    `overdue`: sentences about results that were expected and have not come. `rules`: those that regressions were
+    found by.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     staged = file.with_name(f".{file.name}.writing")
-    staged.write_text(render_report(con, handling, overdue), encoding="utf-8")
+    staged.write_text(render_report(con, handling, overdue, rules), encoding="utf-8")
     staged.replace(file)
 
 
-def render_report(con: DuckDBPyConnection, handling: Handling | None = None, overdue: Sequence[str] = ()) -> str:
+def render_report(
+    con: DuckDBPyConnection,
+    handling: Handling | None = None,
+    overdue: Sequence[str] = (),
+    rules: RegressionRules | None = None,
+) -> str:
     """The page as HTML."""
     from markupsafe import Markup
 
     template = _template()
-    report = read_report(con, handling, overdue)
+    report = read_report(con, handling, overdue, rules)
     style = Markup((Path(__file__).parent / "page.css").read_text(encoding="utf-8"))  # noqa: S704 - our own file
     if report.empty:
         return str(template.render(report=report, style=style, reading=reading))
     total, projects = reading.counts(report)
-    waiting = report.regressions.sort_values("acknowledged", kind="stable")
     return str(
         template.render(
             report=report,
             style=style,
             total=total,
             projects=projects,
-            worse=_cards(con, report, waiting, MOST_PICTURES),
-            better=_cards(con, report, report.improvements, MOST_IMPROVEMENT_PICTURES),
-            worse_groups=_groups(report.regressions),
-            better_groups=_groups(report.improvements),
+            worse=_cards(con, report, report.standing, MOST_PICTURES),
+            suspected=_cards(con, report, report.suspected, MOST_OTHER_PICTURES),
+            drifts=_cards(con, report, report.drifts, MOST_OTHER_PICTURES),
+            better=_cards(con, report, report.improvements, MOST_OTHER_PICTURES),
+            groups=_groups,
             breaches=list(report.breaches.itertuples()),
             breach_pictures=_breach_pictures(con, report),
             forecast_pictures=_forecast_pictures(con, report),
@@ -112,7 +125,12 @@ def _template() -> Any:
         "short": _short,
         "figure": _figure,
     }
-    environment.globals |= {"most_rows": MOST_ROWS, "change_title": change_title, "recovery": recovery}
+    environment.globals |= {
+        "most_rows": MOST_ROWS,
+        "most_near": MOST_NEAR,
+        "change_title": change_title,
+        "recovery": recovery,
+    }
     return environment.get_template("page.html")
 
 
@@ -190,7 +208,7 @@ def _change_picture(
     name = str(known["title"].iloc[0]) if len(known) else str(row.scope_name)
     # Of the series shown; the finding's own is the median over its members.
     has_share = row.before != 0 and not pd.isna(row.change)
-    own = wording.share((row.after - row.before) / abs(row.before)) if has_share else wording.levels(row)
+    own = wording.moved((row.after - row.before) / abs(row.before)) if has_share else wording.levels(row)
     at = pd.Timestamp(row.first_bad_at)
     others = spans.loc[(spans["series_id"] == row.series_id) & (spans["part_of_day"] == row.part_of_day), "changed_at"]
     earlier, later = others[others < at], others[others > at]
@@ -210,7 +228,7 @@ def _names(members: pd.DataFrame, most: int = 4) -> str:
 
 
 def _groups(changes: pd.DataFrame) -> list[Group]:
-    """By test or benchmark; the one with the newest change first."""
+    """By test or benchmark, in the order of the first change of each."""
     grouped: dict[str, list[Any]] = {}
     for row in rows_of(changes.head(MOST_ROWS)):
         grouped.setdefault(reading.subject(row), []).append(row)

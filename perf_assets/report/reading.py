@@ -10,16 +10,25 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from duckdb import DuckDBPyConnection
 
 from perf_assets.advice import wording
 from perf_assets.advice.recommendations import Findings, breaches_ahead
-from perf_assets.advice.wording import metric_words
+from perf_assets.advice.wording import change, day, metric_words, share
+from perf_assets.analysis.level_changes import ALL_DAY
+from perf_assets.analysis.near_changes import near_changes
+from perf_assets.analysis.regressions import RegressionRules
 from perf_assets.warehouse.branches import OtherBranches, other_branches
 from perf_assets.warehouse.readings import scenario_runs
 
 RECENT = pd.Timedelta(days=30)
+_ALIKE = 1.5
+"""The third quartile of distances over the first, up to which measurements have a rhythm."""
+_DAILY = 1.5 * 86400.0
+_UNKNOWN_SIZE = float(np.log(2.0))
+"""What a change from nothing counts for among the others: as much as a doubling."""
 _BRANCHES_NAMED = 5
 _SCENARIO_INSIGHTS = ("strongest_predictor", "prediction_accuracy", "slowest_scenario", "most_variable_scenario")
 
@@ -27,7 +36,8 @@ _SCENARIO_INSIGHTS = ("strongest_predictor", "prediction_accuracy", "slowest_sce
 @dataclass(frozen=True)
 class Report:
     """Tables of one snapshot in the schemas of the warehouse. `series` is metric_series; `regressions` and
-    `improvements` are rows of regressions, newest first; `breaches` is breach_outlook joined with metric_series, the
+    `improvements` are rows of regressions, the worst or best and the newest first, with their `situation`; `near` are
+    near_changes; `limits` is detection_limits; `breaches` is breach_outlook joined with metric_series, the
     limits about to be crossed; `trends` is metric_trends joined with title, metric, unit, project and simulated.
     `overdue` are sentences about results that were expected and have not come.
     """
@@ -36,6 +46,9 @@ class Report:
     regressions: pd.DataFrame
     improvements: pd.DataFrame
     members: pd.DataFrame
+    near: pd.DataFrame
+    limits: pd.DataFrame
+    rhythms: pd.DataFrame
     breaches: pd.DataFrame
     trends: pd.DataFrame
     recommendations: pd.DataFrame
@@ -69,6 +82,29 @@ class Report:
         return frozenset(self.series.loc[self.series["simulated"].astype(bool), "project"])
 
     @property
+    def standing(self) -> pd.DataFrame:
+        """Confirmed regressions whose level has not come back."""
+        return self._in("standing")
+
+    @property
+    def suspected(self) -> pd.DataFrame:
+        """Regressions that may be confirmed by the next runs."""
+        return self._in("suspected")
+
+    @property
+    def drifts(self) -> pd.DataFrame:
+        """Regressions that came little by little, and last."""
+        return self._in("drift")
+
+    @property
+    def recovered(self) -> pd.DataFrame:
+        """Regressions that are over, the last one first."""
+        return self._in("recovered").sort_values("recovered_at", ascending=False, kind="stable")
+
+    def _in(self, situation: str) -> pd.DataFrame:
+        return self.regressions[self.regressions["situation"] == situation]
+
+    @property
     def unknown_metrics(self) -> pd.DataFrame:
         """project, metric, series: metrics without direction, since neither the catalogue nor a result tells one."""
         unknown = self.series[~self.series["in_catalogue"].astype(bool) & (self.series["direction"] == "neutral")]
@@ -76,10 +112,19 @@ class Report:
 
     @property
     def gappy(self) -> pd.DataFrame:
-        """Series that lack a tenth of their buckets, or were silent for a tenth of their span; the worst first."""
-        silent = (self.series["as_of"] - self.series["last_seen"]).dt.total_seconds() / 86400.0
-        table = self.series.assign(silent_days=silent)
-        gaps = (table["missing_share"] >= 0.1) | (silent > (0.1 * table["span_days"]).clip(lower=2.0))
+        """Series with a rhythm, at least daily, that missed a tenth of it, or were silent for a tenth of their span;
+        the worst first, with silent_days, and `missing_share` as the share of their rhythm that they missed.
+
+        A rhythm is there where the middle half of the distances between measurements is alike; what comes with
+        commits has none, and no gaps.
+        """
+        table = self.series.drop(columns="missing_share").merge(self.rhythms, on="series_id")
+        expected = 1.0 + table["span_days"] * 86400.0 / table["usual"]
+        table["missing_share"] = (1.0 - (1.0 + table["steps"]) / expected).clip(lower=0.0)
+        table["silent_days"] = (table["as_of"] - table["last_seen"]).dt.total_seconds() / 86400.0
+        regular = (table["long"] <= _ALIKE * table["short"]) & (table["usual"] <= _DAILY)
+        silent = table["silent_days"] > (0.1 * table["span_days"]).clip(lower=2.0)
+        gaps = regular & (silent | (table["missing_share"] >= 0.1))
         return table[gaps].sort_values(["silent_days", "missing_share", "title"], ascending=[False, False, True])
 
 
@@ -91,9 +136,14 @@ class Handling:
     alerted: Mapping[str, str] = field(default_factory=dict)
 
 
-def read_report(con: DuckDBPyConnection, handling: Handling | None = None, overdue: Sequence[str] = ()) -> Report:
-    """Read a snapshot, and mark in it what has been done."""
-    handling = handling or Handling()
+def read_report(
+    con: DuckDBPyConnection,
+    handling: Handling | None = None,
+    overdue: Sequence[str] = (),
+    rules: RegressionRules | None = None,
+) -> Report:
+    """Read a snapshot, and mark in it what has been done. `rules` are those that the regressions were found by."""
+    handling, rules = handling or Handling(), rules or RegressionRules()
 
     def table(sql: str) -> pd.DataFrame:
         return con.execute(sql).df()
@@ -103,17 +153,25 @@ def read_report(con: DuckDBPyConnection, handling: Handling | None = None, overd
     changes = table("SELECT * FROM regressions ORDER BY first_bad_at DESC, members DESC, regression_id")
     ids = changes["regression_id"].astype(str)
     changes = changes.assign(acknowledged=ids.isin(handling.acknowledged), alert=ids.map(dict(handling.alerted)))
+    changes["situation"] = _situations(changes)
+    regressions = changes[changes["kind"] == "regression"]
+    members = table("SELECT * FROM regression_members ORDER BY regression_id, abs(change) DESC, series_id")
     outlook = table("SELECT * FROM breach_outlook ORDER BY series_id")
     scores = table("SELECT * FROM node_scores ORDER BY project, rank, node_id")
     named = series[["series_id", "title", "metric", "unit", "project", "test_name", "node_id", "simulated"]]
     insights = table("SELECT * FROM key_insights ORDER BY rank, insight_id")
     return Report(
         series=series,
-        regressions=changes[changes["kind"] == "regression"].reset_index(drop=True),
+        regressions=worst_first(regressions).reset_index(drop=True),
         improvements=changes[changes["kind"] == "improvement"].reset_index(drop=True),
-        members=table("SELECT * FROM regression_members ORDER BY regression_id, abs(change) DESC, series_id").merge(
+        members=members.merge(
             series[["series_id", "title", "metric", "test_name", "node_id", "node_type"]], on="series_id"
         ),
+        near=near_changes(
+            table("SELECT * FROM change_points ORDER BY series_id, position"), series, members, rules
+        ).merge(series[["series_id", "simulated"]], on="series_id"),
+        limits=table("SELECT * FROM detection_limits ORDER BY series_id"),
+        rhythms=table(_RHYTHMS),
         breaches=breaches_ahead(Findings(series, changes, outlook, trends, scores)),
         trends=trends.merge(named, on="series_id"),
         recommendations=table("SELECT * FROM recommendations ORDER BY rank, recommendation_id"),
@@ -143,6 +201,63 @@ def read_report(con: DuckDBPyConnection, handling: Handling | None = None, overd
     )
 
 
+# Repetitions within the hour are one.
+_RHYTHMS = """
+WITH hours AS (SELECT series_id, ts, epoch(date_trunc('hour', ts)) AS hour FROM analysed_measurements),
+steps AS (SELECT series_id, hour - lag(hour) OVER (PARTITION BY series_id ORDER BY ts) AS step FROM hours)
+SELECT series_id, count(*) AS steps, quantile_cont(step, 0.25) AS short, median(step) AS usual,
+  quantile_cont(step, 0.75) AS long
+FROM steps WHERE step > 0 GROUP BY series_id ORDER BY series_id
+"""
+
+
+def _situations(changes: pd.DataFrame) -> Any:
+    """Of each row of regressions: recovered, drift, suspected, or standing."""
+    drift = changes["shape"] == "drift" if "shape" in changes else pd.Series(False, index=changes.index)
+    conditions = [changes["recovered_at"].notna(), drift, changes["state"] != "confirmed"]
+    return np.select(conditions, ["recovered", "drift", "suspected"], "standing")
+
+
+def worst_first(changes: pd.DataFrame) -> pd.DataFrame:
+    """Rows of regressions (with `acknowledged`) by how bad they are, those that somebody has taken on last.
+
+    That is the ratio of the levels, on the scale of logarithms, so that half counts as much as double, times the root
+    of the number of series that moved.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        size = np.abs(np.log1p(changes["change"].to_numpy(dtype=float)))
+    badness = np.where(np.isfinite(size), size, _UNKNOWN_SIZE) * np.sqrt(changes["members"].to_numpy(dtype=float))
+    order = changes.assign(badness=badness).sort_values(
+        ["acknowledged", "badness", "first_bad_at", "regression_id"], ascending=[True, False, False, True]
+    )
+    return order.drop(columns="badness")
+
+
+def without_news(report: Report) -> str:
+    """That nothing is worse now, and what that is worth."""
+    if report.regressions.empty:
+        told = "Nothing got worse"
+    elif len(report.suspected) or len(report.drifts):
+        told = "Nothing is worse now beyond doubt"
+    else:
+        told = "Nothing is worse now: what got worse has recovered"
+    return f"{told}. {watched(report)}"
+
+
+def watched(report: Report) -> str:
+    """How many series were looked at, up to when, and how small a change would have been seen in them."""
+    count = f"{len(report.series):,} series {'was' if len(report.series) == 1 else 'were'} watched"
+    told = f"{count}, up to {day(report.as_of)}"
+    sizes = report.limits["smallest_detectable"].dropna()
+    if sizes.empty:
+        return f"{told}; none has values enough at its present level for a change to be seen."
+    half, most = (share(float(f"{size:.2g}")).removeprefix("+") for size in sizes.quantile([0.5, 0.9]))
+    if len(report.series) == 1:
+        return f"{told}; a change of {half} would have been seen."
+    known = "" if len(sizes) == len(report.series) else f" of the {len(sizes):,} with values enough"
+    return f"{told}; in half{known} a change of {half} would have been seen, in nine of ten one of {most}."
+
+
 def without_series(others: OtherBranches) -> str:
     """Which measurements are kept and not analysed, in words."""
     named = ", ".join(others.branches[:_BRANCHES_NAMED]) + (", ..." if len(others.branches) > _BRANCHES_NAMED else "")
@@ -166,9 +281,13 @@ class Count:
 
     project: str
     regressions: int
+    """Confirmed, not recovered, and not taken on by anybody."""
     recent: int
-    """Regressions of the last 30 days of their project's data."""
+    """Those of the last 30 days of their project's data."""
     acknowledged: int
+    suspected: int
+    drifts: int
+    recovered: int
     improvements: int
     breaches: int
     series: int
@@ -177,20 +296,36 @@ class Count:
 
     @property
     def words(self) -> str:
-        worse = counted(self.regressions, "regression") if self.regressions else "no regressions"
+        """What there is, and of regressions, improvements and limits that there are none."""
+        return ", ".join(part or none for part, none in self._parts() if part or none)
+
+    @property
+    def found(self) -> str:
+        """What there is."""
+        return ", ".join(part for part, _ in self._parts() if part) or "no findings"
+
+    def _parts(self) -> list[tuple[str, str]]:
+        """Each in words, empty where there is none, and what is said then."""
+        worse = counted(self.regressions, "regression") if self.regressions else ""
         if 0 <= self.recent < self.regressions:
             worse += f" ({self.recent or 'none'} in the last {RECENT.days} days of data)"
         if self.acknowledged:
-            worse += f" and {self.acknowledged:,} acknowledged"
-        improved = counted(self.improvements, "improvement") if self.improvements else "no improvements"
-        limits = f"{counted(self.breaches, 'limit')} crossed or about to be" if self.breaches else "no limit in danger"
-        return f"{worse}, {improved}, {limits}"
+            worse = f"{worse or 'no regressions'} and {self.acknowledged:,} acknowledged"
+        limits = f"{counted(self.breaches, 'limit')} crossed or about to be" if self.breaches else ""
+        return [
+            (worse, "no regressions"),
+            (f"{self.suspected:,} suspected" if self.suspected else "", ""),
+            (counted(self.drifts, "drift") if self.drifts else "", ""),
+            (counted(self.improvements, "improvement") if self.improvements else "", "no improvements"),
+            (limits, "no limit in danger"),
+            (f"{self.recovered:,} recovered" if self.recovered else "", ""),
+        ]
 
 
 def counts(report: Report) -> tuple[Count, list[Count]]:
     """Of everything, and of each project, the one with most to say first."""
     projects = [_count(report, str(name), str(name)) for name in sorted(report.series["project"].unique())]
-    order = sorted(projects, key=lambda c: (-c.regressions - c.breaches, -c.series, c.project))
+    order = sorted(projects, key=lambda c: (-c.regressions - c.breaches, -c.suspected, -c.series, c.project))
     return _count(report, "", None), order
 
 
@@ -198,14 +333,17 @@ def _count(report: Report, name: str, project: str | None) -> Count:
     def own(table: pd.DataFrame) -> pd.DataFrame:
         return table if project is None else table[table["project"] == project]
 
-    series, regressions = own(report.series), own(report.regressions)
-    new = regressions[~regressions["acknowledged"].astype(bool)]
+    series, standing = own(report.series), own(report.standing)
+    new = standing[~standing["acknowledged"].astype(bool)]
     newest = new["project"].map(series.groupby("project")["as_of"].max())
     return Count(
         project=name,
         regressions=len(new),
         recent=int((new["first_bad_at"] >= newest - RECENT).sum()),
-        acknowledged=len(regressions) - len(new),
+        acknowledged=len(standing) - len(new),
+        suspected=len(own(report.suspected)),
+        drifts=len(own(report.drifts)),
+        recovered=len(own(report.recovered)),
         improvements=len(own(report.improvements)),
         breaches=len(own(report.breaches)),
         series=len(series),
@@ -221,8 +359,21 @@ def confidence(row: Any) -> str:
     if pd.isna(row.q_value):
         return "sureness unknown"
     sure = "practically certain" if row.q_value <= 0.001 else "very likely" if row.q_value <= 0.01 else "likely"
-    waits = row.state != "confirmed" and pd.isna(row.recovered_at)
-    return f"{sure} (q {chance(row.q_value)}){', more runs will tell' if waits else ''}"
+    return f"{sure} (q {chance(row.q_value)}){_waiting(row)}"
+
+
+def _waiting(row: Any) -> str:
+    """What a suspected change waits for, where it does."""
+    if row.state == "confirmed" or not pd.isna(row.recovered_at):
+        return ""
+    missing = getattr(row, "waits_for", None)
+    return ", more runs will tell" if _missing(missing) or not missing else f", to be confirmed it takes {missing}"
+
+
+def near_title(row: Any) -> str:
+    """One line for a change that is no finding (a row of near_changes): what, how much, since when."""
+    hours = "" if row.part_of_day == ALL_DAY else f" ({row.part_of_day})"
+    return f"{row.title}{hours}: {change(row)} since {day(row.changed_at)}"
 
 
 def chance(value: float) -> str:

@@ -19,7 +19,7 @@ from perf_assets.advice.insights import change_title, recovery
 from perf_assets.advice.wording import day, metric_words, moment, quantity, share
 from perf_assets.analysis.level_changes import ALL_DAY
 from perf_assets.report import reading
-from perf_assets.report.reading import Report, read_report, rows_of
+from perf_assets.report.reading import Handling, Report, read_report, rows_of
 from perf_assets.report.theme import short
 from perf_assets.settings import CONFIG_FILE
 
@@ -27,18 +27,27 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
     from rich.console import Console
 
-MOST_REGRESSIONS, MOST_IMPROVEMENTS, MOST_BREACHES, MOST_ACTIONS, MOST_NODES, MOST_INCIDENTS = 8, 4, 4, 5, 3, 3
-MOST_SILENT = 4
+    from perf_assets.analysis.regressions import RegressionRules
+
+MOST_REGRESSIONS, MOST_SUSPECTED, MOST_DRIFTS, MOST_IMPROVEMENTS, MOST_NEAR = 8, 4, 3, 4, 6
+MOST_BREACHES, MOST_ACTIONS, MOST_NODES, MOST_INCIDENTS, MOST_SILENT = 4, 5, 3, 3, 4
 MOST_REASONS = 2
 _COLOURS = {"worse": "red", "better": "green", "regression": "red", "improvement": "green"}
 
 
-def print_report(con: DuckDBPyConnection, console: Console, overdue: Sequence[str] = ()) -> None:
+def print_report(
+    con: DuckDBPyConnection,
+    console: Console,
+    overdue: Sequence[str] = (),
+    rules: RegressionRules | None = None,
+    handling: Handling | None = None,
+) -> None:
     """The findings of a snapshot in about 60 lines of 100 columns: what, where, since when, how sure, what to do.
 
-    `overdue` are sentences about results that were expected and have not come.
+    `overdue` are sentences about results that were expected and have not come; `rules` are those that regressions were
+    found by; `handling` is what has been done about them.
     """
-    report = read_report(con, overdue=overdue)
+    report = read_report(con, handling, overdue, rules)
     if report.empty:
         console.print(
             "[bold]There is nothing to analyse yet.[/] `make run` analyses the bundled sample, "
@@ -57,9 +66,15 @@ def _lines(report: Report) -> Iterator[str]:
     for project in projects:
         name = f"{escape(project.project)}{_label(project.simulated)}"
         yield f"  {name}: {project.series:,} series, results up to {day(project.as_of)}"
-    yield from _changes("Got worse", report.regressions, MOST_REGRESSIONS)
+    yield from _changes("Worse now", report.standing, MOST_REGRESSIONS)
+    if report.standing.empty:
+        yield f"\n{escape(reading.without_news(report))}"
+    yield from _changes("Suspected", report.suspected, MOST_SUSPECTED)
+    yield from _changes("Drifting for the worse", report.drifts, MOST_DRIFTS)
     yield from _breaches(report)
     yield from _changes("Improved", report.improvements, MOST_IMPROVEMENTS)
+    yield from _recovered(report)
+    yield from _near(report)
     yield from _actions(report)
     yield from _nodes(report)
     yield from _scenarios(report)
@@ -84,6 +99,23 @@ def _changes(heading: str, changes: pd.DataFrame, most: int) -> Iterator[str]:
             f"{recovery(row)}; {row.members:,} series; {escape(runs)}[/]"
         )
     yield from _rest(len(changes) - most, "regressions")
+
+
+def _recovered(report: Report) -> Iterator[str]:
+    if len(report.recovered):
+        last = day(report.recovered["recovered_at"].max())
+        count = reading.counted(len(report.recovered), "regression")
+        yield f"\n[bold]Recovered[/]: {count}, the last on {last} [dim](perf-assets regressions)[/]"
+
+
+def _near(report: Report) -> Iterator[str]:
+    if report.near.empty:
+        return
+    yield "\n[bold]Looks changed, not certain[/]"
+    for row in rows_of(report.near.head(MOST_NEAR)):
+        yield f"  {escape(reading.near_title(row))}{_label(row.simulated)}: [dim]{escape(str(row.reason))}[/]"
+    if len(report.near) > MOST_NEAR:
+        yield f"  [dim]and {len(report.near) - MOST_NEAR:,} more on the report page[/]"
 
 
 def _levels(row: Any) -> str:
@@ -144,7 +176,7 @@ def _quality(report: Report) -> Iterator[str]:
     parts = [
         f"{reading.counted(rows, 'row')} in quarantine" if rows else "",
         f"{reading.counted(int(unknown), 'metric')} without direction" if unknown else "",
-        f"{len(report.gappy):,} series with gaps or silent" if len(report.gappy) else "",
+        f"{len(report.gappy):,} regular series with gaps or silent" if len(report.gappy) else "",
         f"{len(report.silent):,} that stopped lately" if len(report.silent) else "",
     ]
     told = ", ".join(part for part in parts if part)

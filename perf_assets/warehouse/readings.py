@@ -329,22 +329,55 @@ def forecast_selection(
     )
 
 
+def steps_shown(con: DuckDBPyConnection) -> str:
+    """A SELECT of series_id and changed_at: the steps behind which nothing may be fitted that claims to go on.
+
+    Those are the changes beyond doubt that no drift looks like, and what a report shows as a step: of a finding, the
+    members that no drift looks like, or all where the finding itself is a step, and the change that ended it. A drift
+    is now and then taken for a step; the trend within half of it would be lost.
+    """
+    columns = {str(name) for name, *_ in con.execute("DESCRIBE regressions").fetchall()}
+    return _STEPS_SHOWN.format(shape="shape" if "shape" in columns else "NULL")
+
+
+_STEPS_SHOWN = """WITH shown AS (
+    SELECT m.series_id, m.changed_at, {shape} AS shape FROM regression_members m JOIN regressions r USING
+    (regression_id)
+    UNION ALL SELECT series_id, recovered_at, {shape} FROM regressions WHERE recovered_at IS NOT NULL
+  )
+  SELECT DISTINCT c.series_id, c.changed_at FROM change_points c
+  LEFT JOIN shown s ON s.series_id = c.series_id AND s.changed_at = c.changed_at
+  WHERE c.sharp AND (c.confirmed OR s.series_id IS NOT NULL) OR s.shape = 'step'"""
+
+
 def forecast_history(con: DuckDBPyConnection, selection: ForecastSelection) -> pd.DataFrame:
-    """unique_id, ds, y, since, metric, unit: means of buckets of at least a day; `since` is the last change point."""
+    """unique_id, ds, y, since, stepped_at, metric, unit: means of buckets of at least a day; `since` is the last change
+    point, `stepped_at` the last of the steps shown.
+    """
     chosen = pd.DataFrame({"unique_id": pd.Series(selection.series, dtype=str)})
     con.register("chosen", chosen)
     history = con.execute(
-        """SELECT c.unique_id, time_bucket(to_seconds(greatest(s.bucket_seconds, 86400)), b.ts, TIMESTAMP '1970-01-05')
-            AS ds, avg(b.value ORDER BY b.ts) AS y, any_value(p.since) AS since, any_value(s.metric) AS metric,
-            any_value(s.unit) AS unit
+        f"""SELECT c.unique_id, time_bucket(to_seconds(greatest(s.bucket_seconds, 86400)), b.ts, TIMESTAMP '1970-01-05')
+            AS ds, avg(b.value ORDER BY b.ts) AS y, any_value(p.since) AS since,
+            any_value(t.stepped_at) AS stepped_at, any_value(s.metric) AS metric, any_value(s.unit) AS unit
         FROM chosen c JOIN metric_series s ON s.series_id = c.unique_id :: BIGINT
         JOIN series_buckets b ON b.series_id = s.series_id
         LEFT JOIN (SELECT series_id, max(changed_at) AS since FROM change_points GROUP BY series_id) p ON
         p.series_id = s.series_id
-        GROUP BY c.unique_id, ds ORDER BY c.unique_id, ds"""
+        LEFT JOIN (SELECT series_id, max(changed_at) AS stepped_at FROM ({steps_shown(con)}) GROUP BY series_id) t ON
+        t.series_id = s.series_id
+        GROUP BY c.unique_id, ds ORDER BY c.unique_id, ds"""  # noqa: S608 - a query of this module
     ).df()
     con.unregister("chosen")
     return history
+
+
+def with_bounds(history: pd.DataFrame, catalog: Catalog) -> pd.DataFrame:
+    """`history` (metric, unit) with the columns lowest and highest: where values of such a metric can lie."""
+    measures = history[["metric", "unit"]].drop_duplicates()
+    bounds = [catalog.bounds(metric, unit) for metric, unit in zip(measures["metric"], measures["unit"], strict=True)]
+    known = measures.assign(lowest=[low for low, _ in bounds], highest=[high for _, high in bounds])
+    return history.merge(known.astype({"lowest": float, "highest": float}), on=["metric", "unit"], how="left")
 
 
 def recent_durations(con: DuckDBPyConnection, days: int = 14) -> pd.DataFrame:

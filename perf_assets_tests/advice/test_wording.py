@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perf_assets.advice.wording import change, day, levels, metric_words, moment, quantity, share
+from perf_assets.advice.wording import change, day, level_pair, levels, metric_words, moment, quantity, share
 
 QUANTITIES = [
     (0.0, "s", "0 s"), (0.00125, "s", "1.25 ms"), (1e-6, "s", "1 µs"), (2.5e-8, "s", "25 ns"), (14.0, "s", "14 s"),
@@ -46,7 +46,9 @@ def test_every_value_is_a_short_text_of_its_size(value, unit):
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        (0.123, "+12.3 %"), (-0.5, "-50 %"), (0.0, "+0 %"), (-0.0, "+0 %"), (12.34, "+1,234 %"), (1e-4, "+0.01 %"),
+        (0.123, "+12.3 %"), (-0.5, "-50 %"), (0.0, "+0 %"), (-0.0, "+0 %"), (8.99, "+899 %"), (1e-4, "+0.01 %"),
+        (9.0, "10 times"), (79.0, "80 times"), (2345.6, "2,347 times"), (-0.98, "-98 %"), (-0.992, "1/125"),
+        (-0.9996, "1/2,500"), (-1.0, "-100 %"), (-1.0 + 1e-9, "-100 %"), (-1.2, "-120 %"),
         (math.nan, "unknown"), (math.inf, "unknown"), (None, "unknown"), (pd.NA, "unknown"),
     ],
 )  # fmt: skip
@@ -66,3 +68,26 @@ def test_a_change_from_nothing_is_told_by_its_levels():
     assert (change(row), levels(row)) == ("+25 %", "4 s to 5 s")
     from_nothing = pd.Series({"change": math.nan, "before": 0.0, "after": 0.04, "unit": "1"})
     assert change(from_nothing) == "0 % to 4 %"
+    eighty = pd.Series({"change": 79.0, "before": 1.0, "after": 80.0, "unit": "s"})
+    assert change(eighty) == "80 times the old level"
+    gone = pd.Series({"change": -0.999, "before": 1.0, "after": 0.001, "unit": "s"})
+    assert change(gone) == "1/1,000 of the old level"
+
+
+def test_what_rounding_has_left_of_a_level_is_zero():
+    row = pd.Series({"change": math.nan, "before": -4.33e-8, "after": 53e6, "unit": "By"})
+    assert levels(row) == change(row) == "0 B to 53 MB"
+    assert level_pair(2e9, -1.8e-5, "By") == ("2 GB", "0 B")
+    assert levels(pd.Series({"before": 0.0, "after": 0.0, "unit": "s"})) == "0 s to 0 s"
+    assert levels(pd.Series({"before": 1e-5, "after": 1.0, "unit": "s"})) == "10 µs to 1 s"
+
+
+@given(st.floats(-0.999, 1e6))
+def test_the_text_of_a_share_means_its_size(change):
+    text = share(change)
+    if text.startswith("1/"):
+        assert 1 / float(text[2:].replace(",", "")) == pytest.approx(1 + change, rel=0.01)
+    elif text.endswith(" times"):
+        assert float(text[:-6].replace(",", "")) == pytest.approx(1 + change, rel=0.01)
+    else:
+        assert float(text[:-2].replace(",", "")) == pytest.approx(100 * change, rel=0.01)

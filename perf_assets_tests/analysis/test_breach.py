@@ -104,6 +104,36 @@ def test_errors_name_the_series() -> None:
         breach_outlook(forecast_of([1.0]), limit_of(1.0), TEN.assign(unique_id="other"))
 
 
+def test_a_series_without_forecast_is_told_if_it_is_beyond_its_limit() -> None:
+    none = forecast_of([1.0]).iloc[:0]
+    row = breach_outlook(none, limit_of(6.0), TEN).iloc[0]
+    assert row["already_breached"]
+    assert row["last_value"] == 7.0
+    assert row["probability"] == 1.0
+    assert (row[["breach_date", "earliest", "latest", "horizon_end"]] == START + 9 * DAY).all()
+    assert breach_outlook(none, limit_of(8.0), TEN).empty
+    assert breach_outlook(none, limit_of(1.0, unique_id="other"), TEN).empty
+
+
+def test_the_present_value_is_that_since_the_last_step() -> None:
+    stepped = history_of("one", [1.0] * 8 + [9.0] * 2).assign(stepped_at=START + 8 * DAY)
+    row = breach_outlook(forecast_of([9.0]), limit_of(5.0), stepped).iloc[0]
+    assert row["last_value"] == 9.0
+    assert row["already_breached"]
+    in_the_last_bucket = stepped.assign(stepped_at=START + 9.5 * DAY)
+    assert breach_outlook(forecast_of([9.0]), limit_of(5.0), in_the_last_bucket).iloc[0]["last_value"] == 9.0
+
+
+def test_an_interval_cut_off_at_a_bound_is_as_unsure_as_before() -> None:
+    free = forecast_of([0.85], 0.2)
+    cut = free.assign(**{"hi-95": free["hi-95"].clip(upper=1.0)})
+    chance = breach_outlook(free, limit_of(0.9), TEN)["probability"].iloc[0]
+    assert breach_outlook(cut, limit_of(0.9), TEN)["probability"].iloc[0] == pytest.approx(chance)
+    assert 0.3 < chance < 0.4
+    # Nothing can lie beyond a limit that is the bound itself.
+    assert breach_outlook(cut, limit_of(1.0), TEN)["probability"].iloc[0] <= 0.025
+
+
 @dataclass(frozen=True)
 class Experiment:
     """`truth` holds, by id of a leak, the date at which its daily mean crosses the limit."""

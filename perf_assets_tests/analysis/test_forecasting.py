@@ -312,3 +312,63 @@ def test_gaps_and_ties_do_not_crash(values: list[float], horizon: int, step_days
     assert (result.forecasts["unique_id"] == "good").sum() == horizon
     observed = int(np.isfinite(values).sum())
     assert (result.forecasts["unique_id"] == "odd").sum() == (horizon if observed >= 14 else 0)
+
+
+FIGURES = ["mean", "lo-80", "hi-80", "lo-95", "hi-95"]
+
+
+def bounded(values: FloatArray | list[float], lowest: float = 0.0, highest: float = np.inf) -> pd.DataFrame:
+    return table("one", values).assign(lowest=lowest, highest=highest)
+
+
+def test_a_falling_duration_ends_at_zero_and_is_not_certain_there() -> None:
+    falling = np.linspace(30.0, 1.0, 40) + np.random.default_rng(1).normal(0.0, 0.3, 40)
+    free = forecast_series(table("one", falling)).forecasts
+    assert free["mean"].iloc[-1] < -5  # what the trend alone says
+    ahead = forecast_series(bounded(falling)).forecasts
+    assert (ahead[FIGURES] >= 0).all(axis=None)
+    assert ahead["mean"].iloc[-1] == 0
+    assert (ahead["hi-95"] > 0).all()
+
+
+def test_a_rising_share_ends_at_one() -> None:
+    rising = np.linspace(0.3, 0.95, 40)
+    ahead = forecast_series(bounded(rising, 0.0, 1.0)).forecasts
+    assert (ahead[FIGURES] <= 1).all(axis=None)
+    assert ahead["mean"].iloc[-1] == 1
+    assert (ahead["lo-95"] < 1).all()
+
+
+def test_a_history_below_zero_has_no_bound() -> None:
+    signed = np.linspace(30.0, 1.0, 40)
+    signed[3] = -2.0
+    pd.testing.assert_frame_equal(
+        forecast_series(bounded(signed)).forecasts, forecast_series(table("one", signed)).forecasts
+    )
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    st.lists(st.floats(0.0, 1.0), min_size=14, max_size=40),
+    st.sampled_from([1.0, 1e-9, 1e12]),
+    st.sampled_from([(0.0, np.inf), (0.0, 1.0), (-np.inf, 1.0), (-np.inf, np.inf)]),
+)
+def test_forecasts_stay_where_values_can_be(values: list[float], unit: float, ends: tuple[float, float]) -> None:
+    lowest, highest = ends[0] * unit, ends[1] * unit
+    ahead = forecast_series(bounded(np.array(values) * unit, lowest, highest)).forecasts
+    figures = ahead[["lo-95", "lo-80", "mean", "hi-80", "hi-95"]].to_numpy()
+    assert ((figures >= lowest) & (figures <= highest)).all()
+    assert (np.diff(figures, axis=1) >= 0).all()
+
+
+def test_nothing_before_a_step_beyond_doubt_is_used() -> None:
+    history = table("moved", np.concatenate([noise(1, 40), noise(2, 20) + 200.0]))
+    pd.testing.assert_frame_equal(
+        forecast_series(history.assign(stepped_at=START + 40 * DAY)).forecasts,
+        forecast_series(history.iloc[40:]).forecasts,
+    )
+    too_late = forecast_series(history.assign(stepped_at=START + 50 * DAY, since=START + 40 * DAY))
+    assert too_late.forecasts.empty
+    assert too_late.models["note"].tolist() == ["10 observed points since the last step, at least 14 are needed"]
+    nothing_yet = forecast_series(history.assign(stepped_at=START + 60 * DAY))
+    assert nothing_yet.models["note"].tolist() == ["0 observed points since the last step, at least 14 are needed"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -137,3 +138,20 @@ def test_a_file_that_cannot_be_read_is_named(own_file: Path, content: bytes | No
         own_file.write_bytes(content)
     with pytest.raises(CatalogError, match=f"metrics.toml: .*{said}"):
         load_catalog(own_file)
+
+
+@pytest.mark.parametrize(
+    ("metric", "unit", "bounds"),
+    [
+        ("test_execution_time", "s", (0.0, math.inf)),
+        ("memory_usage", "1", (0.0, 1.0)),
+        ("memory_usage", "By", (0.0, math.inf)),
+        ("cpu_temperature", "Cel", (-math.inf, math.inf)),
+        ("made_up", "{request}/s", (0.0, math.inf)),
+        ("made_up", "1", (0.0, math.inf)),
+        ("made_up", "", (-math.inf, math.inf)),
+        ("made_up", "dB[SPL]", (-math.inf, math.inf)),
+    ],
+)
+def test_where_values_can_lie(metric: str, unit: str, bounds: tuple[float, float]) -> None:
+    assert load_catalog().bounds(metric, unit) == bounds

@@ -278,4 +278,4 @@ def test_a_run_says_that_expected_results_have_not_come(analysed):
     assert late in done.stdout
     assert "expected every hour." in done.stdout
     page = (analysed.home / "report.html").read_text(encoding="utf-8")
-    assert page.index(late) < page.index("Got worse")
+    assert page.index(late) < page.index("Worse now")

@@ -21,9 +21,9 @@ duration_drivers     correlations metric_series performance_metrics
 metric_correlations  correlations change_points metric_rollups metric_series
 run_outliers         correlations duration_drivers performance_metrics
 scenario_efficiency  correlations metric_series performance_metrics
-breach_outlook       forecasts    metric_forecasts metric_series
-forecast_models      forecasts    change_points metric_rollups
-metric_forecasts     forecasts    change_points metric_rollups
+breach_outlook       forecasts    change_points metric_forecasts metric_series regressions
+forecast_models      forecasts    change_points metric_rollups regressions
+metric_forecasts     forecasts    change_points metric_rollups regressions
 circleci_results*    ingestion
 dagster_results*     ingestion
 dashboard_results    ingestion
@@ -41,7 +41,7 @@ anomalies            trends       metric_series
 change_points        trends       metric_series performance_metrics
 detection_limits     trends       metric_series performance_metrics
 joint_anomalies      trends       metric_series
-metric_trends        trends       change_points metric_series
+metric_trends        trends       change_points metric_series regressions
 regressions          trends       change_points detection_limits metric_series
 seasonal_patterns    trends       metric_series
 stopped_reporting    trends       metric_series performance_metrics

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -85,9 +85,15 @@ def forecast(series_id: int, level: float) -> pd.DataFrame:
 
 @contextmanager
 def snapshot(
-    home: Path, table: pd.DataFrame | None = None, regressions: int = 1, incidents: Sequence[Incident] = ()
+    home: Path,
+    table: pd.DataFrame | None = None,
+    regressions: int = 1,
+    incidents: Sequence[Incident] = (),
+    then: Callable[[DuckDBPyConnection], None] = lambda con: None,
 ) -> Iterator[DuckDBPyConnection]:
-    """A published snapshot of `table` (a long table) with findings about its first series; without one an empty one."""
+    """A published snapshot of `table` (a long table) with findings about its first series; without one an empty one.
+    `then` may change the warehouse before it is published.
+    """
     settings = Settings(home=home)
     warehouse = Warehouse(settings.database, settings.snapshots)
     with warehouse.transaction():
@@ -95,6 +101,8 @@ def snapshot(
     if table is not None:
         _load(warehouse, settings, table, incidents)
         _find(warehouse, regressions)
+    with warehouse.transaction() as con:
+        then(con)
     warehouse.publish()
     with open_snapshot(settings.snapshots) as con:
         yield con
@@ -161,3 +169,22 @@ def _scores(series: pd.DataFrame) -> pd.DataFrame:
         for number, row in enumerate(nodes.itertuples())
     ]  # fmt: skip
     return rows(NODE_SCORES, *values) if values else pd.DataFrame(columns=[c.name for c in NODE_SCORES.columns])
+
+
+def real_history(con: DuckDBPyConnection) -> None:
+    """Make the findings of a snapshot with at least 6 regressions those of a history that has seen a lot: one that
+    stands and is small, one that stands and is large, one suspected, one drift, two recovered; and a faint change.
+    """
+    for column in ("shape", "waits_for"):
+        con.execute(f"ALTER TABLE regressions ADD COLUMN IF NOT EXISTS {column} VARCHAR")
+    con.execute("UPDATE regressions SET shape = 'step'")
+    con.execute("UPDATE regressions SET change = 79, change_low = 70, change_high = 88 WHERE regression_id = 2")
+    con.execute("UPDATE regressions SET state = 'suspected', waits_for = '5 more values' WHERE regression_id = 3")
+    con.execute("UPDATE regressions SET shape = 'drift' WHERE regression_id = 4")
+    con.execute("UPDATE regressions SET recovered_at = TIMESTAMP '2026-10-20' WHERE regression_id IN (5, 6)")
+    con.execute(
+        """INSERT INTO change_points (series_id, index_run_id, part_of_day, position, changed_at, changed_at_low,
+          changed_at_high, before, after, size, noise, q_value, confirmed, sharp, points_after)
+        SELECT series_id, 1, 'all day', 55, last_seen, last_seen, last_seen, 10, 12, 2, .1, .4, false, true, 5
+        FROM metric_series WHERE metric = 'test_execution_time'"""
+    )

@@ -253,6 +253,33 @@ def test_the_band_of_a_trend_covers_the_line_it_was_made_from() -> None:
     assert half.iloc[0] == pytest.approx(0.01 * np.hypot(np.arange(30).std(), 14.5))
 
 
+def test_no_line_or_axis_leaves_where_values_can_be() -> None:
+    ts = pd.date_range(START, periods=60)
+    falling = np.maximum(30.0 - 0.8 * np.arange(60), 0.0)
+    trends = pd.DataFrame(
+        {
+            "series_id": [1], "verdict": ["better"], "slope_per_day": [-0.8], "slope_low": [-0.9], "slope_high": [-0.7],
+            "change_per_week": [-0.2], "q_value": [1e-5], "since": [START],
+        }
+    )  # fmt: skip
+    series = pd.DataFrame(
+        {"series_id": [1], "title": "made_up · a", "metric": "made_up", "unit": "{retry}", "simulated": False}
+    )
+    [panel] = charts.trend_panels(trends, series, pd.DataFrame({"series_id": 1, "ts": ts, "value": falling}))
+    figures = [row for part in panel.to_dict()["datasets"].values() for row in part if "mean" in row]
+    assert min(row["low"] for row in figures) == 0.0
+    assert min(row["mean"] for row in figures) == 0.0
+    free = charts._fitted(next(trends.itertuples()), pd.DataFrame({"ts": ts, "value": falling}))
+    assert free["mean"].min() < -1.0
+
+    history = pd.DataFrame({"unique_id": "1", "ds": ts, "y": falling, "metric": "made_up", "unit": "{retry}"})
+    ahead = forecast(1, 0.0)
+    [panel] = charts.forecast_panels(history, ahead, {"1": "made_up"})
+    assert panel.to_dict()["layer"][0]["encoding"]["y"]["scale"]["domain"][0] == 0.0
+    [panel] = charts.forecast_panels(history.assign(y=falling - 5.0), ahead, {"1": "made_up"})
+    assert panel.to_dict()["layer"][0]["encoding"]["y"]["scale"]["domain"][0] < -5.0
+
+
 @pytest.mark.parametrize("metrics", [2, 12, 40])
 def test_heatmap_names_every_metric(metrics: int) -> None:
     chart = charts.correlation_heatmap(correlations(metrics, 0.8, 0.001))

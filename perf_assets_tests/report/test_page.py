@@ -6,12 +6,17 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+import pytest
+from duckdb import DuckDBPyConnection
+from hypothesis import given
+from hypothesis import strategies as st
 
 from perf_assets.report.page import MOST_PICTURES, _href, render_report, write_report
-from perf_assets.report.reading import Handling
+from perf_assets.report.reading import Handling, counts, read_report, rows_of, worst_first
 from perf_assets.settings import Incident
-from perf_assets_tests.report.snapshots import measured, snapshot
+from perf_assets_tests.report.snapshots import START, measured, real_history, snapshot
 
 EVIL = "<script>alert(1)</script>"
 
@@ -58,8 +63,8 @@ def test_the_findings_stand_in_order(tmp_path: Path) -> None:
         source = render_report(con)
     page = _Page(source)
     parts = (
-        "1 regression, 1 improvement, 1 limit crossed or about to be", "Got worse", "+25 %", "practically certain",
-        "run-39", "0123456789..fedcba9876", "About to breach a limit", "2026-11-04", "Improved", "What to do",
+        "1 regression, 1 improvement, 1 limit crossed or about to be", "Worse now", "+25 %", "practically certain",
+        "run-39", "0123456789..fedcba9876", "Limits about to be crossed", "2026-11-04", "Improved", "What to do",
         "Look at the change. Then act.", "Node ranking", "node-2", "Forecasts", "What moves together", "Scenario runs",
         "Data quality", "Left out: declared incidents", f"metric my_metric {EVIL} 2", "my_metric", "Trends",
     )  # fmt: skip
@@ -67,7 +72,7 @@ def test_the_findings_stand_in_order(tmp_path: Path) -> None:
     assert -1 not in places, dict(zip(parts, places, strict=True))
     headings = [re.sub(r"\s*<.*", "", heading) for heading in re.findall(r"<h2>(.*?)</h2>", source)]
     assert headings == [
-        "Got worse", "About to breach a limit", "Improved", "What to do", "Node ranking", "Forecasts",
+        "Worse now", "Limits about to be crossed", "Improved", "What to do", "Node ranking", "Forecasts",
         "What moves together", "Scenario runs", "Data quality", "Trends",
     ]  # fmt: skip
     assert page.tags.count("svg") >= 4
@@ -104,9 +109,9 @@ def test_many_regressions_have_few_pictures_and_one_table(tmp_path: Path) -> Non
     with snapshot(tmp_path, table, regressions=60) as con:
         source = render_report(con)
     page = _Page(source)
-    assert page.text.count(" Got worse ") >= 1
+    assert page.text.count(" Worse now ") >= 1
     assert source.count('<article class="card">') == MOST_PICTURES
-    assert "All 60, by test or benchmark, newest first" in page.text
+    assert "All 60, by test or benchmark, worst first" in page.text
     rows = re.findall(r"<td class=\"number worse\">", source)
     assert len(rows) == 60
     assert page.tags.count("th") > 5
@@ -117,7 +122,7 @@ def test_acknowledged_regressions_come_last_and_are_not_counted(tmp_path: Path) 
     with snapshot(tmp_path, fleet(), regressions=2) as con:
         page = _Page(render_report(con, Handling(frozenset({"1"}), {"2": "sent to outbox 2026-06-12 09:00 UTC"})))
     assert "1 regression and 1 acknowledged" in page.text
-    assert "acknowledged" in page.text.split("Got worse", 2)[2]
+    assert "acknowledged" in page.text.split("Worse now", 2)[2]
     assert page.text.count("sent to outbox 2026-06-12 09:00 UTC") == 1
 
 
@@ -134,7 +139,7 @@ def test_one_series_too_short_for_anything_is_a_page(tmp_path: Path) -> None:
     with snapshot(tmp_path, measured("my_metric", "a").head(3), regressions=0) as con:
         text = _Page(render_report(con)).text
     assert "my_metric" in text
-    assert "Nothing got worse by as much as the threshold." in text
+    assert "Nothing got worse. 1 series was watched, up to 2026-09-03; none has values enough" in text
 
 
 def test_a_hundred_series_stay_small(tmp_path: Path) -> None:
@@ -152,6 +157,109 @@ def test_up_to_when_there_are_results_and_what_is_overdue(tmp_path: Path) -> Non
     page = _Page(source)
     assert "Performance report, results up to 2026-10-30 00:00 UTC" in page.text
     assert late in page.text
-    assert page.text.index(late) < page.text.index("Got worse")
+    assert page.text.index(late) < page.text.index("Worse now")
     with snapshot(tmp_path / "empty") as con:
         assert late in _Page(render_report(con, overdue=[late])).text
+
+
+def test_what_is_bad_now_comes_first_and_what_is_over_last_and_folded(tmp_path: Path) -> None:
+    with snapshot(tmp_path, fleet(), regressions=6, then=real_history) as con:
+        source = render_report(con)
+    page = _Page(source)
+    words = "2 regressions, 1 suspected, 1 drift, 1 improvement, 1 limit crossed or about to be, 2 recovered"
+    assert words in page.text
+    headings = [re.sub(r"\s*<.*", "", heading) for heading in re.findall(r"<h2>(.*?)</h2>", source)]
+    assert headings[:6] == [
+        "Worse now", "Suspected", "Drifting for the worse", "Limits about to be crossed", "Improved",
+        "Looks changed, not certain",
+    ]  # fmt: skip
+    worse, suspected = (
+        source.split(f'<section id="{name}">')[1].split("</section>")[0] for name in ("worse", "suspected")
+    )
+    assert worse.index("80 times the old level") < worse.index("+25 %")
+    assert "to be confirmed it takes 5 more values" in suspected
+    assert "Recovered: 2 regressions, the last on 2026-10-20" in re.findall(
+        r"<details><summary>(.*?)</summary>", source
+    )
+    assert "40 % of changes this faint are chance (at most 5 % may be); 5 values" in page.text.replace(
+        "\N{NO-BREAK SPACE}", " "
+    )
+
+
+def test_a_snapshot_without_shapes_is_reported_too(tmp_path: Path) -> None:
+    def without(con: DuckDBPyConnection) -> None:
+        real_history(con)
+        con.execute("ALTER TABLE regressions DROP COLUMN shape")
+        con.execute("ALTER TABLE regressions DROP COLUMN waits_for")
+
+    with snapshot(tmp_path, fleet(), regressions=6, then=without) as con:
+        text = _Page(render_report(con)).text
+    assert "3 regressions, 1 suspected, 1 improvement" in text
+    assert "more runs will tell" in text
+
+
+def test_what_nothing_got_worse_is_worth(tmp_path: Path) -> None:
+    def limits(con: DuckDBPyConnection) -> None:
+        con.execute(
+            """INSERT INTO detection_limits (series_id, smallest_detectable)
+            SELECT series_id, CASE metric WHEN 'my_metric' THEN NULL WHEN 'memory_usage' THEN .12 ELSE .04 END
+            FROM metric_series"""
+        )
+
+    with snapshot(tmp_path, fleet(), regressions=0, then=limits) as con:
+        text = _Page(render_report(con)).text
+    assert (
+        "Nothing got worse. 4 series were watched, up to 2026-10-30; in half of the 3 with values enough a change of "
+        "4 % would have been seen, in nine of ten one of 10 %." in text
+    )
+
+
+def test_a_history_without_rhythm_has_no_gaps(tmp_path: Path) -> None:
+    """A commit every few days, some with several runs, and a nightly test that missed a fortnight."""
+    nightly = measured("test_execution_time", "nightly").drop(index=range(20, 34))
+    commits = measured("test_execution_time", "commits")
+    days = np.cumsum([0.0, 0.03, 0.5, 0.04, 3.2, 1.1, 0.2, 7.7, 0.9, 0.4, 0.1, 2.1] * 5)
+    commits["timestamp"] = [START + pd.Timedelta(days=float(day)) for day in days]
+    with snapshot(tmp_path, pd.concat([nightly, commits])) as con:
+        report = read_report(con)
+    [row] = rows_of(report.gappy)
+    assert row.test_name == "nightly"
+    assert row.missing_share == pytest.approx(14 / 60, abs=0.01)
+
+
+def test_the_worst_is_what_is_largest_and_widest() -> None:
+    changes = pd.DataFrame(
+        {
+            "regression_id": [1, 2, 3, 4, 5, 6],
+            "change": [0.10, 0.10, -0.60, 1.40, np.nan, 9.0],
+            "members": [1, 100, 1, 1, 1, 1],
+            "first_bad_at": START,
+            "acknowledged": [False, False, False, False, False, True],
+        }
+    )
+    # Of 60 % less and 140 % more the latter is less than the reciprocal; of nothing it is not known how much more.
+    assert worst_first(changes)["regression_id"].tolist() == [2, 3, 4, 5, 1, 6]
+
+
+@given(st.permutations(list(range(8))), st.lists(st.floats(-0.99, 100.0), min_size=8, max_size=8))
+def test_the_order_of_regressions_is_theirs_alone(order: list[int], sizes: list[float]) -> None:
+    changes = pd.DataFrame(
+        {
+            "regression_id": range(8), "change": sizes, "members": [1, 4] * 4, "first_bad_at": START,
+            "acknowledged": [False, False, False, True] * 2,
+        }
+    )  # fmt: skip
+    ranked = worst_first(changes)
+    pd.testing.assert_frame_equal(worst_first(changes.iloc[order]), ranked)
+    assert ranked["acknowledged"].is_monotonic_increasing
+    for _, own in ranked.groupby(["acknowledged", "members"]):
+        assert np.abs(np.log1p(own["change"])).is_monotonic_decreasing
+
+
+def test_each_project_is_told_by_what_there_is(tmp_path: Path) -> None:
+    other = measured("test_execution_time", "other").assign(project="quiet")
+    with snapshot(tmp_path, pd.concat([fleet(), other]), regressions=1) as con:
+        report = read_report(con)
+    total, projects = counts(report)
+    assert total.words == "1 regression, 1 improvement, 1 limit crossed or about to be"
+    assert {count.found for count in projects} == {total.words, "no findings"}

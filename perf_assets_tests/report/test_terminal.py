@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from duckdb import DuckDBPyConnection
 from rich.console import Console
 
 from perf_assets.report import reading, terminal
 from perf_assets.settings import Incident
 from perf_assets.warehouse.tables import REGRESSIONS
-from perf_assets_tests.report.snapshots import measured, regression, rows, snapshot
+from perf_assets_tests.report.snapshots import measured, real_history, regression, rows, snapshot
 
 EVIL = "[bold]not markup[/bold]"
 SERIES = pd.Series(
@@ -30,10 +31,14 @@ def printed(*renderables: object) -> str:
 
 
 def report(
-    home: Path, table: pd.DataFrame | None, regressions: int = 1, incidents: Sequence[Incident] = ()
+    home: Path,
+    table: pd.DataFrame | None,
+    regressions: int = 1,
+    incidents: Sequence[Incident] = (),
+    then: Callable[[DuckDBPyConnection], None] = lambda con: None,
 ) -> list[str]:
     console = Console(file=io.StringIO(), width=100)
-    with snapshot(home, table, regressions, incidents) as con:
+    with snapshot(home, table, regressions, incidents, then) as con:
         terminal.print_report(con, console)
     return console.file.getvalue().splitlines()  # type: ignore[attr-defined]
 
@@ -166,3 +171,52 @@ def test_the_first_lines_say_up_to_when_there_are_results_and_what_is_overdue(tm
     with snapshot(tmp_path / "empty") as con:
         terminal.print_report(con, console, [late])
     assert late in console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_what_is_bad_now_comes_first(tmp_path: Path) -> None:
+    table = pd.concat(measured("test_execution_time", f"benchmark-{number}") for number in range(4))
+    lines = report(tmp_path, table, 6, then=real_history)
+    headings = [line.split(":")[0].strip() for line in lines if line and not line.startswith(" ")]
+    assert headings[headings.index("Worse now") :][:6] == [
+        "Worse now", "Suspected", "Drifting for the worse", "Improved", "Recovered", "Looks changed, not certain",
+    ]  # fmt: skip
+    text = " ".join(" ".join(lines).split())
+    assert "2 regressions, 1 suspected, 1 drift, 1 improvement, no limit in danger, 2 recovered, results up" in text
+    assert text.index("80 times the old level since") < text.index("+25 % since")
+    assert "to be confirmed it takes 5 more values" in text
+    assert "Recovered: 2 regressions, the last on 2026-10-20 (perf-assets regressions)" in text
+    near = "40 % of changes this faint are chance (at most 5 % may be); 5 values at the new level"
+    assert f"test_execution_time · benchmark-3: +20 % since 2026-10-30: {near}" in text
+    assert max(map(len, lines)) <= 100
+
+
+def test_where_nothing_is_worse_it_is_said_what_that_is_worth(tmp_path: Path) -> None:
+    def limit(con: DuckDBPyConnection) -> None:
+        con.execute("INSERT INTO detection_limits (series_id, smallest_detectable) SELECT series_id, .05 FROM series")
+
+    text = " ".join(" ".join(report(tmp_path, measured("test_x", "login"), 0, then=limit)).split())
+    worth = "1 series was watched, up to 2026-10-30; a change of 5 % would have been seen."
+    assert f"Nothing got worse. {worth}" in text
+
+    def over(con: DuckDBPyConnection) -> None:
+        limit(con)
+        con.execute("UPDATE regressions SET recovered_at = TIMESTAMP '2026-10-20'")
+
+    text = " ".join(" ".join(report(tmp_path / "over", measured("test_x", "login"), then=over)).split())
+    assert f"Nothing is worse now: what got worse has recovered. {worth}" in text
+    assert "Worse now" not in text
+
+    def doubt(con: DuckDBPyConnection) -> None:
+        limit(con)
+        con.execute("UPDATE regressions SET state = 'suspected'")
+
+    text = " ".join(" ".join(report(tmp_path / "doubt", measured("test_x", "login"), then=doubt)).split())
+    assert f"Nothing is worse now beyond doubt. {worth}" in text
+
+
+def test_only_so_many_uncertain_changes_are_listed(tmp_path: Path) -> None:
+    table = pd.concat(measured("test_execution_time", f"benchmark-{number}") for number in range(12))
+    lines = report(tmp_path, table, 6, then=real_history)
+    start = lines.index(next(line for line in lines if line.startswith("Looks changed")))
+    assert lines[start + 1].strip().startswith("test_execution_time")
+    assert "and 6 more on the report page" in " ".join(lines[start:])

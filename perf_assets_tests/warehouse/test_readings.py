@@ -1,16 +1,31 @@
-"""When series went over to another runner image or environment, and when they were measured."""
+"""When series went over to another runner image or environment, when they were measured, and how steps and bounds reach
+forecasts.
+"""
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 from typing import Any
 
 import pandas as pd
 import pytest
 
+from perf_assets.catalog import load_catalog
 from perf_assets.settings import Incident
 from perf_assets.warehouse.incidents import declare_incidents
-from perf_assets.warehouse.readings import environments, image_changes, stretches
+from perf_assets.warehouse.readings import (
+    environments,
+    forecast_history,
+    forecast_selection,
+    image_changes,
+    metric_limits,
+    steps_shown,
+    stretches,
+    with_bounds,
+)
+from perf_assets.warehouse.series import build_series
+from perf_assets.warehouse.tables import CHANGE_POINTS, REGRESSION_MEMBERS, REGRESSIONS, Table
 from perf_assets_tests.warehouse.building import START, Site, row
 
 
@@ -200,3 +215,61 @@ def test_a_long_pause_ends_a_stretch(site: Site, hours: Any, expected: list[tupl
         for each in table[["since", "until"]].itertuples(index=False)
     ]
     assert found == expected
+
+
+def test_every_step_that_a_report_shows_is_one_and_no_drift_is(site: Site) -> None:
+    """Changes of one series each: 1 sure and no finding, 2 and 3 suspected findings, 4 a drift, 5 neither."""
+    hours = [START + pd.Timedelta(hours=number) for number in range(7)]
+    sharp, confirmed = {1, 2, 5, 6}, {1, 3, 4}
+    numbers = (1, 2, 3, 4, 5, 6)
+    changes = _rows(CHANGE_POINTS, [
+        {"series_id": n, "index_run_id": n, "changed_at": hours[n], "sharp": n in sharp, "confirmed": n in confirmed}
+        for n in numbers
+    ])  # fmt: skip
+    findings = _rows(REGRESSIONS, [
+        {"regression_id": n, "series_id": n, "recovered_at": hours[6] if n == 2 else None} for n in (2, 3, 4)
+    ])  # fmt: skip
+    ended = _rows(CHANGE_POINTS, [{"series_id": 2, "index_run_id": 9, "changed_at": hours[6], "sharp": True,
+                                   "confirmed": False}])  # fmt: skip
+    members = _rows(REGRESSION_MEMBERS, [
+        {"regression_id": n, "series_id": n, "changed_at": hours[n]} for n in (2, 3, 4)
+    ])  # fmt: skip
+    site.warehouse.replace(
+        (CHANGE_POINTS, pd.concat([changes, ended])), (REGRESSIONS, findings), (REGRESSION_MEMBERS, members)
+    )
+
+    def shown() -> list[tuple[int, int]]:
+        with site.warehouse.reading() as con:
+            rows = con.execute(f"SELECT series_id, hour(changed_at) FROM ({steps_shown(con)}) ORDER BY ALL")  # noqa: S608
+            return rows.fetchall()
+
+    with site.warehouse.transaction() as con:
+        con.execute("ALTER TABLE regressions DROP COLUMN IF EXISTS shape")
+    assert shown() == [(1, 1), (2, 2), (2, 6)]
+    with site.warehouse.transaction() as con:
+        con.execute("ALTER TABLE regressions ADD COLUMN shape VARCHAR")
+        con.execute("UPDATE regressions SET shape = CASE WHEN regression_id = 4 THEN 'drift' ELSE 'step' END")
+    assert shown() == [(1, 1), (2, 2), (2, 6), (3, 3)]
+
+
+def test_the_history_of_a_forecast_knows_steps_and_bounds(site: Site) -> None:
+    site.load([row(0.5, run=f"r{day}", hour=24 * day) for day in range(20)])
+    with site.warehouse.transaction() as con:
+        build_series(con, load_catalog())
+    [series_id] = site.warehouse.query("SELECT series_id FROM metric_series")["series_id"]
+    stepped = START + pd.Timedelta(days=7)
+    change = {"series_id": series_id, "index_run_id": 1, "changed_at": stepped, "sharp": True, "confirmed": True}
+    later = change | {"changed_at": START + pd.Timedelta(days=9), "index_run_id": 2, "confirmed": False}
+    site.warehouse.replace((CHANGE_POINTS, _rows(CHANGE_POINTS, [change, later])))
+    with site.warehouse.reading() as con:
+        selection = forecast_selection(con, metric_limits(load_catalog(), {}), [], 0, 5)
+        history = with_bounds(forecast_history(con, selection), load_catalog())
+    assert set(history["stepped_at"]) == {stepped}
+    assert set(history["since"]) == {START + pd.Timedelta(days=9)}
+    assert set(zip(history["lowest"], history["highest"], strict=True)) == {(0.0, math.inf)}
+    assert with_bounds(history.iloc[:0].drop(columns=["lowest", "highest"]), load_catalog()).empty
+
+
+def _rows(table: Table, rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """Rows of `table`; what is not given is missing."""
+    return pd.DataFrame([{column.name: values.get(column.name) for column in table.columns} for values in rows])

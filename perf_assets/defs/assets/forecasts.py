@@ -10,7 +10,7 @@ from perf_assets.defs.pictures import picture
 from perf_assets.report import charts
 from perf_assets.settings import Settings
 from perf_assets.warehouse import Warehouse
-from perf_assets.warehouse.readings import forecast_history, forecast_selection, metric_limits
+from perf_assets.warehouse.readings import forecast_history, forecast_selection, metric_limits, with_bounds
 from perf_assets.warehouse.tables import BREACH_OUTLOOK, FORECAST_MODELS, METRIC_FORECASTS
 
 
@@ -19,14 +19,14 @@ from perf_assets.warehouse.tables import BREACH_OUTLOOK, FORECAST_MODELS, METRIC
         table_spec(
             FORECAST_MODELS,
             "forecasts",
-            ["metric_rollups", "change_points"],
+            ["metric_rollups", "change_points", "regressions"],
             {"scikitlearn"},
             "Chosen by rolling-origin backtest, for each series by itself.",
         ),
         table_spec(
             METRIC_FORECASTS,
             "forecasts",
-            ["metric_rollups", "change_points"],
+            ["metric_rollups", "change_points", "regressions"],
             {"scikitlearn"},
             "With 80 and 95 % intervals calibrated on held-out values.",
         ),
@@ -38,10 +38,11 @@ def forecast_metrics(
     settings: dg.ResourceParam[Settings], warehouse: dg.ResourceParam[Warehouse]
 ) -> tuple[dg.MaterializeResult[None], dg.MaterializeResult[None]]:
     rules = settings.forecast
-    limits = metric_limits(load_catalog(settings.metrics_file), rules.limits)
+    catalog = load_catalog(settings.metrics_file)
+    limits = metric_limits(catalog, rules.limits)
     with warehouse.reading() as con:
         selection = forecast_selection(con, limits, rules.headline, rules.max_headline, rules.max_series)
-        history = forecast_history(con, selection)
+        history = with_bounds(forecast_history(con, selection), catalog)
     found = forecast_series(history, horizon=rules.horizon, headline=selection.headline)
     models = found.models.assign(series_id=found.models["unique_id"].astype("int64"))
     warehouse.replace((FORECAST_MODELS, models), (METRIC_FORECASTS, found.forecasts))
@@ -69,7 +70,7 @@ def forecast_metrics(
         table_spec(
             BREACH_OUTLOOK,
             "forecasts",
-            ["metric_forecasts", "metric_series"],
+            ["metric_forecasts", "metric_series", "change_points", "regressions"],
             {"scipy"},
             "Limits are the catalogue's or your own.",
         )

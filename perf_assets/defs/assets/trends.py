@@ -29,6 +29,7 @@ from perf_assets.warehouse.readings import (
     node_readings,
     recent_averages,
     reporting,
+    steps_shown,
     stretches,
 )
 from perf_assets.warehouse.tables import (
@@ -45,10 +46,8 @@ from perf_assets.warehouse.tables import (
 )
 from perf_assets.workers import Workers, split_by_series
 
-# A drift is now and then taken for a step; the trend within half of it would be lost.
-_SURE_CHANGES = "SELECT series_id, changed_at FROM change_points WHERE confirmed AND sharp"
-_LEVEL_CONTENTS = f"""SELECT m.series_id, hash(m.content, max(c.changed_at)) AS content
-    FROM metric_series m LEFT JOIN ({_SURE_CHANGES}) c USING (series_id) GROUP BY m.series_id, m.content"""  # noqa: S608
+_LEVEL_CONTENTS = """SELECT m.series_id, hash(m.content, max(c.changed_at)) AS content
+    FROM metric_series m LEFT JOIN ({steps}) c USING (series_id) GROUP BY m.series_id, m.content"""
 _BUCKETS_OF = """SELECT series_id, ts, value FROM series_buckets
     WHERE series_id IN (SELECT unnest(? :: BIGINT[])) ORDER BY series_id, ts"""
 # A group is anchored with the run of its clearest series; that of another member is not known.
@@ -126,19 +125,19 @@ def _between_commits(warehouse: Warehouse, changes: pd.DataFrame) -> pd.DataFram
         table_spec(
             METRIC_TRENDS,
             "trends",
-            ["metric_series", "change_points"],
+            ["metric_series", "change_points", "regressions"],
             {"numpy", "scipy"},
-            "Taken within the last level; the error allows for autocorrelation, the q-value for the number of series.",
+            "Taken since the last step; the error allows for autocorrelation, the q-value for the number of series.",
         )
     ],
     pool=POOL,
 )
 def metric_trends(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult[None]:
-    increment = increment_of(warehouse, "metric_trends", _LEVEL_CONTENTS)
-    series = warehouse.query("SELECT * FROM metric_series ORDER BY series_id")
-    fits = fit_trends(warehouse.query(_BUCKETS_OF, [increment.ids]), warehouse.query(_SURE_CHANGES))
     with warehouse.reading() as con:
-        averages = recent_averages(con)
+        steps, averages = steps_shown(con), recent_averages(con)
+    increment = increment_of(warehouse, "metric_trends", _LEVEL_CONTENTS.format(steps=steps))
+    series = warehouse.query("SELECT * FROM metric_series ORDER BY series_id")
+    fits = fit_trends(warehouse.query(_BUCKETS_OF, [increment.ids]), warehouse.query(steps))
     table = judge_trends(joined([kept_rows(warehouse, increment, METRIC_TRENDS), fits], FIT_COLUMNS), series, averages)
     complete(warehouse, increment, (METRIC_TRENDS, table))
     shown = charts.clearest_trends(table)

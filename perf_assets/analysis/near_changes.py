@@ -1,0 +1,86 @@
+"""Changes that look like something and are no finding, each with the reason.
+
+Belongs here: which change points a reader would see in a picture and miss among the regressions, and what kept them
+out. Does not belong here: finding changes (change_points), judging them (regressions).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from perf_assets.analysis.regressions import DIRECTED, RegressionRules
+
+NEAR_COLUMNS = (
+    "series_id", "title", "project", "metric", "unit", "part_of_day", "changed_at", "before", "after", "change",
+    "reason",
+)  # fmt: skip
+VISIBLE = 0.5
+"""Share of the threshold from which a change is seen in a picture."""
+LARGE = 2.0
+"""The same from which a change is listed however long ago it was."""
+RECENT_SHARE, RECENT_VALUES = 0.2, 30
+"""The recent part of a series: so much of it, or so many values where that is more."""
+_LARGEST_SHARE = 100.0
+"""Change, as a share of the old level, beyond which that level is as good as 0; the same as for regressions."""
+
+
+def near_changes(
+    changes: pd.DataFrame, series: pd.DataFrame, members: pd.DataFrame, rules: RegressionRules
+) -> pd.DataFrame:
+    """One row a visible change that belongs to no finding, with the columns NEAR_COLUMNS; newest, then largest first.
+
+    `changes`: rows of change_points; `series`: rows of metric_series; `members`: rows of regression_members, the
+    changes of all findings. Visible is what is half as large as `rules` ask of its metric and lies in the recent part
+    of its series, or is twice as large. `change` is a share of the old level, NaN from a level of 0 or one that is as
+    good as 0, from which every change is large; `reason` says in words which rule kept it out.
+    """
+    columns = ["series_id", "title", "project", "metric", "unit", "direction", "measurements"]
+    table = changes.merge(series[columns], on="series_id").reset_index(drop=True)
+    table = table[~_in_a_finding(table, members)]
+    size, level = table["size"].abs(), table["before"].abs()
+    table = table.assign(
+        change=table["size"] / level.where((level >= table["noise"]) & (_LARGEST_SHARE * level >= size))
+    )
+    table["threshold"] = table["metric"].map(rules.threshold_of).astype(float)
+    of_threshold = table["change"].abs().fillna(np.inf) / table["threshold"]
+    left = table["measurements"] - table["position"]
+    recent = left <= np.maximum(RECENT_SHARE * table["measurements"], RECENT_VALUES)
+    table = table[(of_threshold >= LARGE) | (recent & (of_threshold >= VISIBLE))]
+    reasons = [_reason(row, rules.false_discovery_rate) for row in table.itertuples()]
+    table = table.assign(reason=pd.Series(reasons, table.index, dtype=str), order=table["change"].abs().fillna(np.inf))
+    table = table.sort_values(
+        ["changed_at", "order", "series_id"], ascending=[False, False, True], ignore_index=True, kind="stable"
+    )
+    return table[list(NEAR_COLUMNS)]
+
+
+def _in_a_finding(changes: pd.DataFrame, members: pd.DataFrame) -> pd.Series:
+    """Which changes are members, or happened when a member of the same series may have: one change, found twice."""
+    told = members[["series_id", "changed_at"]].rename(columns={"changed_at": "told_at"})
+    times = changes[["series_id", "changed_at", "changed_at_low", "changed_at_high"]]
+    pairs = times.reset_index(names="row").merge(told, on="series_id")
+    within = (pairs["told_at"] >= pairs["changed_at_low"]) & (pairs["told_at"] <= pairs["changed_at_high"])
+    same = within | (pairs["told_at"] == pairs["changed_at"])
+    return pd.Series(changes.index.isin(pairs.loc[same, "row"]), index=changes.index)
+
+
+def _reason(row: Any, rate: float) -> str:
+    """The first rule that the change (a row of change_points with change, threshold and direction) does not meet."""
+    if row.direction not in DIRECTED:
+        return "the metric has no direction, so this is neither better nor worse"
+    if not row.q_value <= rate:
+        # That every one of them is chance is not known either.
+        faint = f"{_share(min(row.q_value, 0.99))} of changes this faint are chance (at most {_share(rate)} may be)"
+        return f"{faint}; {row.points_after:,.0f} value{'' if row.points_after == 1 else 's'} at the new level"
+    if abs(row.change) < row.threshold:
+        return f"smaller than the {_share(row.threshold)} from which this metric matters"
+    if abs(row.size) < row.noise:
+        return "smaller than the noise of one measurement"
+    return "may be chance among the series that no common cause explains"
+
+
+def _share(part: float) -> str:
+    return "an unknown part" if pd.isna(part) else f"{100.0 * part:.2g} %"
