@@ -31,10 +31,6 @@ _FEWEST_DAYS = 14
 _DAYS_BESIDE = 1
 """What other parts of the day show within as many days of a change is that change seen from there."""
 
-_NEAR_ZERO, _FEW_ROUNDINGS = 0.1, 5.0
-"""Share of the usual value from which a value is not near 0; steps of the rounding within which it may be rounded to
-0."""
-
 CHANGE_COLUMNS = (
     "series_id", "index_run_id", "part_of_day", "position", "changed_at", "changed_at_low", "changed_at_high",
     "previous_run_id", "previous_at", "before", "after", "size", "size_low", "size_high", "noise", "p_value", "q_value",
@@ -46,11 +42,10 @@ def find_change_points(measurements: pd.DataFrame) -> pd.DataFrame:
     """Change points of every series.
 
     `measurements`: series_id, run_id, ts (datetime64), value; sorted by series and time; and, if wanted, `known`: a
-    change that begins with the measurement was confirmed before and stays a change point, and `never_zero`: the metric
-    is 0 only if its measurement failed. Returns one row a change point with the columns CHANGE_COLUMNS; levels and
-    sizes in the series' unit. A change that only part of the day shows is reported for that part, in place of its faint
-    trace in the whole series. `q_value` is over these series; of a fleet that is analysed in parts, `with_q_values`
-    takes the whole.
+    change that begins with the measurement was confirmed before and stays a change point. Returns one row a change
+    point with the columns CHANGE_COLUMNS; levels and sizes in the series' unit. A change that only part of the day
+    shows is reported for that part, in place of its faint trace in the whole series. `q_value` is over these series;
+    of a fleet that is analysed in parts, `with_q_values` takes the whole.
     """
     if measurements.empty:
         return pd.DataFrame(columns=list(CHANGE_COLUMNS))
@@ -58,8 +53,6 @@ def find_change_points(measurements: pd.DataFrame) -> pd.DataFrame:
     ts = measurements["ts"].to_numpy()
     values = measurements["value"].to_numpy(dtype=np.float64)
     edges = np.concatenate(([0], np.flatnonzero(ids[1:] != ids[:-1]) + 1, [ids.size]))
-    if "never_zero" in measurements:
-        values = without_failed_zeros(values, edges, measurements["never_zero"].to_numpy(dtype=bool))
     partial = _partial_changes([(ts[start:end], values[start:end]) for start, end in pairwise(edges)])
     level = deseasonalise_many(ts, _without_partial(ts, values, edges, partial), edges)
     table = find_many(level, edges, known=_known(measurements, edges)).assign(part_of_day=ALL_DAY)
@@ -82,24 +75,6 @@ def find_change_points(measurements: pd.DataFrame) -> pd.DataFrame:
         previous_at=ts[position - 1],
     )
     return with_q_values(found, edges.size - 1)[list(CHANGE_COLUMNS)]
-
-
-def without_failed_zeros(values: FloatArray, edges: IndexArray, never_zero: BoolArray) -> FloatArray:
-    """`values`, shape (n,), with zeros as gaps where a series that `never_zero`, (n,), marks has few of them, far from
-    its other values: what was measured then had failed, and is no level. `edges`: as offsets of `detect_many`.
-
-    Where the other values are as small as a few steps of their rounding, 0 is one of them.
-    """
-    zero = (values == 0.0) & never_zero
-    found = values.copy()
-    for start, end in pairwise(edges):
-        own = zero[start:end]
-        if own.any():
-            others = np.unique(np.abs(values[start:end][~own & np.isfinite(values[start:end])]))
-            if others.size and 2 * np.count_nonzero(own) < own.size and others[0] >= _NEAR_ZERO * np.median(others):
-                rounding = np.diff(others, prepend=0.0).min()
-                found[start:end][own] = np.where(others[0] > _FEW_ROUNDINGS * rounding, np.nan, 0.0)
-    return found
 
 
 def _known(measurements: pd.DataFrame, edges: IndexArray) -> dict[int, IndexArray]:

@@ -128,7 +128,7 @@ def find_regressions(
     Changes of neutral series are no regressions. From a level of 0, one within the noise, or a hundredth of the change,
     every threshold is passed and the noise alone decides; `change` and its interval are NaN then.
     """
-    changes = _beginnings(changes, runs)
+    changes = _beginnings(_over_zeros(changes, series), runs)
     candidates = _without_ends_of_incidents(_candidates(changes, series, rules, anchors), changes, rules)
     columns = _columns(candidates, series)
     around = _Around.of(series, measured)
@@ -204,6 +204,20 @@ def _candidates(
 
 def _thresholds(rows: pd.DataFrame, rules: RegressionRules) -> FloatArray:
     return np.asarray(rows["metric"].map(rules.threshold_of).to_numpy(dtype=np.float64))
+
+
+def _over_zeros(changes: pd.DataFrame, series: pd.DataFrame) -> pd.DataFrame:
+    """`changes` with what comes after a level of exactly 0 held against the level before it, in series that are not
+    mostly 0: nothing was measured then, and a level is no news for having been 0 in between.
+    """
+    mostly = changes["series_id"].map(series.set_index("series_id")["level"]) if "level" in series else None
+    if mostly is None or changes.empty:
+        return changes
+    earlier = changes.sort_values("position").groupby(["series_id", "part_of_day"])["before"].shift()
+    gap = (changes["before"] == 0) & (mostly != 0) & earlier.notna() & (earlier != 0)
+    moved = (earlier - changes["before"]).where(gap, 0.0)
+    sizes = {name: changes[name] - moved for name in ("size", "size_low", "size_high")}
+    return changes.assign(before=changes["before"] + moved, **sizes)
 
 
 def _without_ends_of_incidents(candidates: pd.DataFrame, changes: pd.DataFrame, rules: RegressionRules) -> pd.DataFrame:
@@ -839,13 +853,14 @@ def _regression_ids(
     keys = zip(table["series_id"], table["part_of_day"], table["first_bad_run"], strict=True)
     for number, (series_id, part_of_day, run) in enumerate(keys):
         own = f"{series_id}/{part_of_day}/{run}"
-        hashes = (_hash(f"{own}/{again}" if again else own) for again in itertools.count())
+        hashes = (id_of(f"{own}/{again}" if again else own) for again in itertools.count())
         ids.append(next(known for known in itertools.chain(elected.get(number, []), hashes) if known not in used))
         used.add(ids[-1])
     return ids
 
 
-def _hash(text: str) -> int:
+def id_of(text: str) -> int:
+    """The id of a finding with this key: 64 bits of its hash."""
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big", signed=True)
 
 

@@ -4,7 +4,7 @@ Belongs here: the catalogue file, its loader, and units. Does not belong here: a
 """
 
 from perf_assets.catalog.metrics import Catalog, CatalogError, Direction, Metric, load_catalog
-from perf_assets.catalog.units import UNKNOWN_UNIT, CanonicalUnit, canonical_unit, has_no_zero
+from perf_assets.catalog.units import UNKNOWN_UNIT, CanonicalUnit, canonical_unit
 
 __all__ = [
     "UNKNOWN_UNIT",
@@ -14,6 +14,5 @@ __all__ = [
     "Direction",
     "Metric",
     "canonical_unit",
-    "has_no_zero",
     "load_catalog",
 ]

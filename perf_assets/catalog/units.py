@@ -95,11 +95,3 @@ def _in_short(text: str) -> str:
 def _seconds(text: str) -> float | None:
     text = text.strip()
     return _SECONDS.get(_SECOND_NAMES.get(text, _SECOND_NAMES.get(text.lower(), text)))
-
-
-def has_no_zero(unit: str) -> bool:
-    """Is nothing that is measured in this canonical unit ever 0, unless there is nothing to measure?
-
-    A test takes some time, a process some memory, and what runs has a rate; counts, shares and temperatures may be 0.
-    """
-    return unit in ("s", "By", "Hz") or unit.endswith("/s")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import pandas as pd
 from duckdb import DuckDBPyConnection
@@ -348,6 +349,48 @@ _STEPS_SHOWN = """WITH shown AS (
   SELECT DISTINCT c.series_id, c.changed_at FROM change_points c
   LEFT JOIN shown s ON s.series_id = c.series_id AND s.changed_at = c.changed_at
   WHERE c.sharp AND (c.confirmed OR s.series_id IS NOT NULL) OR s.shape = 'step'"""
+
+
+def drifting_buckets(con: DuckDBPyConnection, steps: pd.DataFrame, least: float) -> pd.DataFrame:
+    """series_id, ts, value of the buckets of series that may drift: the last quarter of what was measured since their
+    last step lies by the share `least` off the first.
+
+    `steps`: series_id, changed_at.
+    """
+    con.register("finding_steps", steps[["series_id", "changed_at"]])
+    return con.execute(_DRIFTING, [least]).df()
+
+
+_DRIFTING = """
+WITH starts AS (
+  SELECT s.series_id, coalesce(max(f.changed_at), s.first_seen) AS since, s.last_seen
+  FROM metric_series s LEFT JOIN finding_steps f USING (series_id) GROUP BY s.series_id, s.first_seen, s.last_seen
+), quarters AS (
+  SELECT series_id, since + (last_seen - since) / 4 AS first_until, last_seen - (last_seen - since) / 4 AS last_from,
+    since FROM starts
+), ends AS (
+  SELECT b.series_id, median(b.value) FILTER (b.ts <= q.first_until) AS early,
+    median(b.value) FILTER (b.ts >= q.last_from) AS late
+  FROM series_buckets b JOIN quarters q USING (series_id) WHERE b.ts >= q.since GROUP BY b.series_id
+)
+SELECT series_id, ts, value FROM series_buckets
+WHERE series_id IN (SELECT series_id FROM ends WHERE abs(late - early) >= ? * abs(early))
+ORDER BY series_id, ts
+"""
+
+
+def first_runs(con: DuckDBPyConnection, series: list[int], since: list[datetime]) -> pd.DataFrame:
+    """Run and commit of the first measurement of each series from its moment on: series_id, run_key, commit_id."""
+    asked = pd.DataFrame(
+        {"series_id": pd.Series(series, dtype="int64"), "since": pd.Series(since, dtype="datetime64[us]")}
+    )
+    con.register("asked", asked)
+    return con.execute(
+        """SELECT m.series_id, arg_min(r.run_key, (m.ts, m.run_id)) AS run_key,
+             arg_min(r.commit_id, (m.ts, m.run_id)) AS commit_id
+        FROM analysed_measurements m JOIN asked a ON a.series_id = m.series_id AND m.ts >= a.since
+        JOIN runs r USING (run_id) GROUP BY m.series_id"""
+    ).df()
 
 
 def forecast_history(con: DuckDBPyConnection, selection: ForecastSelection) -> pd.DataFrame:

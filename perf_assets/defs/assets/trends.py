@@ -7,15 +7,20 @@ import pandas as pd
 
 from perf_assets.analysis.anomalies import EPISODE_COLUMNS, find_anomalies
 from perf_assets.analysis.commits import place_between_commits
+from perf_assets.analysis.drifts import find_drifts
 from perf_assets.analysis.joint_anomalies import find_joint_anomalies
 from perf_assets.analysis.level_changes import ALL_DAY, CHANGE_COLUMNS, analyse_levels, with_q_values
-from perf_assets.analysis.regressions import RegressionRules, find_regressions
+from perf_assets.analysis.regressions import (
+    MEMBER_COLUMNS,
+    REGRESSION_COLUMNS,
+    RegressionRules,
+    find_regressions,
+)
 from perf_assets.analysis.reporting import stopped_reporting as find_stopped_reporting
 from perf_assets.analysis.seasonality import PATTERN_COLUMNS
 from perf_assets.analysis.seasonality import seasonal_patterns as find_patterns
 from perf_assets.analysis.sensitivity import LIMIT_COLUMNS
 from perf_assets.analysis.trends import FIT_COLUMNS, fit_trends, judge_trends
-from perf_assets.catalog import has_no_zero
 from perf_assets.defs.asset_spec import POOL, outcome, table_spec
 from perf_assets.defs.pictures import picture
 from perf_assets.report import charts
@@ -24,7 +29,9 @@ from perf_assets.state import open_state
 from perf_assets.warehouse import Warehouse
 from perf_assets.warehouse.increments import complete, increment_of, joined, kept_rows
 from perf_assets.warehouse.readings import (
+    drifting_buckets,
     environments,
+    first_runs,
     image_changes,
     node_readings,
     recent_averages,
@@ -56,8 +63,8 @@ WITH confirmed AS (
   SELECT DISTINCT series_id :: BIGINT AS series_id, r.run_id
   FROM anchors a JOIN runs r ON r.run_key = a.first_bad_run WHERE a.part_of_day = '{ALL_DAY}'
 )
-SELECT m.series_id, m.run_id, m.ts, m.value, s.unit IN (SELECT unnest(?)) AS never_zero, c.run_id IS NOT NULL AS known
-FROM analysed_measurements m JOIN metric_series s USING (series_id) LEFT JOIN confirmed c USING (series_id, run_id)
+SELECT m.series_id, m.run_id, m.ts, m.value, c.run_id IS NOT NULL AS known
+FROM analysed_measurements m LEFT JOIN confirmed c USING (series_id, run_id)
 WHERE m.series_id IN (SELECT unnest(? :: BIGINT[])) ORDER BY m.series_id, m.ts, m.run_id"""  # noqa: S608 - a constant
 # Only these can lie among the runs of one commit.
 _WITH_COMMITS = """SELECT m.series_id, m.run_id, m.ts, m.value, r.commit_id
@@ -66,6 +73,8 @@ _WITH_COMMITS = """SELECT m.series_id, m.run_id, m.ts, m.value, r.commit_id
       JOIN runs p ON p.run_id = c.previous_run_id AND p.commit_id = i.commit_id)
     ORDER BY m.series_id, m.ts, m.run_id"""
 
+# The medians of the quarters of a drift differ by less than it does from end to end.
+_FIRST_LOOK = 0.5
 _SERIES_WITH_TAGS = """SELECT m.*, s.tags, s.benchmark_version
     FROM metric_series m JOIN series s USING (series_id) ORDER BY series_id"""
 
@@ -107,9 +116,8 @@ def _measurements(settings: Settings, warehouse: Warehouse, series: list[int]) -
     with open_state(settings.state) as state:
         anchors = state.anchors()
     with warehouse.reading() as con:
-        units = [unit for (unit,) in con.execute("SELECT DISTINCT unit FROM metric_series").fetchall()]
         con.register("anchors", anchors)
-        return con.execute(_MEASUREMENTS_OF, [[unit for unit in units if has_no_zero(unit)], series]).df()
+        return con.execute(_MEASUREMENTS_OF, [series]).df()
 
 
 def _between_commits(warehouse: Warehouse, changes: pd.DataFrame) -> pd.DataFrame:
@@ -256,6 +264,8 @@ def regressions(
     series = warehouse.query(_SERIES_WITH_TAGS)
     with warehouse.reading() as con:
         images, surroundings, measured = image_changes(con), environments(con), stretches(con)
+    limits = warehouse.query("SELECT series_id, smallest_detectable FROM detection_limits")
+    counted = RegressionRules(rules.threshold, rules.thresholds, rules.false_discovery_rate, rules.confirm_after)
     with open_state(settings.state) as state:
         found = find_regressions(
             warehouse.query("SELECT * FROM change_points ORDER BY series_id, position"),
@@ -265,26 +275,43 @@ def regressions(
                 WHERE run_id IN (SELECT index_run_id FROM change_points UNION SELECT previous_run_id FROM
                 change_points)"""
             ),
-            warehouse.query("SELECT series_id, smallest_detectable FROM detection_limits"),
-            RegressionRules(rules.threshold, rules.thresholds, rules.false_discovery_rate, rules.confirm_after),
+            limits,
+            counted,
             state.anchors(),
             images,
             surroundings,
             measured,
         )
+        drifts, drifting = _drifts(warehouse, found.members, series, limits, counted)
+        table = joined([found.table, drifts], REGRESSION_COLUMNS)
+        all_members = joined([found.members, drifting], MEMBER_COLUMNS)
         warehouse.replace(
-            (REGRESSIONS, found.table), (REGRESSION_MEMBERS, found.members), (WITHDRAWN_FINDINGS, found.withdrawn)
+            (REGRESSIONS, table), (REGRESSION_MEMBERS, all_members), (WITHDRAWN_FINDINGS, found.withdrawn)
         )
         state.add_anchors(found.anchors)
-    members = found.members.merge(series[["series_id", "title"]], on="series_id")
+    members = all_members.merge(series[["series_id", "title"]], on="series_id")
     return dg.MaterializeResult(
         metadata=outcome(
-            found.table[["scope_name", "kind", "state", "change", "first_bad_at", "explanation", "simulated"]],
+            table[["scope_name", "kind", "state", "change", "first_bad_at", "explanation", "simulated"]],
             {
-                "regressions": int((found.table["kind"] == "regression").sum()),
-                "improvements": int((found.table["kind"] == "improvement").sum()),
+                "regressions": int((table["kind"] == "regression").sum()),
+                "improvements": int((table["kind"] == "improvement").sum()),
                 "series_that_moved": int(members["series_id"].nunique()),
                 "withdrawn": len(found.withdrawn),
             },
         )
     )
+
+
+def _drifts(
+    warehouse: Warehouse, steps: pd.DataFrame, series: pd.DataFrame, limits: pd.DataFrame, rules: RegressionRules
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Findings without a step, with the runs they begin with, and their members."""
+    least = min((rules.threshold, *(rules.thresholds or {}).values())) * _FIRST_LOOK
+    with warehouse.reading() as con:
+        table, members = find_drifts(drifting_buckets(con, steps, least), steps, series, limits, rules)
+        runs = first_runs(con, table["series_id"].tolist(), table["first_bad_at"].tolist()).set_index("series_id")
+    known = runs.reindex(table["series_id"])
+    return table.assign(
+        first_bad_run=known["run_key"].to_numpy(), first_bad_commit=known["commit_id"].to_numpy()
+    ), members
