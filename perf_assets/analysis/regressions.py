@@ -705,7 +705,11 @@ def _table(
 ) -> pd.DataFrame:
     """One row a group, in their order, with what the changes themselves say of REGRESSION_COLUMNS."""
     telling = [_telling(group.rows, columns) for group in groups]
-    best = np.array([_clearest(rows, columns) for rows in telling], dtype=np.intp)
+    begins = candidates["begins"].to_numpy()
+    best = np.array(
+        [_clearest(_at_its_commit(group, rows, begins), columns) for group, rows in zip(groups, telling, strict=True)],
+        dtype=np.intp,
+    )
     table = candidates.iloc[best].rename_axis("row").reset_index()
     table = table.rename(columns={"previous_at": "last_good_at", "changed_at": "first_bad_at"})
     for number, rows in enumerate(telling):
@@ -734,6 +738,12 @@ def _telling(rows: IndexArray, columns: _Columns) -> IndexArray:
     """Those of the rows that are large enough to matter, or all where none is."""
     large = rows[columns.large[rows]]
     return large if large.size else rows
+
+
+def _at_its_commit(group: _Group, rows: IndexArray, begins: npt.NDArray[np.object_]) -> IndexArray:
+    """Those of the rows that were found at the commit of the group, or all where it has none or none was."""
+    found = rows[begins[rows] == group.name] if group.scope == COMMIT else rows
+    return found if found.size else rows
 
 
 def _clearest(rows: IndexArray, columns: _Columns) -> int:

@@ -27,6 +27,7 @@ class Fleet:
         self.rows: list[dict[str, object]] = []
         self.values: dict[int, np.ndarray] = {}
         self.doubtful_falls = False
+        self.astray: dict[int, int] = {}
         self.measured: pd.DataFrame | None = None
         self.ts = TS
         self.commits: list[str | None] = [f"commit-{n}" for n in range(POINTS)]
@@ -72,6 +73,10 @@ class Fleet:
         )  # fmt: skip
         measurements = pd.concat(frames)
         changes = find_change_points(measurements)
+        for series_id, runs_off in self.astray.items():
+            own, off = changes["series_id"] == series_id, pd.Timedelta(days=runs_off)
+            changes.loc[own, ["index_run_id", "previous_run_id", "position"]] += runs_off
+            changes.loc[own, ["changed_at", "previous_at", "changed_at_high"]] += off
         if self.doubtful_falls:
             changes.loc[changes["size"] < 0, "q_value"] = 0.9
         limits = find_detection_limits(measurements, changes)
@@ -572,6 +577,14 @@ def test_a_series_that_was_not_measured_at_the_commit_is_a_member() -> None:
         fleet.values[series_id][40] = np.nan
     (row,) = fleet.find().table.itertuples()
     assert (row.scope, row.scope_name, row.members) == ("commit", "commit-40", 6)
+
+
+def test_the_bracket_is_that_of_the_commit_that_is_named() -> None:
+    fleet = without_nodes(bench(5)).shift(40, 20.0)
+    fleet.astray = {3: 1, 4: 2, 5: 3}
+    (row,) = fleet.find().table.itertuples()
+    assert (row.scope, row.scope_name, row.members) == ("commit", "commit-40", 5)
+    assert (row.last_good_commit, row.first_bad_commit) == ("commit-39", "commit-40")
 
 
 def test_a_tag_of_ones_own_makes_parts_as_well() -> None:
