@@ -50,9 +50,9 @@ BESIDE = 3
 _ORDERED = 0.95
 """Share of the pairs of a value before and one after, up to `_WINDOW` values away, that must lie in order."""
 _SHORT, _ALTERNATING_SHORT = 10, 4
-_AROUND, _ALTERNATING, _CLOSER = 40, 6, 0.5
+_AROUND, _ALTERNATING, _CLOSER, _BEYOND = 40, 6, 0.5, 2.0
 """Values to either side of a step, and how often they may go from one of its levels to the other before these are two
-modes rather than levels; share of the half distance between the levels from which a value belongs to one of them."""
+modes rather than levels; from their middle, the half distances between which a value belongs to one of them."""
 _UNEVEN_SIZE, _UNEVEN_EVIDENCE = 12, 30.0
 _FAR_FROM_QUIET, _FAR_FROM_NOISY = 8.0, 1.5
 """Where one side is far quieter than the other: values a side, evidence, and standard deviations of either side."""
@@ -309,8 +309,9 @@ def _alternating(
     start, end = np.maximum(cut - _AROUND, 0), np.minimum(cut + _AROUND, sizes[column])
     around = cut_out(values, column, start, end)
     middle, half = mean.mean(axis=0), np.abs(mean[1] - mean[0]) / 2.0
-    # What lies between the two levels belongs to the one before.
-    belongs = around.inside & (np.abs(around.values - middle) > _CLOSER * half)
+    # What lies between the two levels, or far beyond one of them, changes nothing.
+    distance = np.abs(around.values - middle)
+    belongs = around.inside & (distance > _CLOSER * half) & (distance < _BEYOND * half)
     last = np.maximum.accumulate(np.where(belongs, around.rows, 0), axis=0)
     upper = np.take_along_axis(around.values > middle, last, axis=0)
     most = np.where(shorter < _SHORT, _ALTERNATING_SHORT, _ALTERNATING)
