@@ -10,6 +10,7 @@ import pandas as pd
 from duckdb import DuckDBPyConnection
 
 from perf_assets.analysis.environments import RUNNER_IMAGE_NAMES
+from perf_assets.analysis.group_shifts import FEWEST_VALUES, MOST_VALUES
 from perf_assets.catalog import Catalog
 
 
@@ -377,6 +378,16 @@ SELECT series_id, ts, value FROM series_buckets
 WHERE series_id IN (SELECT series_id FROM ends WHERE abs(late - early) >= ? * abs(early))
 ORDER BY series_id, ts
 """
+
+
+def short_histories(con: DuckDBPyConnection) -> pd.DataFrame:
+    """series_id, ts, value, run_key, commit_id of the series that are too short to prove a shift by themselves."""
+    return con.execute(
+        """SELECT m.series_id, m.ts, m.value, r.run_key, r.commit_id
+        FROM analysed_measurements m JOIN runs r USING (run_id) JOIN metric_series s USING (series_id)
+        WHERE s.measurements BETWEEN ? AND ? ORDER BY m.series_id, m.ts, m.run_id""",
+        [FEWEST_VALUES, MOST_VALUES],
+    ).df()
 
 
 def first_runs(con: DuckDBPyConnection, series: list[int], since: list[datetime]) -> pd.DataFrame:

@@ -444,7 +444,7 @@ REGRESSIONS = _table(
     """
     regression_id BIGINT hash of series, part of day and first bad run, fixed when first confirmed
     series_id BIGINT series that shows it best
-    shape VARCHAR step; incident: the level was back within a day; drift: there is no step
+    shape VARCHAR step, incident (back within a day), drift (there is no step) or group (only many series show it)
     scope VARCHAR series, test, node, node_type, runner_image, environment (another field of it) or commit (or run)
     scope_name VARCHAR which one; of environment the field and its new setting
     reach VARCHAR how far it goes, in words: where a test changed, or of which part of the project its series are

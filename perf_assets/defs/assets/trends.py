@@ -8,6 +8,7 @@ import pandas as pd
 from perf_assets.analysis.anomalies import EPISODE_COLUMNS, find_anomalies
 from perf_assets.analysis.commits import place_between_commits
 from perf_assets.analysis.drifts import find_drifts
+from perf_assets.analysis.group_shifts import find_group_shifts
 from perf_assets.analysis.joint_anomalies import find_joint_anomalies
 from perf_assets.analysis.level_changes import ALL_DAY, CHANGE_COLUMNS, analyse_levels, with_q_values
 from perf_assets.analysis.regressions import (
@@ -36,6 +37,7 @@ from perf_assets.warehouse.readings import (
     node_readings,
     recent_averages,
     reporting,
+    short_histories,
     steps_shown,
     stretches,
 )
@@ -283,8 +285,10 @@ def regressions(
             measured,
         )
         drifts, drifting = _drifts(warehouse, found.members, series, limits, counted)
-        table = joined([found.table, drifts], REGRESSION_COLUMNS)
-        all_members = joined([found.members, drifting], MEMBER_COLUMNS)
+        with warehouse.reading() as con:
+            shifts, shifted = find_group_shifts(short_histories(con), found.members, series, counted)
+        table = joined([found.table, drifts, shifts], REGRESSION_COLUMNS)
+        all_members = joined([found.members, drifting, shifted], MEMBER_COLUMNS)
         warehouse.replace(
             (REGRESSIONS, table), (REGRESSION_MEMBERS, all_members), (WITHDRAWN_FINDINGS, found.withdrawn)
         )
