@@ -194,3 +194,19 @@ def test_only_so_many_uncertain_changes_are_listed(tmp_path: Path) -> None:
     start = lines.index(next(line for line in lines if line.startswith("Looks changed")))
     assert lines[start + 1].strip().startswith("test_execution_time")
     assert "and 6 more on the report page" in " ".join(lines[start:])
+
+
+def test_what_somebody_has_taken_on_comes_last_and_is_not_counted(tmp_path: Path) -> None:
+    console = Console(file=io.StringIO(), width=100)
+    table = pd.concat(measured("test_execution_time", name) for name in ("login", "search"))
+
+    def sized(con: DuckDBPyConnection) -> None:
+        con.execute("UPDATE regressions SET change = regression_id WHERE kind = 'regression'")
+
+    with snapshot(tmp_path, table, 2, then=sized) as con:
+        terminal.print_report(con, console, handling=reading.Handling(frozenset({"2"})))
+    text = " ".join(console.file.getvalue().split())  # type: ignore[attr-defined]
+    assert text.startswith("1 regression and 1 acknowledged, ")
+    assert text.index("+100 % since") < text.index("+200 % since")
+    assert text.count("(acknowledged)") == 1
+    assert text.index("+200 % since") < text.index("(acknowledged)")
