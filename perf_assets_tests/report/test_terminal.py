@@ -159,7 +159,7 @@ def test_what_is_bad_now_comes_first(tmp_path: Path) -> None:
     assert text.index("80 times the old level since") < text.index("+25 % since")
     assert "to be confirmed it takes 5 more values" in text
     assert "Recovered: 2 regressions, the last on 2026-10-20 (perf-assets regressions)" in text
-    near = "40 % of changes this faint are chance (at most 5 % may be); 5 values at the new level"
+    near = "too little evidence: of such changes 40 % are chance, of findings at most 5 %; 5 values at the new level"
     assert f"test_execution_time · benchmark-3: +20 % since 2026-10-30: {near}" in text
     assert max(map(len, lines)) <= 100
 
