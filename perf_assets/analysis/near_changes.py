@@ -73,8 +73,9 @@ def _reason(row: Any, rate: float) -> str:
         return "the metric has no direction, so this is neither better nor worse"
     if not row.q_value <= rate:
         # That every one of them is chance is not known either.
-        faint = f"{_share(min(row.q_value, 0.99))} of changes this faint are chance (at most {_share(rate)} may be)"
-        return f"{faint}; {row.points_after:,.0f} value{'' if row.points_after == 1 else 's'} at the new level"
+        chance = _share(min(row.q_value, 0.99))
+        little = f"too little evidence: of such changes {chance} are chance, of findings at most {_share(rate)}"
+        return f"{little}; {row.points_after:,.0f} value{'' if row.points_after == 1 else 's'} at the new level"
     if abs(row.change) < row.threshold:
         return f"smaller than the {_share(row.threshold)} from which this metric matters"
     if abs(row.size) < row.noise:

@@ -92,7 +92,8 @@ def _changes(heading: str, changes: pd.DataFrame, most: int) -> Iterator[str]:
     yield f"\n[bold]{heading}[/]"
     for row in rows_of(changes.head(most)):
         colour = _COLOURS[str(row.kind)]
-        yield f"  [{colour}]{escape(change_title(row))}[/]{_label(row.simulated)}"
+        taken = " [dim](acknowledged)[/]" if row.acknowledged else ""
+        yield f"  [{colour}]{escape(change_title(row))}[/]{_label(row.simulated)}{taken}"
         runs = reading.commits(row) or f"{short(row.last_good_run, 28)} to {short(row.first_bad_run, 28)}"
         yield (
             f"    [dim]{escape(_levels(row))}; {escape(reading.confidence(row))}"
@@ -126,7 +127,7 @@ def _levels(row: Any) -> str:
 def _breaches(report: Report) -> Iterator[str]:
     if report.breaches.empty:
         return
-    yield "\n[bold]About to breach a limit[/]"
+    yield "\n[bold]Limits about to be crossed[/]"
     for row in rows_of(report.breaches.head(MOST_BREACHES)):
         when = "is beyond it now" if row.already_breached else f"will cross it about {day(row.breach_date)}"
         odds = f"probability {row.probability:.0%} by {day(row.horizon_end)}"

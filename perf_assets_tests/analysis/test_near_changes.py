@@ -56,12 +56,12 @@ def listed(
         (
             {"q_value": 0.12},
             {},
-            "12 % of changes this faint are chance (at most 5 % may be); 10 values at the new level",
+            "too little evidence: of such changes 12 % are chance, of findings at most 5 %; 10 values at the new level",
         ),
         (
             {"q_value": 1.0, "points_after": 1},
             {},
-            "99 % of changes this faint are chance (at most 5 % may be); 1 value at the new level",
+            "too little evidence: of such changes 99 % are chance, of findings at most 5 %; 1 value at the new level",
         ),
         ({"size": 0.7}, {}, "smaller than the 10 % from which this metric matters"),
         ({"size": 3.0}, {"metric": "loose"}, "smaller than the 40 % from which this metric matters"),

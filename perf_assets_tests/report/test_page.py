@@ -181,8 +181,9 @@ def test_what_is_bad_now_comes_first_and_what_is_over_last_and_folded(tmp_path: 
     assert "Recovered: 2 regressions, the last on 2026-10-20" in re.findall(
         r"<details><summary>(.*?)</summary>", source
     )
-    assert "40 % of changes this faint are chance (at most 5 % may be); 5 values" in page.text.replace(
-        "\N{NO-BREAK SPACE}", " "
+    assert (
+        "too little evidence: of such changes 40 % are chance, of findings at most 5 %; 5 values"
+        in page.text.replace("\N{NO-BREAK SPACE}", " ")
     )
 
 

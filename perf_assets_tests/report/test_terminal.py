@@ -185,7 +185,7 @@ def test_what_is_bad_now_comes_first(tmp_path: Path) -> None:
     assert text.index("80 times the old level since") < text.index("+25 % since")
     assert "to be confirmed it takes 5 more values" in text
     assert "Recovered: 2 regressions, the last on 2026-10-20 (perf-assets regressions)" in text
-    near = "40 % of changes this faint are chance (at most 5 % may be); 5 values at the new level"
+    near = "too little evidence: of such changes 40 % are chance, of findings at most 5 %; 5 values at the new level"
     assert f"test_execution_time · benchmark-3: +20 % since 2026-10-30: {near}" in text
     assert max(map(len, lines)) <= 100
 
@@ -220,3 +220,19 @@ def test_only_so_many_uncertain_changes_are_listed(tmp_path: Path) -> None:
     start = lines.index(next(line for line in lines if line.startswith("Looks changed")))
     assert lines[start + 1].strip().startswith("test_execution_time")
     assert "and 6 more on the report page" in " ".join(lines[start:])
+
+
+def test_what_somebody_has_taken_on_comes_last_and_is_not_counted(tmp_path: Path) -> None:
+    console = Console(file=io.StringIO(), width=100)
+    table = pd.concat(measured("test_execution_time", name) for name in ("login", "search"))
+
+    def sized(con: DuckDBPyConnection) -> None:
+        con.execute("UPDATE regressions SET change = regression_id WHERE kind = 'regression'")
+
+    with snapshot(tmp_path, table, 2, then=sized) as con:
+        terminal.print_report(con, console, handling=reading.Handling(frozenset({"2"})))
+    text = " ".join(console.file.getvalue().split())  # type: ignore[attr-defined]
+    assert text.startswith("1 regression and 1 acknowledged, ")
+    assert text.index("+100 % since") < text.index("+200 % since")
+    assert text.count("(acknowledged)") == 1
+    assert text.index("+200 % since") < text.index("(acknowledged)")
