@@ -8,13 +8,12 @@ outliers nor a second mode look like it; what is less clear is left to the likel
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import special
 
-from perf_assets.analysis.statistics import FloatArray, robust_scale
+from perf_assets.analysis.statistics import MAD_TO_SD, FloatArray, robust_scale
 from perf_assets.analysis.stretches import (
     Block,
     BoolArray,
@@ -23,6 +22,7 @@ from perf_assets.analysis.stretches import (
     in_blocks,
     lowest,
     neighbours,
+    quantiles,
     sorted_down,
 )
 
@@ -247,27 +247,39 @@ def _unsupported(sides: Sides, least: FloatArray) -> BoolArray:
     return np.asarray(a_turn | (sides.evidence(noise) < _LEAST_EVIDENCE * wandering**2))
 
 
-def relocated(values: FloatArray, cuts: Sequence[int]) -> list[int]:
-    """The cuts of a series, shape (n,), ascending, each moved by up to `BESIDE` to where the values next to it belong:
-    to the level before or after, whichever they are closer to, where the two are far apart.
+def relocated(values: FloatArray, sizes: IndexArray, column: IndexArray, cut: IndexArray) -> IndexArray:
+    """The cuts, shape (k,), each moved by up to BESIDE to where the values next to it change sides: each belongs to the
+    level before or after, whichever it is closer to. Only levels that are far apart are told from each other so.
+
+    `values`, shape (n, s), as they came, with the `sizes` of the series; cuts in order of column and row.
     """
-    moved: list[int] = []
-    edges = [0, *cuts, values.size]
-    for start, cut, end in zip(edges, edges[1:], edges[2:], strict=False):
-        before, after = values[max(start, cut - _WINDOW) : cut], values[cut : min(end, cut + _WINDOW)]
-        old, new = np.median(before), np.median(after)
-        if abs(new - old) < _FAR * max(robust_scale(before), robust_scale(after)):
-            moved.append(cut)
-            continue
-        low = max(cut - BESIDE, moved[-1] + NEWEST if moved else NEWEST, start + NEWEST)
-        high = min(cut + BESIDE, end - NEWEST)
-        near = values[low:high]
-        # Less for each value that is closer to the old level and counted as one of the new, and the other way round.
-        belongs = np.abs(near - old) - np.abs(near - new)
-        gains = np.concatenate(([0.0], np.cumsum(-belongs))) if high > low else np.zeros(1)
-        best = low + int(gains.argmax())
-        moved.append(best if gains.max() > gains[min(max(cut - low, 0), gains.size - 1)] else cut)
+    start, end = neighbours(column, cut, sizes)
+    # Two neighbours share the room between them.
+    back = (cut - start - NEWEST) // np.where(start > 0, 2, 1)
+    forth = (end - cut - NEWEST) // np.where(end < sizes[column], 2, 1)
+    before = cut_out(values, column, np.maximum(start, cut - _WINDOW), cut)
+    after = cut_out(values, column, cut, np.minimum(end, cut + _WINDOW))
+    (old, old_scale), (new, new_scale) = _centre_and_scale(before), _centre_and_scale(after)
+    far = np.flatnonzero(np.abs(new - old) >= _FAR * np.maximum(old_scale, new_scale))
+    if not far.size:
+        return cut
+    steps = np.arange(-BESIDE, BESIDE + 1)[:, None]
+    near = values[np.clip(cut[far] + steps[:-1], 0, values.shape[0] - 1), column[far]]
+    # What each value says for being still of the old level.
+    belongs = np.abs(near - new[far]) - np.abs(near - old[far])
+    gains = np.concatenate((np.zeros((1, far.size)), np.cumsum(belongs, axis=0)))
+    gains[(steps < -back[far]) | (steps > forth[far])] = -np.inf
+    moved = cut.copy()
+    better = gains.max(axis=0) > gains[BESIDE]
+    moved[far[better]] += gains.argmax(axis=0)[better] - BESIDE
     return moved
+
+
+def _centre_and_scale(block: Block) -> tuple[FloatArray, FloatArray]:
+    """Median of each stretch, and the standard deviation of its bulk by the median distance from it, each (k,)."""
+    centre = quantiles(sorted_down(block.values, block.inside), block.sizes, 0.5)
+    distance = np.abs(block.values - centre)
+    return centre, MAD_TO_SD * quantiles(sorted_down(distance, block.inside), block.sizes, 0.5)
 
 
 def ends_in_step(level: FloatArray) -> bool:

@@ -27,6 +27,8 @@ from perf_assets.analysis.stretches import (
 
 _OUTLYING = 5.0
 """Standard deviations from the median of the neighbours, beyond which a value is an outlier."""
+_ASIDE = 4
+"""Neighbours to either side of a value whose median it is held against."""
 _MOST_OUTLIERS = 0.1
 """Share of the values that are outliers at most: where a tenth lies that far off, so does the noise."""
 _MOST_AUTOCORRELATED = 0.95
@@ -51,7 +53,7 @@ _BINS, _BIN_SPAN = 96, 4.0
 _FIT_ROUNDS, _FIRST_ROUNDS = 40, 10
 _PROMISING = 4.0
 """Gain after the first rounds from which the modes are fitted in full."""
-_REFIT_ROUNDS = 5
+_REFIT_ROUNDS = 3
 _AUTOCORRELATED_MODES = 0.15
 
 
@@ -64,17 +66,18 @@ def without_outliers(block: Block) -> FloatArray:
     cleaned = np.empty(block.values.shape)
     for columns, part, _ in by_columns(block):
         mirrored = _mirrored(part)
-        median = _median_of_nine(np.pad(mirrored, ((4, 4), (0, 0)), mode="reflect"))
-        distance = np.abs(mirrored - median)
-        cleaned[:, columns] = part.masked(np.where(distance > _bulk(distance, part), median, mirrored))
+        median, own = _median_of_nine(mirrored), mirrored[_ASIDE:-_ASIDE]
+        distance = np.abs(own - median)
+        cleaned[:, columns] = part.masked(np.where(distance > _bulk(distance, part), median, own))
     return cleaned
 
 
 def _mirrored(block: Block) -> FloatArray:
-    """The values of each stretch, and after its end the same in reverse."""
-    rows, last = block.rows, block.sizes - 1
-    if block.inside.all():
-        return block.values
+    """The values of each stretch, mirrored at both of its ends by `_ASIDE` values at least, shape (w + 2 _ASIDE, k)."""
+    height = block.values.shape[0]
+    if height > _ASIDE and block.inside.all():
+        return np.pad(block.values, ((_ASIDE, _ASIDE), (0, 0)), mode="reflect")
+    rows, last = np.abs(np.arange(-_ASIDE, height + _ASIDE))[:, None], block.sizes - 1
     return np.take_along_axis(block.values, np.where(rows <= last, rows, np.maximum(2 * last - rows, 0)), axis=0)
 
 

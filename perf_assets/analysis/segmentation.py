@@ -39,7 +39,7 @@ BENT_LINE = 18.0
 STEP_ON_LINE = 21.7
 TWO_LINES = 29.7
 TWO_STEPS = 27.6
-_PROPOSED = 9.0
+_PROPOSED = 11.0
 """Gain from which a cut is proposed: more than enough are, the penalties above decide."""
 _PLACES = 2.0
 """Penalty for each e-fold that a stretch is shorter than the series: there are as many more of them to choose from."""
@@ -48,8 +48,10 @@ _WINDOWS = ((4, 4), (8, 8), (16, 16), (32, 32), (64, 64), (5, 20), (20, 5), (10,
 _MOST_MOVES = 3
 _AT_ONCE = 12
 """Values between a clear step and a change of noise, below which they are one and the step says where."""
-_QUIETER = 0.85
-"""Share of the noise that a part was judged by, below which it is judged by its own."""
+_QUIETER = 1.5
+"""By how many of its standard errors (a share of 1 / sqrt(n), about) the noise of a part must be lower than that by
+which it was judged, to be judged by its own.
+"""
 _SHORT, _IN_NUMBER = 10, 11.0
 """Values of a level below which their number must tell it from outliers, by about what four values of eight can."""
 
@@ -80,9 +82,21 @@ def segment(series: Sequence[FloatArray], rivals: Sequence[Rival]) -> list[Index
     for values, cuts in zip(series, found, strict=True):
         if ends_in_step(values[max(cuts, default=0) :]):
             cuts.append(values.size - NEWEST)
-    return [
-        np.array(relocated(values, sorted(cuts)), dtype=np.intp) for values, cuts in zip(series, found, strict=True)
-    ]
+    return _relocated(series, [np.array(sorted(cuts), dtype=np.intp) for cuts in found])
+
+
+def _relocated(series: Sequence[FloatArray], found: list[IndexArray]) -> list[IndexArray]:
+    """The cuts of each series where the values next to them change sides."""
+    changed = [position for position, cuts in enumerate(found) if cuts.size]
+    for chosen in in_blocks(np.array([series[position].size for position in changed], dtype=np.intp)):
+        own = [changed[k] for k in chosen]
+        block = pack([series[position] for position in own])
+        counts = [found[position].size for position in own]
+        cut = np.concatenate([found[position] for position in own])
+        moved = relocated(block.values, block.sizes, np.repeat(np.arange(len(own)), counts), cut)
+        for position, cuts in zip(own, np.split(moved, np.cumsum(counts)[:-1]), strict=True):
+            found[position] = cuts
+    return found
 
 
 @dataclass(frozen=True)
@@ -120,7 +134,7 @@ class _Part:
             _Part(
                 self.owner,
                 self.start + start,
-                self.values[start:end] - np.median(self.values[start:end]),
+                self.values[start:end] - self.values[start:end].mean(),
                 split.judged_by,
             )
             for start, end in pairwise([0, *inner, self.values.size])
@@ -135,7 +149,8 @@ def _split(parts: Sequence[_Part], rivals: Sequence[Rival]) -> list[_Split]:
     values = without_outliers(block)
     sd, autocorrelation = provisional_noise(block, values)
     splits = [_WHOLE] * len(parts)
-    left = np.flatnonzero(sd < _QUIETER * np.array([part.judged_by for part in parts]))
+    share = 1.0 - _QUIETER / np.sqrt(block.sizes)
+    left = np.flatnonzero(sd < share * np.array([part.judged_by for part in parts]))
     if not left.size:
         return splits
     block, values, sd, autocorrelation = block.of(left), values[:, left], sd[left], autocorrelation[left]
