@@ -22,6 +22,7 @@ NO_MEMBERS = pd.DataFrame({"series_id": pd.Series(dtype="int64"), "changed_at": 
 def series(*rows: dict[str, Any]) -> pd.DataFrame:
     common = {
         "project": "p", "metric": "time", "unit": "s", "direction": "lower_is_better", "measurements": 100,
+        "level": 10.0,
         "test_name": "login", "node_id": None, "node_type": None, "simulated": False, "first_seen": START,
         "last_seen": START + pd.Timedelta(days=99), "as_of": START + pd.Timedelta(days=99),
     }  # fmt: skip
@@ -38,7 +39,7 @@ def change(series_id: int = 0, size: float = 2.0, position: int = 90, **more: An
         "position": position, "changed_at": at, "changed_at_low": at, "changed_at_high": at,
         "previous_at": at - pd.Timedelta(days=1), "before": 10.0, "after": 10.0 + size, "size": size,
         "size_low": 0.9 * size, "size_high": 1.1 * size, "noise": 0.1, "p_value": 1e-6, "q_value": 1e-5,
-        "confirmed": True, "sharp": True, "points_after": 100 - position,
+        "confirmed": True, "sharp": True, "settles_after": 12, "points_after": 100 - position,
     } | more  # fmt: skip
 
 
