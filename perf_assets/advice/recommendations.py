@@ -131,6 +131,13 @@ def _proposal(row: Any, effect: str) -> dict[str, object]:
     words = metric_words(row.metric)
     place = " · ".join(filter(None, (_first_known(row.test_name, row.node_id, row.project), apart(row))))
     look = "Compare the environment" if row.cause == "environment" else "Look at the change"
+    if row.shape == "drift":
+        return {
+            "kind": "regression", "subject": name,
+            "title": f"{words} of {place} has crept {size} since {since}",
+            "action": f"Look for what has grown {bracket}. {row.explanation}",
+            "expected_effect": effect,
+        }  # fmt: skip
     if row.scope == "runner_image":
         return {
             "kind": "runner_image_regression", "subject": name,
@@ -205,6 +212,8 @@ def _bracket(row: Any) -> str:
     commits = [short_commit(c) for c in (row.last_good_commit, row.first_bad_commit) if not pd.isna(c)]
     if len(commits) == 2 and row.last_good_commit != row.first_bad_commit:
         return f"between the commits {commits[0]} and {commits[1]}"
+    if pd.isna(row.last_good_run):
+        return f"since commit {commits[0]}" if commits else f"since run {row.first_bad_run}"
     return f"between the runs {row.last_good_run} and {row.first_bad_run}"
 
 

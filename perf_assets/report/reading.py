@@ -237,7 +237,9 @@ def without_news(report: Report) -> str:
     """That nothing is worse now, and what that is worth."""
     if report.regressions.empty:
         told = "Nothing got worse"
-    elif len(report.suspected) or len(report.drifts):
+    elif len(report.drifts):
+        told = "No step for the worse stands; what got worse little by little is below"
+    elif len(report.suspected):
         told = "Nothing is worse now beyond doubt"
     else:
         told = "Nothing is worse now: what got worse has recovered"
@@ -357,9 +359,12 @@ def confidence(row: Any) -> str:
     measurements followed it.
     """
     if pd.isna(row.q_value):
-        return "sureness unknown"
+        return "confidence unknown"
+    waiting = _waiting(row)
+    if waiting:
+        return f"significant (q {chance(row.q_value)}), {waiting}"
     sure = "practically certain" if row.q_value <= 0.001 else "very likely" if row.q_value <= 0.01 else "likely"
-    return f"{sure} (q {chance(row.q_value)}){_waiting(row)}"
+    return f"{sure} (q {chance(row.q_value)})"
 
 
 def _waiting(row: Any) -> str:
@@ -367,7 +372,7 @@ def _waiting(row: Any) -> str:
     if row.state == "confirmed" or not pd.isna(row.recovered_at):
         return ""
     missing = getattr(row, "waits_for", None)
-    return ", more runs will tell" if _missing(missing) or not missing else f", to be confirmed it takes {missing}"
+    return "not confirmed yet" if _missing(missing) or not missing else f"to be confirmed it takes {missing}"
 
 
 def near_title(row: Any) -> str:

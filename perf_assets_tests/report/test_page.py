@@ -196,7 +196,7 @@ def test_a_snapshot_without_shapes_is_reported_too(tmp_path: Path) -> None:
     with snapshot(tmp_path, fleet(), regressions=6, then=without) as con:
         text = _Page(render_report(con)).text
     assert "3 regressions, 1 suspected, 1 improvement" in text
-    assert "more runs will tell" in text
+    assert "not confirmed yet" in text
 
 
 def test_what_nothing_got_worse_is_worth(tmp_path: Path) -> None:
