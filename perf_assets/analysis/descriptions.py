@@ -271,11 +271,14 @@ def _levels_beside(row: IndexArray, ways: _Ways, fits: _Costs) -> tuple[FloatArr
 def _places(
     sums: Sums, row: IndexArray, autocorrelation: FloatArray, variance: FloatArray, drifting: BoolArray
 ) -> tuple[IndexArray, IndexArray]:
-    """First and last row at which the step (where `drifting`, on a line) is nearly as likely as at `row`."""
+    """First and last row at which the step (where `drifting`, on a line) is nearly as likely as at `row`.
+
+    A level of fewer values than a level has elsewhere is known to begin where it does.
+    """
     from_level, beside_line = step_gains_beside_line(sums, autocorrelation)
     gains = np.where(drifting, beside_line, from_level)
     own = gains[row, np.arange(row.size)]
-    likely = (gains >= own - _LOCATION_DROP * variance) & (gains > 0)
+    likely = (gains >= own - _LOCATION_DROP * variance) & (gains > 0) & (own > 0)
     likely[row, np.arange(row.size)] = True
     return likely.argmax(axis=0), likely.shape[0] - 1 - likely[::-1].argmax(axis=0)
 

@@ -89,7 +89,7 @@ def test_the_product_tells_a_step_once_as_values_come_in(fleet: Fleet) -> None:
     (own,) = told[told["low"] >= place - 3].to_dict("records")
     assert (own["setting"], own["series_id"], own["worse"], own["stands"]) == (USUAL, 0, True, "stands")
     assert own["low"] <= place <= own["high"]
-    assert place + 4 <= own["told_at"] <= place + 8
+    assert place + 3 <= own["told_at"] <= place + 8
     assert known == 0
 
 
