@@ -766,13 +766,14 @@ def _with_states(table: pd.DataFrame, groups: Sequence[_Group], ended: Endings, 
     confirmed = ((many | clear) & (points >= rules.confirm_after)) | (points >= settled)
     confirmed |= ended.followed & ~ended.incident
     waits = [
-        None if sure else _OVER if over else _more(int(missing))
+        None if sure else _OVER if over else more_measurements(int(missing))
         for sure, over, missing in zip(confirmed, ended.incident, settled - points, strict=True)
     ]
     return table.assign(state=np.where(confirmed, "confirmed", "suspected"), waits_for=waits)
 
 
-def _more(missing: int) -> str:
+def more_measurements(missing: int) -> str:
+    """What a suspected finding waits for."""
     return f"{missing} more {'measurement' if missing == 1 else 'measurements'} at the new level"
 
 
