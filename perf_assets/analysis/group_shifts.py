@@ -15,7 +15,14 @@ import pandas as pd
 from perf_assets.analysis.change_points import describe_many
 from perf_assets.analysis.level_changes import ALL_DAY
 from perf_assets.analysis.ragged import offsets_of
-from perf_assets.analysis.regressions import DIRECTED, MEMBER_COLUMNS, REGRESSION_COLUMNS, RegressionRules, id_of
+from perf_assets.analysis.regressions import (
+    DIRECTED,
+    MEMBER_COLUMNS,
+    REGRESSION_COLUMNS,
+    RegressionRules,
+    id_of,
+    more_measurements,
+)
 from perf_assets.analysis.statistics import FloatArray, benjamini_hochberg
 
 GROUP = "group"
@@ -125,7 +132,7 @@ def _shift(
         **{column: about[column] for column in ("test_name", "node_id", "node_type")},
         "regression_id": regression_id, "series_id": series_id, "shape": GROUP, "scope": scope,
         "scope_name": name, "cause": "unknown", "kind": kind, "state": "confirmed" if settled else "suspected",
-        "waits_for": None if settled else f"{missing} more measurements at the new level", "part_of_day": ALL_DAY,
+        "waits_for": None if settled else more_measurements(missing), "part_of_day": ALL_DAY,
         "before": alike["before"][clearest], "after": alike["after"][clearest], "change": change,
         "change_low": float(np.expm1(row["size_low"])), "change_high": float(np.expm1(row["size_high"])),
         "p_value": row["p_value"], "q_value": row["q_value"], "last_good_run": last_good["run_key"],

@@ -119,9 +119,9 @@ def find_regressions(
 
     `changes`: rows of change_points; `series`: rows of metric_series (all series tested, changed or not), with `tags`
     (JSON text) where results have any; `runs`: run_id, run_key, commit_id of the runs that changes name; `limits`:
-    series_id and smallest_detectable; `anchors`: series_id and regression_id (text), part_of_day, kind, low_ts, high_ts
-    of regressions confirmed earlier, whose ids are kept where the times overlap; `image_changes`: series_id,
-    runner_image, since: the first measurement of each series on another runner image than the one before (none: images
+    series_id and smallest_detectable; `anchors`: series_id and regression_id (text), part_of_day, kind,
+    first_bad_run, low_ts, high_ts of regressions confirmed earlier, whose ids are kept where the times overlap;
+    `image_changes`: series_id, runner_image, since: the first measurement of each series on another runner image than the one before (none: images
     explain nothing); `environments`: ENVIRONMENT_COLUMNS, what results say of their environment (none: it explains
     nothing); `measured`: series_id, since, until: stretches in which a series was measured without a long pause (none:
     from its first to its last measurement).
@@ -246,15 +246,18 @@ def _beginnings(changes: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _anchored(candidates: pd.DataFrame, anchors: pd.DataFrame | None) -> pd.DataFrame:
-    """`row` of the candidates that were told before, one for each `regression_id` that they had then."""
+    """`row` of the candidates that were told before, one for each `regression_id` that they had then, and whether they
+    began with the `same_run`."""
     if anchors is None or anchors.empty:
-        return pd.DataFrame(columns=["row", "regression_id"])
+        return pd.DataFrame(columns=["row", "regression_id", "same_run"])
     rows = candidates.rename_axis("row").reset_index().astype({"series_id": str})
-    known = rows.merge(anchors, on=["series_id", "part_of_day", "kind"])
+    known = rows.merge(anchors, on=["series_id", "part_of_day", "kind"], suffixes=("", "_then"))
     together = (pd.to_datetime(known["low_ts"]) <= known["changed_at_high"]) & (
         pd.to_datetime(known["high_ts"]) >= known["changed_at_low"]
     )
-    return known.loc[together, ["row", "regression_id"]].drop_duplicates()
+    known = known.assign(same_run=known["first_bad_run"] == known["first_bad_run_then"])
+    known = known.loc[together, ["row", "regression_id", "same_run"]].sort_values("same_run", ascending=False)
+    return known.drop_duplicates(["row", "regression_id"])
 
 
 # What moved together
@@ -763,13 +766,14 @@ def _with_states(table: pd.DataFrame, groups: Sequence[_Group], ended: Endings, 
     confirmed = ((many | clear) & (points >= rules.confirm_after)) | (points >= settled)
     confirmed |= ended.followed & ~ended.incident
     waits = [
-        None if sure else _OVER if over else _more(int(missing))
+        None if sure else _OVER if over else more_measurements(int(missing))
         for sure, over, missing in zip(confirmed, ended.incident, settled - points, strict=True)
     ]
     return table.assign(state=np.where(confirmed, "confirmed", "suspected"), waits_for=waits)
 
 
-def _more(missing: int) -> str:
+def more_measurements(missing: int) -> str:
+    """What a suspected finding waits for."""
     return f"{missing} more {'measurement' if missing == 1 else 'measurements'} at the new level"
 
 
@@ -875,11 +879,13 @@ def id_of(text: str) -> int:
 
 
 def _elected(groups: Sequence[_Group], candidates: pd.DataFrame, anchors: pd.DataFrame | None) -> dict[int, list[int]]:
-    """By number of the group: ids that its members were given before, the one of most members first."""
+    """By number of the group: ids that its members were given before, the one of most members first; of equally many
+    one that began with the same run, as intervals of neighbouring changes may overlap."""
     grouped = _rows_of_groups(groups, candidates)[["series_id", "group"]]
     known = _anchored(candidates, anchors).merge(grouped, left_on="row", right_index=True)
-    votes = known.groupby(["group", "regression_id"])["series_id"].nunique().reset_index(name="votes")
-    votes = votes.sort_values(["group", "votes", "regression_id"], ascending=[True, False, True])
+    votes = known.groupby(["group", "regression_id"]).agg(votes=("series_id", "nunique"), same_run=("same_run", "any"))
+    order = ["group", "votes", "same_run", "regression_id"]
+    votes = votes.reset_index().sort_values(order, ascending=[True, False, False, True])
     return {int(number): [int(known) for known in ids] for number, ids in votes.groupby("group")["regression_id"]}
 
 

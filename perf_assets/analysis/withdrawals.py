@@ -22,7 +22,7 @@ def withdrawn_findings(
     """One row a finding whose anchors (as `find_regressions` takes them) are not among `regression_ids`, of a series
     that is still there; columns WITHDRAWN_COLUMNS, ids as integers.
 
-    `candidates`: changes of directed series with `change` and whether they were `known` before; `series`: rows of
+    `candidates`: changes of directed series with `change` and whether they are `large` enough; `series`: rows of
     metric_series. A finding is known by its clearest series, the first of its anchors.
     """
     if anchors is None or anchors.empty:
@@ -40,6 +40,8 @@ def _reason(row: Any, candidates: pd.DataFrame) -> str:
         return _NO_LONGER_COMPARED
     same = candidates[(candidates["series_id"] == row.series_id) & (candidates["kind"] == row.kind)]
     near = same[(same["changed_at_low"] <= row.high_ts) & (same["changed_at_high"] >= row.low_ts)]
-    if len(near) and near["change"].notna().iloc[0]:
-        return _SMALLER.format(share=near["change"].iloc[0])
+    # What is large enough is a finding of its own, whose interval reaches here.
+    small = near.loc[~near["large"].astype(bool), "change"].dropna()
+    if len(small):
+        return _SMALLER.format(share=small.iloc[0])
     return _GONE

@@ -42,3 +42,17 @@ def measurements(ts: npt.NDArray[np.datetime64], values: FloatArray, series_id: 
 def daily_buckets(values: FloatArray, series_id: int = 1) -> pd.DataFrame:
     ts = pd.date_range(MONDAY, periods=values.size, freq="D")
     return pd.DataFrame({"series_id": series_id, "ts": ts, "value": values})
+
+
+def levels(seed: int, *stretches: tuple[int, float, float]) -> FloatArray:
+    """Levels one after the other, each given by its number of values, its height and its standard deviation."""
+    count, height, spread = zip(*stretches, strict=True)
+    noise = white(sum(count), seed)
+    return np.repeat(np.array(height, dtype=float), count) + np.repeat(np.array(spread, dtype=float), count) * noise
+
+
+def two_modes(n: int, lasting: float, apart: float, seed: int) -> FloatArray:
+    """Noise of unit variance with two modes, each of which lasts so many values on average."""
+    random = np.random.default_rng(seed)
+    mode = np.cumsum(random.random(n) < 1.0 / lasting) % 2
+    return apart * mode + random.standard_normal(n)

@@ -15,11 +15,14 @@ from perf_assets.catalog import load_catalog
 from perf_assets.settings import Incident
 from perf_assets.warehouse.incidents import declare_incidents
 from perf_assets.warehouse.readings import (
+    drifting_buckets,
     environments,
+    first_runs,
     forecast_history,
     forecast_selection,
     image_changes,
     metric_limits,
+    short_histories,
     steps_shown,
     stretches,
     with_bounds,
@@ -268,6 +271,95 @@ def test_the_history_of_a_forecast_knows_steps_and_bounds(site: Site) -> None:
     assert set(history["since"]) == {START + pd.Timedelta(days=9)}
     assert set(zip(history["lowest"], history["highest"], strict=True)) == {(0.0, math.inf)}
     assert with_bounds(history.iloc[:0].drop(columns=["lowest", "highest"]), load_catalog()).empty
+
+
+def daily(site: Site, **tests: list[float]) -> dict[str, int]:
+    """Load values a day apart of each test; the ids of their series."""
+    for name, values in tests.items():
+        rows = [
+            row(value, run=f"{name}-{day}", hour=24 * day, test_name=name, commit_id=f"c{day}")
+            for day, value in enumerate(values)
+        ]
+        site.load(rows, received_at=datetime(2030, 1, 1))  # noqa: DTZ001
+    with site.warehouse.transaction() as con:
+        build_series(con, load_catalog())
+    table = site.warehouse.query("SELECT test_name, series_id FROM metric_series")
+    return dict(zip(table["test_name"], table["series_id"], strict=True))
+
+
+NO_STEPS = pd.DataFrame({"series_id": [], "changed_at": []}).astype(
+    {"series_id": "int64", "changed_at": "datetime64[us]"}
+)
+
+
+def test_only_series_whose_last_quarter_is_off_the_first_may_drift(site: Site) -> None:
+    flat, middle = [10.0] * 40, [10.0] * 10 + [20.0] * 20 + [10.0] * 10
+    rising, falling = [10.0 + 0.1 * day for day in range(40)], [10.0 - 0.1 * day for day in range(40)]
+    ids = daily(site, flat=flat, middle=middle, rising=rising, falling=falling)
+    with site.warehouse.reading() as con:
+        table = drifting_buckets(con, NO_STEPS, 0.05)
+        assert drifting_buckets(con, NO_STEPS, 0.5).empty
+    assert list(table.columns) == ["series_id", "ts", "value"]
+    assert set(table["series_id"]) == {ids["rising"], ids["falling"]}
+    assert table[table["series_id"] == ids["rising"]]["value"].tolist() == rising
+    assert (table.groupby("series_id")["ts"].diff().dropna() == pd.Timedelta(days=1)).all()
+
+
+def test_a_step_is_no_drift_and_what_follows_it_is_held_against_itself(site: Site) -> None:
+    stepped = [10.0] * 20 + [14.0] * 20
+    then_rising = [10.0] * 20 + [14.0 + 0.2 * day for day in range(20)]
+    ids = daily(site, stepped=stepped, then_rising=then_rising, rising=[10.0 + 0.1 * day for day in range(40)])
+    at = START + pd.Timedelta(days=20)
+    steps = pd.DataFrame({"series_id": [ids["stepped"], ids["then_rising"]], "changed_at": [at, at]})
+    earlier = steps.assign(changed_at=START + pd.Timedelta(days=3))
+    with site.warehouse.reading() as con:
+        assert set(drifting_buckets(con, steps, 0.05)["series_id"]) == {ids["then_rising"], ids["rising"]}
+        # The last step counts, whichever row comes first.
+        both = drifting_buckets(con, pd.concat([steps, earlier]), 0.05)
+        assert set(both["series_id"]) == {ids["then_rising"], ids["rising"]}
+        assert len(drifting_buckets(con, NO_STEPS, 0.05)["series_id"].unique()) == 3
+
+
+def test_series_around_zero_are_read_without_a_share(site: Site) -> None:
+    ids = daily(site, zero=[0.0] * 20 + [5.0] * 20, always=[0.0] * 40)
+    with site.warehouse.reading() as con:
+        assert ids["zero"] in set(drifting_buckets(con, NO_STEPS, 0.05)["series_id"])
+
+
+def test_the_first_run_from_a_moment_on_is_found_by_series(site: Site) -> None:
+    ids = daily(site, one=[1.0] * 6, two=[2.0] * 6)
+    moments = [START, START + pd.Timedelta(days=2.5)]
+    with site.warehouse.reading() as con:
+        table = first_runs(con, [ids["one"], ids["two"]], moments).set_index("series_id")
+        assert first_runs(con, [], []).empty
+        assert first_runs(con, [ids["one"]], [START + pd.Timedelta(days=99)]).empty
+    assert table.loc[ids["one"]].tolist() == ["one-0", "c0"]
+    assert table.loc[ids["two"]].tolist() == ["two-3", "c3"]
+
+
+@pytest.mark.parametrize(("size", "short"), [(3, False), (4, True), (60, True), (61, False)])
+def test_short_histories_are_those_that_prove_nothing_alone(site: Site, size: int, short: bool) -> None:
+    ids = daily(site, only=[float(day) for day in range(size)])
+    with site.warehouse.reading() as con:
+        table = short_histories(con)
+    assert list(table.columns) == ["series_id", "ts", "value", "run_key", "commit_id"]
+    assert table["value"].tolist() == ([float(day) for day in range(size)] if short else [])
+    if short:
+        assert set(table["series_id"]) == set(ids.values())
+        assert table["run_key"].iloc[-1] == f"only-{size - 1}"
+        assert table["commit_id"].iloc[0] == "c0"
+
+
+def test_measurements_inside_an_incident_are_no_history(site: Site) -> None:
+    daily(site, only=[float(day) for day in range(8)])
+    inside = {"from": START.isoformat() + "Z", "to": "2026-09-03T00:00Z", "reason": "a bad image"}
+    with site.warehouse.transaction() as con:
+        declare_incidents(con, [Incident.model_validate(inside)])
+        build_series(con, load_catalog())
+    with site.warehouse.reading() as con:
+        assert short_histories(con)["value"].tolist() == [2.0, 3.0, 4.0, 5.0, 6.0, 7.0]
+        [series_id] = con.execute("SELECT series_id FROM metric_series").fetchall()[0]
+        assert first_runs(con, [series_id], [START])["run_key"].tolist() == ["only-2"]
 
 
 def _rows(table: Table, rows: list[dict[str, Any]]) -> pd.DataFrame:
