@@ -33,7 +33,7 @@ _FAR = 3.5
 """Standard deviations of the noisier side that a step must measure."""
 _EVIDENCE = 20.0
 """2 log likelihood ratio that it must bring, with the noise of both sides unknown."""
-_LEAST_EVIDENCE = 14.0
+_LEAST_EVIDENCE = 12.0
 """The least that a step must bring with each level's own noise, if the likelihood with one noise bears it."""
 _WANDERS, _OF_WANDERING = 2.0, 1.2
 """From how many times the scatter of neighbouring values a level is one that wanders, and how many times as far as it

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from perf_assets.analysis.cost_shifts import moved_costs
 from perf_assets.analysis.regressions import DIRECTED, RegressionRules
 
 NEAR_COLUMNS = (
@@ -37,9 +38,11 @@ def near_changes(
     of its series, or is twice as large. `change` is a share of the old level, NaN from a level of 0 or one that is as
     good as 0, from which every change is large; `reason` says in words which rule kept it out.
     """
-    columns = ["series_id", "title", "project", "metric", "unit", "direction", "measurements", "level"]
+    columns = ["series_id", "title", "project", "metric", "unit", "direction", "node_id", "measurements", "level"]
     known = series[columns].rename(columns={"level": "series_level"})
     table = changes.merge(known, on="series_id").reset_index(drop=True)
+    significant = table[table["q_value"] <= rules.false_discovery_rate]
+    table["moved"] = table.index.isin(significant.index[moved_costs(significant)])
     table = table[~_in_a_finding(table, members)]
     size, level = table["size"].abs(), table["before"].abs()
     table = table.assign(
@@ -77,6 +80,8 @@ def _reason(row: Any, rate: float) -> str:
         chance = _share(min(row.q_value, 0.99))
         little = f"too little evidence: of such changes {chance} are chance, of findings at most {_share(rate)}"
         return f"{little}; {row.points_after:,.0f} value{'' if row.points_after == 1 else 's'} at the new level"
+    if row.moved:
+        return "the cost moved: other series of the same run changed by as much the other way"
     if row.before == 0 and row.after != 0 and row.series_level != 0:
         return "nothing was measured while the values were 0, and those before were like these"
     if abs(row.change) < row.threshold:

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from perf_assets.analysis.cost_shifts import moved_costs
 from perf_assets.analysis.endings import Endings, endings
 from perf_assets.analysis.environments import ENVIRONMENT_COLUMNS, RUNNER_IMAGE_NAMES, Shift, shifts_of, went_over
 from perf_assets.analysis.explanations import COMMIT, ENVIRONMENT, RUNNER_IMAGE, Beside, cause_of, explanation_of
@@ -112,20 +113,22 @@ def find_regressions(
 
     A change is a regression or an improvement if its false-discovery rate over the whole fleet is low enough
     (Benjamini & Hochberg 1995; what one cause explains is judged first and leaves the family), if it is as large as the
-    rules ask, and at least as large as the noise of one measurement. It is `suspected` until the runs since are enough
-    and the evidence is beyond what repeated looks bring up by chance, then `confirmed`, which it stays until it is less
-    than half as large as the rules ask. Improvements by half or more
-    are `suspicious`: a test that has stopped doing its work is faster, too.
+    rules ask, and at least as large as the noise of one measurement. It is `suspected` until as many runs followed as
+    the rules ask and the evidence is beyond what repeated looks bring up by chance, or its new level is settled or was
+    followed by another one; then `confirmed`, which it stays until it is less than half as large as the rules ask.
+    Improvements by half or more are `suspicious`: a test that has stopped doing its work is faster, too. A level that
+    was left again within a day is an `incident`.
 
     `changes`: rows of change_points; `series`: rows of metric_series (all series tested, changed or not), with `tags`
     (JSON text) where results have any; `runs`: run_id, run_key, commit_id of the runs that changes name; `limits`:
-    series_id and smallest_detectable; `anchors`: series_id and regression_id (text), part_of_day, kind,
-    first_bad_run, low_ts, high_ts of regressions confirmed earlier, whose ids are kept where the times overlap;
-    `image_changes`: series_id, runner_image, since: the first measurement of each series on another runner image than the one before (none: images
-    explain nothing); `environments`: ENVIRONMENT_COLUMNS, what results say of their environment (none: it explains
-    nothing); `measured`: series_id, since, until: stretches in which a series was measured without a long pause (none:
-    from its first to its last measurement).
-    Changes of neutral series are no regressions. From a level of 0, one within the noise, or a hundredth of the change,
+    series_id and smallest_detectable; `anchors`: series_id and regression_id (text), part_of_day, kind, first_bad_run,
+    low_ts, high_ts of regressions confirmed earlier, whose ids are kept where the times overlap; `image_changes`:
+    series_id, runner_image, since: the first measurement of each series on another runner image than the one before
+    (none: images explain nothing); `environments`: ENVIRONMENT_COLUMNS, what results say of their environment (none: it
+    explains nothing); `measured`: series_id, since, until: stretches in which a series was measured without a long
+    pause (none: from its first to its last measurement).
+    Changes of neutral series are no regressions, nor are costs that only moved between the parts of a job (see
+    `moved_costs`). From a level of 0, one within the noise, or a hundredth of the change,
     every threshold is passed and the noise alone decides; `change` and its interval are NaN then.
     """
     changes = _beginnings(_over_zeros(changes, series), runs)
@@ -189,6 +192,7 @@ def _candidates(
     before = table.index.isin(_anchored(table, anchors)["row"])
     table = table[before | (table["q_value"] <= rules.false_discovery_rate).to_numpy()].reset_index(drop=True)
     table["known"] = table.index.isin(_anchored(table, anchors)["row"])
+    table = table[table["known"] | ~moved_costs(table)].reset_index(drop=True)
     level = table["before"].abs()
     level = level.where((level >= table["noise"]) & (_LARGEST_SHARE * level >= table["size"].abs()))
     table["change"] = table["size"] / level
