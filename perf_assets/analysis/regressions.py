@@ -119,12 +119,12 @@ def find_regressions(
 
     `changes`: rows of change_points; `series`: rows of metric_series (all series tested, changed or not), with `tags`
     (JSON text) where results have any; `runs`: run_id, run_key, commit_id of the runs that changes name; `limits`:
-    series_id and smallest_detectable; `anchors`: series_id and regression_id (text), part_of_day, kind,
-    first_bad_run, low_ts, high_ts of regressions confirmed earlier, whose ids are kept where the times overlap;
-    `image_changes`: series_id, runner_image, since: the first measurement of each series on another runner image than the one before (none: images
-    explain nothing); `environments`: ENVIRONMENT_COLUMNS, what results say of their environment (none: it explains
-    nothing); `measured`: series_id, since, until: stretches in which a series was measured without a long pause (none:
-    from its first to its last measurement).
+    series_id and smallest_detectable; `anchors`: series_id and regression_id (text), part_of_day, kind, first_bad_run,
+    low_ts, high_ts of regressions confirmed earlier, whose ids are kept where the times overlap; `image_changes`:
+    series_id, runner_image, since: the first measurement of each series on another runner image than the one before
+    (none: images explain nothing); `environments`: ENVIRONMENT_COLUMNS, what results say of their environment (none: it
+    explains nothing); `measured`: series_id, since, until: stretches in which a series was measured without a long
+    pause (none: from its first to its last measurement).
     Changes of neutral series are no regressions. From a level of 0, one within the noise, or a hundredth of the change,
     every threshold is passed and the noise alone decides; `change` and its interval are NaN then.
     """

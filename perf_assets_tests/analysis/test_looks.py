@@ -146,6 +146,13 @@ def test_a_known_change_stays_while_a_larger_one_begins(newest: int) -> None:
         assert 13 in index_of(values, 13), seed
 
 
+@pytest.mark.parametrize("seed", [7, 12, 32, 37, 42])
+def test_a_known_change_stays_while_a_few_values_are_back(seed: int) -> None:
+    values = levels(seed, (20, 100.0, 1.0), (7, 115.0, 1.0), (3, 100.0, 1.0))
+    assert index_of(values) == []
+    assert index_of(values, 20) == [20]
+
+
 @pytest.mark.parametrize("known", [(0,), (79,), (80,), (500,), (30, 31, 32, 33)])
 def test_known_changes_that_cannot_be_ones_are_left_out(known: tuple[int, ...]) -> None:
     values = levels(5, (40, 50.0, 1.0), (40, 60.0, 1.0))
