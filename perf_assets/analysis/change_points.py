@@ -29,6 +29,8 @@ from perf_assets.analysis.stretches import IndexArray, in_blocks, normalised, pa
 
 _ROUNDING = 1e-12
 """Share of a series' range that rounding may leave of an exact cycle."""
+_STILL_DIFFERS = 0.05
+"""Largest p-value with which a change point that was confirmed before stays one in any case."""
 _CELLS, _SPREAD = 1 << 21, 4.0
 """Values of a batch: 16 MB an array, so that memory does not grow with the fleet; longest to shortest series in it."""
 
@@ -107,8 +109,8 @@ def find_many(
     """What `describe_many` says of what `detect_many` finds, the series prepared once for both.
 
     `known`: by position of the series, indices of change points that were confirmed before. They stay where they are
-    while the 95 % interval of their size leaves out 0, whether they are found again or not, and count in place of what
-    is found up to three values beside them.
+    while the levels beside them differ (p at most .05, or a 95 % interval of the size that leaves out 0), whether they
+    are found again or not, and count in place of what is found up to three values beside them.
     """
     tables = []
     confirmed = {series: np.asarray(indices, dtype=np.intp) for series, indices in (known or {}).items()}
@@ -131,9 +133,10 @@ def _with_known(values: FloatArray, found: IndexArray, places: IndexArray, known
     if not before.size:
         return found
     every = np.union1d(found[np.abs(found[:, None] - before).min(axis=1) > BESIDE], before)
-    # Their place is known, so that the p-value, which is for the best of all places, asks too much of them.
     described = describe_levels([values], [every])
-    differs = (described["size_low"] * described["size_high"] > 0).to_numpy()
+    # Their place is known: the p-value alone, which is for the best of all places, would ask too much of them.
+    apart = described["size_low"] * described["size_high"] > 0
+    differs = (apart | (described["p_value"] <= _STILL_DIFFERS)).to_numpy()
     gone = np.setdiff1d(before, every[differs])
     beside = found[np.abs(found[:, None] - gone).min(axis=1, initial=places.size) <= BESIDE]
     return np.union1d(np.setdiff1d(every, gone), beside)

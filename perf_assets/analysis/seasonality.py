@@ -76,10 +76,12 @@ def _without_day_and_week(timestamps: TimeArray, values: FloatArray, owner: Inde
     day = moment // _DAY_US
     week = (day + 3) // 7
     points = _Points(moment / _DAY_US, values, owner, day, (moment - _DAY_US * day) // _HOUR_US)
-    points = replace(points, values=_without_profiles(points, 24), cycle=week, slot=day + 3 - 7 * week)
-    few = ~_enough_cycles(points)
-    values = _without_profiles(points, _WEEK)
-    return _without_first_weeks(replace(points, values=values), few) if few.any() else values
+    values = _without_profiles(points, 24, _enough_cycles(points))
+    points = replace(points, values=values, cycle=week, slot=day + 3 - 7 * week)
+    # Three weeks and a day touch four, and a step in one of them would be the pattern of all.
+    enough = _enough_cycles(points) & (_whole_weeks(points) >= _FEWEST_CYCLES)
+    points = replace(points, values=_without_profiles(points, _WEEK, enough))
+    return points.values if enough.all() else _without_first_weeks(points, ~enough)
 
 
 # Profiles of many series at once
@@ -136,8 +138,8 @@ class _Profiles:
         return _Profiles(self.usable[chosen], self.table[chosen], self.freedom[chosen], *sums)
 
 
-def _without_profiles(points: _Points, slots: int) -> FloatArray:
-    enough = _enough_cycles(points)
+def _without_profiles(points: _Points, slots: int, enough: BoolArray) -> FloatArray:
+    """Values, shape (n,), of those series, shape (k,), that have enough cycles without their profile."""
     if not enough.any():
         return points.values
     found = _profiles(points.of_series(enough), slots)
@@ -153,12 +155,9 @@ def _without_first_weeks(points: _Points, chosen: BoolArray) -> FloatArray:
     Too few to tell a pattern by its strength alone: the weekdays of each week must be such as those of the others are.
     Weeks are counted from the first value, so that they are whole.
     """
-    edges = runs(points.owner)
-    present, sizes = points.owner[edges[:-1]], np.diff(edges)
-    first, whole = np.zeros(chosen.size), np.zeros(chosen.size, dtype=np.int64)
-    first[present] = points.time[edges[:-1]]
-    span = (points.time[edges[1:] - 1] - first[present]) * sizes / np.maximum(sizes - 1, 1)
-    whole[present] = (span / _WEEK + 1e-6).astype(np.int64)
+    edges, whole = runs(points.owner), _whole_weeks(points)
+    first = np.zeros(chosen.size)
+    first[points.owner[edges[:-1]]] = points.time[edges[:-1]]
     cycle = ((points.time - first[points.owner]) // _WEEK).astype(np.int64)
     chosen = chosen & (whole >= _FEWEST_AGREEING) & (whole < _FEWEST_CYCLES)
     used = np.flatnonzero(chosen[points.owner] & (cycle < whole[points.owner]))
@@ -168,6 +167,16 @@ def _without_first_weeks(points: _Points, chosen: BoolArray) -> FloatArray:
     found = _profiles(part, _WEEK)
     clear = found.usable & (found.rest <= (1.0 - _LEAST_STRENGTH) * found.total) & _weeks_agree(part)
     return _without(points, np.flatnonzero(chosen)[clear], found.table[clear]) if clear.any() else points.values
+
+
+def _whole_weeks(points: _Points) -> npt.NDArray[np.int64]:
+    """How many weeks from the first value of each series on are whole, shape (k,)."""
+    edges = runs(points.owner)
+    first, sizes = edges[:-1], np.diff(edges)
+    span = (points.time[edges[1:] - 1] - points.time[first]) * sizes / np.maximum(sizes - 1, 1)
+    whole = np.zeros(int(points.owner[-1]) + 1, dtype=np.int64)
+    whole[points.owner[first]] = (span / _WEEK + 1e-6).astype(np.int64)
+    return whole
 
 
 def _weeks_agree(points: _Points) -> BoolArray:

@@ -8,7 +8,7 @@ from hypothesis import settings as limits
 from hypothesis import strategies as st
 
 from perf_assets.analysis.level_changes import ALL_DAY, CHANGE_COLUMNS, find_change_points
-from perf_assets_tests.analysis.signals import MONDAY, autoregressive, hourly, measurements, step, white
+from perf_assets_tests.analysis.signals import MONDAY, autoregressive, hourly, levels, measurements, step, white
 
 
 def test_a_change_names_the_runs_on_both_sides() -> None:
@@ -69,3 +69,12 @@ def test_a_change_of_one_part_of_the_day_is_that_and_nothing_else(size: float) -
         found = find_change_points(measurements(hourly(place.size), 50.0 + white(place.size, seed) + size * night))
         assert found["part_of_day"].tolist() == ["night 00-06 UTC"]
         assert found["position"].tolist() == [24 * 30]
+
+
+@pytest.mark.parametrize("days", [22, 24, 26])
+@pytest.mark.parametrize(("first", "second"), [(5, 8), (8, 4), (8, 8)])
+def test_steps_within_the_first_weeks_are_no_pattern_of_the_week(days: int, first: int, second: int) -> None:
+    ts = pd.date_range(MONDAY, periods=days, freq="D").to_numpy()
+    for seed in range(3):
+        values = levels(seed, (first, 100.0, 0.5), (second, 85.0, 0.5), (days - first - second, 40.0, 0.5))
+        assert find_change_points(measurements(ts, values))["position"].tolist() == [first, first + second], seed

@@ -64,6 +64,19 @@ def test_a_second_rise_does_not_take_back_the_first(second: float) -> None:
         assert len(looks.changes) == 2
 
 
+@pytest.mark.parametrize("seed", [7, 12, 32, 37, 42])
+def test_what_was_confirmed_stays_while_a_few_values_are_back(seed: int) -> None:
+    """Its p-value is far above what a new finding would need."""
+    history, looks = levels(seed, (20, 100.0, 1.0), (7, 115.0, 1.0), (3, 100.0, 1.0)), Looks()
+    first = confirmed(looks.look(history[:27]))
+    assert list(first.values()) == ["run-20"]
+    found = looks.look(history)
+    assert confirmed(found) == first
+    assert found.table["q_value"].iloc[0] > 0.05
+    assert found.table["waits_for"].isna().all()
+    assert found.withdrawn.empty
+
+
 def test_neighbouring_changes_keep_an_id_each() -> None:
     """Where the interval of one reaches the other, both ids were given to either of them."""
     history = np.concatenate((levels(2, (8, 100.0, 0.3), (9, 85.0, 0.5), (10, 72.0, 1.0)), [85.3, 83.7, 83.9]))
@@ -144,6 +157,13 @@ def test_a_known_change_stays_while_a_larger_one_begins(newest: int) -> None:
     for seed in range(20):
         values = levels(seed, (13, 100.0, 0.5), (8, 85.0, 0.5), (newest, 166.0, 0.5))
         assert 13 in index_of(values, 13), seed
+
+
+@pytest.mark.parametrize("seed", [7, 12, 32, 37, 42])
+def test_a_known_change_stays_while_a_few_values_are_back(seed: int) -> None:
+    values = levels(seed, (20, 100.0, 1.0), (7, 115.0, 1.0), (3, 100.0, 1.0))
+    assert index_of(values) == []
+    assert index_of(values, 20) == [20]
 
 
 @pytest.mark.parametrize("known", [(0,), (79,), (80,), (500,), (30, 31, 32, 33)])

@@ -58,6 +58,16 @@ def test_outliers_are_no_noise() -> None:
     assert np.count_nonzero(changes(series)) <= 3
 
 
+def test_a_fifth_of_outliers_is_seldom_another_noise() -> None:
+    series = []
+    for seed in range(100):
+        random = np.random.default_rng(seed)
+        values = white(240, seed)
+        values[:120] += 15.0 * random.standard_normal(120) * (random.random(120) < 0.2)
+        series.append(values)
+    assert np.count_nonzero(changes(series)) <= 18
+
+
 def test_values_that_do_not_vary_have_no_noise_to_change() -> None:
     repeated = np.repeat([50.0, 70.0], 30)
     assert changes([np.zeros(40), np.full(40, 7.0), repeated, white(10, 1), np.array([1.0])]) == [0, 0, 0, 0, 0]

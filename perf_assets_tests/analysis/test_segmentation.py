@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import settings as limits
 from hypothesis import strategies as st
 
-from perf_assets.analysis.change_points import detect, find_many
+from perf_assets.analysis.change_points import describe_many, detect, find_many
 from perf_assets.analysis.segmentation import LEVEL_OR_DRIFT, _levels_differ, _Part, _split
 from perf_assets_tests.analysis.signals import FloatArray, autoregressive, levels, step, two_modes, white
 
@@ -77,6 +77,11 @@ def test_a_step_behind_a_noisy_beginning_is_found_by_the_noise_around_it() -> No
     assert sum(found_at(table, 130, off=1) for table in tables(series)) >= 48
 
 
+def test_a_step_to_a_noisier_level_begins_where_the_values_change_sides() -> None:
+    found = tables([levels(seed, (30, 50.0, 1.0), (25, 60.0, 4.0)) for seed in range(100)])
+    assert sum(30 in table["index"].tolist() for table in found) >= 82
+
+
 def test_where_noise_and_level_change_at_once_the_level_is_judged_with_the_noise_of_each_side() -> None:
     changed = levels(3, (60, 0.0, 1.0), (60, 3.0, 0.1))
     same = levels(3, (60, 0.0, 1.0), (60, 0.0, 0.1))
@@ -133,6 +138,19 @@ def test_two_values_are_no_level(size: int, newest: int) -> None:
     assert all(table.empty for table in tables(series))
 
 
+@pytest.mark.parametrize("size", [30, 60, 200])
+def test_a_chance_is_that_of_the_best_of_all_places(size: int) -> None:
+    """In noise the likeliest place of a step is no step, whoever looks for it."""
+    series, places = [white(size, seed) for seed in range(400)], []
+    for values in series:
+        count, sums = np.arange(1.0, size), np.cumsum(values)[:-1]
+        gains = (sums / count - (values.sum() - sums) / (size - count)) ** 2 * count * (size - count)
+        places.append([int(gains[3:-4].argmax()) + 4])
+    table = describe_many(np.concatenate(series), np.arange(401) * size, places)
+    assert (table["p_value"] < 0.05).mean() <= 0.08
+    assert (table["p_value"] < 0.001).mean() <= 0.01
+
+
 # Several steps, modes, wandering
 
 
@@ -143,9 +161,9 @@ def test_several_steps_are_found_each_at_its_place() -> None:
     assert sum(table["index"].tolist() == places and table["confirmed"].all() for table in found) >= 45
 
 
-@pytest.mark.parametrize(("lasting", "most"), [(2.0, 2), (3.0, 10), (5.0, 60)])
-def test_two_modes_that_alternate_are_seldom_levels(lasting: float, most: int) -> None:
-    series = [two_modes(200, lasting, 8.0, seed) for seed in range(100)]
+@pytest.mark.parametrize(("size", "lasting", "most"), [(200, 2.0, 2), (200, 3.0, 10), (60, 3.0, 12), (200, 5.0, 50)])
+def test_two_modes_that_alternate_are_seldom_levels(size: int, lasting: float, most: int) -> None:
+    series = [two_modes(size, lasting, 8.0, seed) for seed in range(100)]
     assert sum(not table.empty for table in tables(series)) <= most
 
 
