@@ -15,7 +15,7 @@ import numpy as np
 from perf_assets.analysis.statistics import FloatArray
 from perf_assets.analysis.stretches import Block, IndexArray
 
-_MOST_BENDS = 64
+_MOST_BENDS = 24
 """Places tried for the bend of a line before those beside the best of them."""
 
 

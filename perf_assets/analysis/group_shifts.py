@@ -82,10 +82,12 @@ def _best_place(values: FloatArray) -> int:
 
 
 def _ratios(measurements: pd.DataFrame) -> pd.DataFrame:
-    """Positive measurements with `ratio`, the logarithm of each to the median of its series."""
-    positive = measurements[measurements["value"] > 0]
-    counts = positive.groupby("series_id")["value"].transform("size")
-    own = positive[(counts >= FEWEST_VALUES) & (counts <= MOST_VALUES)]
+    """Measurements with `ratio`, the logarithm of each to the median of its series, of series that are always positive:
+    counts that are 0 now and then have no ratio, and those left out would be missed.
+    """
+    series = measurements.groupby("series_id")["value"]
+    counts = series.transform("size")
+    own = measurements[(counts >= FEWEST_VALUES) & (counts <= MOST_VALUES) & (series.transform("min") > 0)]
     usual = own.groupby("series_id")["value"].transform("median")
     return own.assign(ratio=np.log(own["value"] / usual))
 

@@ -39,7 +39,7 @@ BENT_LINE = 18.0
 STEP_ON_LINE = 21.7
 TWO_LINES = 29.7
 TWO_STEPS = 27.6
-_PROPOSED = 11.0
+_PROPOSED = 9.0
 """Gain from which a cut is proposed: more than enough are, the penalties above decide."""
 _PLACES = 2.0
 """Penalty for each e-fold that a stretch is shorter than the series: there are as many more of them to choose from."""
