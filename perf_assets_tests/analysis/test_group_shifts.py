@@ -101,6 +101,13 @@ def test_a_shift_of_few_of_its_series_is_not_the_groups() -> None:
     assert all(Scenarios(seed, spread=0.05).slower(0.9, 0, 1).find()[0].empty for seed in range(20))
 
 
+def test_a_shift_that_less_than_three_of_four_series_share_is_not_the_groups() -> None:
+    for seed in range(5):
+        scenarios = Scenarios(seed, before=8, after=8, spread=0.05).slower(1.5, 0, 1, 2, 3, 4)
+        assert scenarios.slower(-0.15, 5, 6).find()[0].empty
+        assert len(Scenarios(seed, before=8, after=8, spread=0.05).slower(1.5).find()[0]) == 1
+
+
 def test_a_shift_smaller_than_the_rules_ask_does_not_count() -> None:
     scenarios = Scenarios(1, spread=0.02).slower(0.2)
     assert len(scenarios.find()[0]) == 1

@@ -340,6 +340,18 @@ def test_nothing_is_suspected_with_more_than_sixteen_values_at_its_level(seed: i
     assert (points.reindex(suspected["first_bad_at"]) < 16).all()
 
 
+def test_twelve_values_settle_what_is_significant_though_not_beyond_doubt() -> None:
+    doubtful = 0
+    for seed in range(40):
+        looks = Looks()
+        table = looks.look(levels(seed, (70, 100.0, 6.0), (14, 111.5, 6.0))).table
+        sure = looks.changes.set_index("changed_at")["confirmed"].reindex(table["first_bad_at"])
+        settled = table["first_bad_run"].isin(["run-69", "run-70", "run-71"])
+        doubtful += int((settled.to_numpy() & ~sure.to_numpy(dtype=bool)).sum())
+        assert (table.loc[settled, "state"] == "confirmed").all(), seed
+    assert doubtful >= 2
+
+
 def test_a_rule_that_asks_for_more_values_waits_longer() -> None:
     history = levels(1, (70, 100.0, 2.0), (17, 130.0, 2.0))
     (row,) = Looks(rules=RegressionRules(confirm_after=20)).look(history).table.itertuples()
