@@ -411,7 +411,7 @@ def _skewness(block: Block, residuals: FloatArray) -> tuple[FloatArray, FloatArr
         tails.append(np.where(both, np.log(np.where(both, above, 1.0) / np.where(both, below, 1.0)) / width, 0.0))
     g = np.clip((tails[0] + tails[1]) / 2.0, -1.0, 1.0)
     clear = np.abs(g) > 1e-3
-    curved = g * (high - median) / np.expm1(np.where(clear, g, 1.0) * 1.2816)
+    curved = g * (high - low) / (2.0 * np.sinh(np.where(clear, g, 1.0) * 1.2816))
     scale = np.where(clear, curved, (high - low) / 2.5631)
     scale = np.where(scale > 0, scale, 1.0)
     standard = (residuals - median) / scale
