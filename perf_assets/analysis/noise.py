@@ -212,7 +212,8 @@ class NormalNoise:
         squares = squares + lines.squares(stretches.sums) + self.least[stretches.column] * sizes
         products = products + lines.products(stretches.sums)
         r = autocorrelation_from(squares, products)
-        innovations = squares - 2.0 * r * products + r**2 * squares
+        # Rounding may leave less than nothing of values that repeat exactly.
+        innovations = np.maximum(squares - 2.0 * r * products + r**2 * squares, 1e-12 * squares)
         return np.asarray((sizes - _PARAMETERS) * np.log(innovations) - np.log(1.0 - r**2))
 
     def relocated(self, stretches: Stretches, cut: IndexArray, places: BoolArray) -> IndexArray:

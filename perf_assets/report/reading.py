@@ -37,9 +37,9 @@ _SCENARIO_INSIGHTS = ("strongest_predictor", "prediction_accuracy", "slowest_sce
 class Report:
     """Tables of one snapshot in the schemas of the warehouse. `series` is metric_series; `regressions` and
     `improvements` are rows of regressions, the worst or best and the newest first, with their `situation`; `near` are
-    near_changes; `limits` is detection_limits; `breaches` is breach_outlook joined with metric_series, the
-    limits about to be crossed; `trends` is metric_trends joined with title, metric, unit, project and simulated.
-    `overdue` are sentences about results that were expected and have not come.
+    near_changes; `withdrawn` is withdrawn_findings; `limits` is detection_limits; `breaches` is breach_outlook joined
+    with metric_series, the limits about to be crossed; `trends` is metric_trends joined with title, metric, unit,
+    project and simulated. `overdue` are sentences about results that were expected and have not come.
     """
 
     series: pd.DataFrame
@@ -47,6 +47,7 @@ class Report:
     improvements: pd.DataFrame
     members: pd.DataFrame
     near: pd.DataFrame
+    withdrawn: pd.DataFrame
     limits: pd.DataFrame
     rhythms: pd.DataFrame
     breaches: pd.DataFrame
@@ -170,6 +171,7 @@ def read_report(
         near=near_changes(
             table("SELECT * FROM change_points ORDER BY series_id, position"), series, members, rules
         ).merge(series[["series_id", "simulated"]], on="series_id"),
+        withdrawn=table("SELECT * FROM withdrawn_findings ORDER BY confirmed_at DESC, regression_id"),
         limits=table("SELECT * FROM detection_limits ORDER BY series_id"),
         rhythms=table(_RHYTHMS),
         breaches=breaches_ahead(Findings(series, changes, outlook, trends, scores)),

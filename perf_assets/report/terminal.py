@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 MOST_REGRESSIONS, MOST_SUSPECTED, MOST_DRIFTS, MOST_IMPROVEMENTS, MOST_NEAR = 8, 4, 3, 4, 6
 MOST_BREACHES, MOST_ACTIONS, MOST_NODES, MOST_INCIDENTS, MOST_SILENT = 4, 5, 3, 3, 4
-MOST_REASONS = 2
+MOST_REASONS, MOST_WITHDRAWN = 2, 4
 _COLOURS = {"worse": "red", "better": "green", "regression": "red", "improvement": "green"}
 
 
@@ -74,6 +74,7 @@ def _lines(report: Report) -> Iterator[str]:
     yield from _breaches(report)
     yield from _changes("Improved", report.improvements, MOST_IMPROVEMENTS)
     yield from _recovered(report)
+    yield from _withdrawn(report)
     yield from _near(report)
     yield from _actions(report)
     yield from _nodes(report)
@@ -107,6 +108,17 @@ def _recovered(report: Report) -> Iterator[str]:
         last = day(report.recovered["recovered_at"].max())
         count = reading.counted(len(report.recovered), "regression")
         yield f"\n[bold]Recovered[/]: {count}, the last on {last} [dim](perf-assets regressions)[/]"
+
+
+def _withdrawn(report: Report) -> Iterator[str]:
+    if report.withdrawn.empty:
+        return
+    yield "\n[bold]Withdrawn[/]"
+    for row in rows_of(report.withdrawn.head(MOST_WITHDRAWN)):
+        since = f"{row.kind} since run {row.first_bad_run}, confirmed {day(row.confirmed_at)}"
+        yield f"  {escape(f'{row.title}: {since}')}: [dim]{escape(str(row.reason))}[/]"
+    if len(report.withdrawn) > MOST_WITHDRAWN:
+        yield f"  [dim]and {len(report.withdrawn) - MOST_WITHDRAWN:,} more on the report page[/]"
 
 
 def _near(report: Report) -> Iterator[str]:

@@ -236,3 +236,16 @@ def test_what_somebody_has_taken_on_comes_last_and_is_not_counted(tmp_path: Path
     assert text.index("+100 % since") < text.index("+200 % since")
     assert text.count("(acknowledged)") == 1
     assert text.index("+200 % since") < text.index("(acknowledged)")
+
+
+def test_what_was_withdrawn_is_listed_with_the_reason(tmp_path: Path) -> None:
+    def withdraw(con: DuckDBPyConnection) -> None:
+        con.execute(
+            """INSERT INTO withdrawn_findings SELECT 99, series_id, project, metric, title, 'regression', 'ci-7',
+              TIMESTAMP '2026-10-20', 'The levels no longer differ.' FROM metric_series LIMIT 1"""
+        )
+
+    lines = report(tmp_path, measured("test_execution_time", "checkout"), 1, then=withdraw)
+    text = " ".join(" ".join(lines).split())
+    assert "Withdrawn" in text
+    assert "regression since run ci-7, confirmed 2026-10-20: The levels no longer differ." in text
