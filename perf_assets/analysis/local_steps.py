@@ -40,8 +40,9 @@ _WANDERS, _OF_WANDERING = 2.0, 1.2
 wanders a step must then go: what is smaller is another turn of the same path."""
 _FEWEST_WORTH = 3.0
 """Independent values that a level is worth, however it wanders."""
-NEWEST, _BEFORE_NEWEST, _FAR_AT_END = 3, 8, 8.0
-"""Values that are a new level at the end of a series; values before them; standard deviations between the two."""
+NEWEST, _BEFORE_NEWEST, _FAR_AT_END = 3, 8, 6.5
+"""Values that are a new level at the end of a series; values before them; standard deviations between the two as
+measured, so that nearly every step of eight is seen."""
 _STRAY = 0.1
 """Share of the values of either side that may lie among those of the other."""
 _WINDOW = 15
@@ -290,9 +291,8 @@ def ends_in_step(level: FloatArray) -> bool:
     before, newest = level[:-NEWEST], level[-NEWEST:]
     if before.size < _BEFORE_NEWEST or not (newest.min() > before.max() or newest.max() < before.min()):
         return False
-    centre = np.median(before)
-    distance = np.abs(newest - centre)
-    return bool(distance.min() >= _FAR_AT_END * robust_scale(before) and np.ptp(newest) <= distance.min() / 2.0)
+    size = abs(float(np.median(newest)) - float(np.median(before)))
+    return bool(size >= _FAR_AT_END * robust_scale(before) and np.ptp(newest) <= size / 2.0)
 
 
 def _separated(

@@ -267,3 +267,13 @@ def test_any_numbers_are_described_with_chances(values: list[float]) -> None:
     assert table["p_value"].between(0.0, 1.0).all()
     assert (table["low"] <= table["index"]).all()
     assert (table["index"] <= table["high"]).all()
+
+
+def test_three_newest_values_eight_deviations_off_are_mostly_seen() -> None:
+    rng = np.random.default_rng(3)
+    found = 0
+    for _ in range(200):
+        values = rng.standard_normal(int(rng.integers(20, 41)))
+        values[-3:] += 8.0
+        found += values.size - 3 in detect(values)
+    assert found >= 150
