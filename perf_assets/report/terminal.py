@@ -117,8 +117,7 @@ def _withdrawn(report: Report) -> Iterator[str]:
     for row in rows_of(report.withdrawn.head(MOST_WITHDRAWN)):
         since = f"{row.kind} since run {row.first_bad_run}, confirmed {day(row.confirmed_at)}"
         yield f"  {escape(f'{row.title}: {since}')}: [dim]{escape(str(row.reason))}[/]"
-    if len(report.withdrawn) > MOST_WITHDRAWN:
-        yield f"  [dim]and {len(report.withdrawn) - MOST_WITHDRAWN:,} more on the report page[/]"
+    yield from _more_on_page(len(report.withdrawn) - MOST_WITHDRAWN)
 
 
 def _near(report: Report) -> Iterator[str]:
@@ -127,8 +126,12 @@ def _near(report: Report) -> Iterator[str]:
     yield "\n[bold]Looks changed, not certain[/]"
     for row in rows_of(report.near.head(MOST_NEAR)):
         yield f"  {escape(reading.near_title(row))}{_label(row.simulated)}: [dim]{escape(str(row.reason))}[/]"
-    if len(report.near) > MOST_NEAR:
-        yield f"  [dim]and {len(report.near) - MOST_NEAR:,} more on the report page[/]"
+    yield from _more_on_page(len(report.near) - MOST_NEAR)
+
+
+def _more_on_page(count: int) -> Iterator[str]:
+    if count > 0:
+        yield f"  [dim]and {count:,} more on the report page[/]"
 
 
 def _levels(row: Any) -> str:
