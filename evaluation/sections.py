@@ -112,7 +112,7 @@ SECTIONS = (
     ),
     Section(
         "real-kinds", 7101, 1_000, _measure_real_kinds,
-        lambda tables: [],
+        lambda tables: real_kinds.checks(tables["results"]),
         lambda tables, seed: real_kinds.chapter(tables["results"], seed),
     ),
     Section(

@@ -16,6 +16,7 @@ import numpy as np
 
 from perf_assets.analysis.fits import Fit, Sums, bent_line, levels, lines, step_on_line
 from perf_assets.analysis.local_steps import NEWEST, clear_steps, ends_in_step, relocated, unsupported
+from perf_assets.analysis.modes import between_modes
 from perf_assets.analysis.noise import (
     Noise,
     PresentFit,
@@ -79,10 +80,15 @@ def segment(series: Sequence[FloatArray], rivals: Sequence[Rival]) -> list[Index
     for owner, places in enumerate(doubtful):
         if places:
             found[owner] += _levels_differ(series[owner], found[owner], places)
-    for values, cuts in zip(series, found, strict=True):
-        if ends_in_step(values[max(cuts, default=0) :]):
-            cuts.append(values.size - NEWEST)
-    return _relocated(series, [np.array(sorted(cuts), dtype=np.intp) for cuts in found])
+    return _relocated(series, [_lasting(values, cuts) for values, cuts in zip(series, found, strict=True)])
+
+
+def _lasting(values: FloatArray, found: list[int]) -> IndexArray:
+    """The cuts of a whole series, sorted: without those between modes, and with that of its newest values."""
+    cuts = np.array(sorted(found), dtype=np.intp)
+    cuts = cuts[~between_modes(values, cuts)]
+    newest = [values.size - NEWEST] if ends_in_step(values[cuts[-1] if cuts.size else 0 :]) else []
+    return np.append(cuts, newest).astype(np.intp)
 
 
 def _relocated(series: Sequence[FloatArray], found: list[IndexArray]) -> list[IndexArray]:

@@ -3,10 +3,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 
 from evaluation.history_signals import CLEAN_KINDS, HISTORY_KINDS, STEPPED_KINDS, histories
 from evaluation.methods import OURS, Method, ours
-from evaluation.real_kinds import chapter, evaluate_real_kinds
+from evaluation.real_kinds import COLUMNS, MOST_ALARMS, chapter, checks, evaluate_real_kinds
 from evaluation.signals import FloatArray, IndexArray
 
 SERIES, SEED = 4, 7
@@ -43,3 +44,16 @@ def test_the_truth_finds_every_step_up_to_three_values_off_and_no_further() -> N
     assert (far["found"] == 0).all()
     assert (far["false"] == far["steps"]).all()
     assert (exact["alarms"] == [0 if kind in CLEAN_KINDS else SERIES for kind in HISTORY_KINDS]).all()
+
+
+def test_targets_are_held_against_the_alarms_of_the_product_alone() -> None:
+    def alarms(count: int) -> list[bool]:
+        rows = [
+            (kind, name, 100, 20_000, count if name == OURS else 100, 0, 0, 0)
+            for kind in HISTORY_KINDS
+            for name in (OURS, "Otava")
+        ]
+        return [not check.missed for check in checks(pd.DataFrame(rows, columns=list(COLUMNS)))]
+
+    assert alarms(0) == [True] * len(MOST_ALARMS)
+    assert alarms(60) == [False] * len(MOST_ALARMS)
