@@ -65,8 +65,13 @@ def moved(change: float) -> str:
 
 
 def levels(row: Any) -> str:
-    """`12 s to 15 s`, of the series that shows the change best."""
-    return " to ".join(level_pair(row.before, row.after, row.unit))
+    """`12 s to 15 s`, of the series that shows the change best; of two modes, which one moved."""
+    means = " to ".join(level_pair(row.before, row.after, row.unit))
+    mode = getattr(row, "second_mode", None)
+    if mode is None or pd.isna(mode):
+        return means
+    shares = f"{100 * row.mode_after:.0f} % of the values (before {100 * row.mode_before:.0f} %)"
+    return f"mean {means}, a second mode about {quantity(mode, row.unit)} with {shares}"
 
 
 def level_pair(before: float, after: float, unit: str) -> tuple[str, str]:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from perf_assets.analysis.change_points import describe, detect, find_many
+from perf_assets.analysis.modes import second_mode
 from perf_assets.analysis.seasonality import TimeArray, deseasonalise_many, hour_of_day
 from perf_assets.analysis.segmentation import ONE_LEVEL
 from perf_assets.analysis.sensitivity import find_detection_limits
@@ -34,7 +35,7 @@ _DAYS_BESIDE = 1
 CHANGE_COLUMNS = (
     "series_id", "index_run_id", "part_of_day", "position", "changed_at", "changed_at_low", "changed_at_high",
     "previous_run_id", "previous_at", "before", "after", "size", "size_low", "size_high", "noise", "p_value", "q_value",
-    "confirmed", "sharp", "points_after", "settles_after", "kind",
+    "confirmed", "sharp", "points_after", "settles_after", "kind", "second_mode", "mode_before", "mode_after",
 )  # fmt: skip
 
 
@@ -56,6 +57,7 @@ def find_change_points(measurements: pd.DataFrame) -> pd.DataFrame:
     partial = _partial_changes([(ts[start:end], values[start:end]) for start, end in pairwise(edges)])
     level = deseasonalise_many(ts, _without_partial(ts, values, edges, partial), edges)
     table = find_many(level, edges, known=_known(measurements, edges)).assign(part_of_day=ALL_DAY)
+    table = _with_modes(table, level, edges)
     if not partial.empty:
         table = pd.concat((table[~_traces(table, partial)], partial), ignore_index=True)
     if table.empty:
@@ -75,6 +77,34 @@ def find_change_points(measurements: pd.DataFrame) -> pd.DataFrame:
         previous_at=ts[position - 1],
     )
     return with_q_values(found, edges.size - 1)[list(CHANGE_COLUMNS)]
+
+
+def _with_modes(table: pd.DataFrame, level: FloatArray, edges: IndexArray) -> pd.DataFrame:
+    """With `second_mode`, the level of the mode that a change brought, took or made more or less frequent, and its
+    share of the values before and after; NaN where the values moved as a whole. A mode begins with its first value, if
+    the interval of the change reaches so far.
+    """
+    series, index = (table[name].to_numpy(dtype=np.intp, copy=True) for name in ("series", "index"))
+    first, ends = edges[series], edges[series + 1]
+    place = first + index
+    start, end = np.maximum(first, np.append(0, place[:-1])), np.minimum(ends, np.append(place[1:], level.size))
+    modes, delays = np.full((3, len(table)), np.nan), np.zeros(len(table), dtype=np.intp)
+    for row, sides in enumerate(zip(start, place, end, strict=True)):
+        before, after = (level[left:right] for left, right in pairwise(sides))
+        observed = np.flatnonzero(np.isfinite(after))
+        found = second_mode(before[np.isfinite(before)], after[observed])
+        if found is not None:
+            modes[:, row] = found.level, found.share_before, found.share_after
+            reached = index[row] + observed[found.delay] <= table["high"].iloc[row]
+            delays[row] = found.delay * reached
+            index[row] += observed[found.delay] * reached
+    return table.assign(
+        index=index,
+        points_after=table["points_after"].to_numpy(dtype=np.intp) - delays,
+        second_mode=modes[0],
+        mode_before=modes[1],
+        mode_after=modes[2],
+    )
 
 
 def _known(measurements: pd.DataFrame, edges: IndexArray) -> dict[int, IndexArray]:

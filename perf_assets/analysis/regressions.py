@@ -52,10 +52,10 @@ where it lies within the noise of one measurement."""
 
 REGRESSION_COLUMNS = (
     "regression_id", "series_id", "shape", "scope", "scope_name", "reach", "cause", "kind", "state", "waits_for",
-    "part_of_day", "project", "metric", "unit", "test_name", "node_id", "node_type", "before", "after", "change",
-    "change_low", "change_high", "p_value", "q_value", "last_good_run", "first_bad_run", "last_good_at",
-    "first_bad_at", "last_good_commit", "first_bad_commit", "recovered_at", "members", "suspicious",
-    "smallest_detectable", "explanation", "simulated",
+    "part_of_day", "project", "metric", "unit", "test_name", "node_id", "node_type", "before", "after",
+    "second_mode", "mode_before", "mode_after", "change", "change_low", "change_high", "p_value", "q_value",
+    "last_good_run", "first_bad_run", "last_good_at", "first_bad_at", "last_good_commit", "first_bad_commit",
+    "recovered_at", "members", "suspicious", "smallest_detectable", "explanation", "simulated",
 )  # fmt: skip
 ANCHOR_COLUMNS = (
     "series_id", "first_bad_run", "part_of_day", "kind", "regression_id", "low_ts", "high_ts", "confirmed_at",

@@ -375,6 +375,9 @@ CHANGE_POINTS = _table(
     points_after BIGINT measurements at the new level
     settles_after BIGINT measurements at the new level after which it is known to last
     kind VARCHAR step
+    second_mode DOUBLE level of the mode that came, went or became more or less frequent, null if all values moved
+    mode_before DOUBLE share of the values before that lie in it
+    mode_after DOUBLE share of those at the new level
     """,
 )
 
@@ -461,6 +464,9 @@ REGRESSIONS = _table(
     node_type VARCHAR its type of node
     before DOUBLE old level, in the unit
     after DOUBLE new level, in the unit
+    second_mode DOUBLE level of the mode that came, went or became more or less frequent, null if all values moved
+    mode_before DOUBLE share of the values before that lie in it
+    mode_after DOUBLE share of those at the new level
     change DOUBLE relative change, median over the members, null from a level of 0
     change_low DOUBLE lower end of the 95 % interval
     change_high DOUBLE upper end of it

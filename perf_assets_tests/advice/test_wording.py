@@ -82,6 +82,13 @@ def test_what_rounding_has_left_of_a_level_is_zero():
     assert levels(pd.Series({"before": 1e-5, "after": 1.0, "unit": "s"})) == "10 µs to 1 s"
 
 
+def test_a_second_mode_is_told_by_where_it_lies_and_how_often():
+    row = pd.Series({"before": 0.05, "after": 0.066, "unit": "s", "second_mode": 0.095, "mode_before": 0.0,
+                     "mode_after": 0.36})  # fmt: skip
+    assert levels(row) == "mean 50 ms to 66 ms, a second mode about 95 ms with 36 % of the values (before 0 %)"
+    assert levels(row.replace({0.095: None})) == "50 ms to 66 ms"
+
+
 @given(st.floats(-0.999, 1e6))
 def test_the_text_of_a_share_means_its_size(change):
     text = share(change)

@@ -78,3 +78,21 @@ def test_steps_within_the_first_weeks_are_no_pattern_of_the_week(days: int, firs
     for seed in range(3):
         values = levels(seed, (first, 100.0, 0.5), (second, 85.0, 0.5), (days - first - second, 40.0, 0.5))
         assert find_change_points(measurements(ts, values))["position"].tolist() == [first, first + second], seed
+
+
+def test_a_second_mode_begins_with_its_first_value_and_is_told_by_its_shares() -> None:
+    ts = pd.date_range(MONDAY, periods=160, freq="10h").to_numpy()
+    values = 50.0 + white(160, 5)
+    second = (np.random.default_rng(5).random(160) < 0.5) & (np.arange(160) >= 100)
+    values[second] += 40.0
+    (row,) = find_change_points(measurements(ts, values)).itertuples()
+    first = int(np.flatnonzero(second)[0])
+    assert (row.position, row.previous_run_id, row.points_after) == (first, first - 1, 160 - first)
+    assert row.second_mode == pytest.approx(90.0, abs=1.0)
+    assert (row.mode_before, row.mode_after) == (0.0, pytest.approx(second.sum() / (160 - first), abs=0.02))
+
+
+def test_a_new_level_has_no_second_mode() -> None:
+    ts = pd.date_range(MONDAY, periods=160, freq="10h").to_numpy()
+    (row,) = find_change_points(measurements(ts, step(white(160, 5), 100, 40.0))).itertuples()
+    assert np.isnan([row.second_mode, row.mode_before, row.mode_after]).all()

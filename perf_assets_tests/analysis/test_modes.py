@@ -9,7 +9,7 @@ from hypothesis import settings as limits
 from hypothesis import strategies as st
 
 from perf_assets.analysis.change_points import detect
-from perf_assets.analysis.modes import Modes, between_modes
+from perf_assets.analysis.modes import Modes, between_modes, second_mode
 from perf_assets_tests.analysis.signals import FloatArray, step, two_modes, white
 
 SERIES = 100
@@ -73,6 +73,42 @@ def test_levels_that_are_kept_are_no_modes() -> None:
 
 def test_without_cuts_nothing_is_told() -> None:
     assert between_modes(two_modes(200, 3.0, 10.0, 1), place()).shape == (0,)
+
+
+def test_a_step_with_a_few_strays_is_a_level() -> None:
+    values = step(white(60, 4), 40, 20.0)
+    values[[33, 37]] += 20.0
+    values[[46, 55]] -= 20.0
+    assert not between_modes(values, place(40)).any()
+    assert detect(values).tolist() == [40]
+
+
+def test_a_mode_that_appeared_begins_with_its_first_value() -> None:
+    before, after = white(40, 5), white(40, 6)
+    after[3::2] += 10.0
+    found = second_mode(before, after)
+    assert found is not None
+    assert found.level == pytest.approx(10.0, abs=0.7)
+    assert (found.share_before, found.share_after, found.delay) == (0.0, pytest.approx(19 / 40), 3)
+
+
+def test_a_mode_that_went_or_became_rarer_is_told_by_its_shares() -> None:
+    mixed, rare = white(40, 5), white(40, 6)
+    mixed[::2] += 10.0
+    rare[[4, 14, 24, 34]] += 10.0
+    gone = second_mode(mixed, white(40, 7))
+    assert gone is not None
+    assert (gone.share_before, gone.share_after, gone.delay) == (0.5, 0.0, 0)
+    rarer = second_mode(mixed, rare)
+    assert rarer is not None
+    assert (rarer.share_before, rarer.share_after, rarer.delay) == (0.5, 0.1, 0)
+
+
+@pytest.mark.parametrize("size", [0.0, 3.0, 30.0, -30.0])
+def test_a_level_that_moved_as_a_whole_has_no_second_mode(size: float) -> None:
+    values = step(white(120, 8), 60, size)
+    assert second_mode(values[:60], values[60:]) is None
+    assert second_mode(values[:60], values[60:64]) is None
 
 
 @given(st.integers(0, 10_000), st.floats(1e-6, 1e6), st.floats(-1e3, 1e3), st.booleans())

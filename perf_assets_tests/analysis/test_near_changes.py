@@ -40,6 +40,7 @@ def change(series_id: int = 0, size: float = 2.0, position: int = 90, **more: An
         "previous_at": at - pd.Timedelta(days=1), "before": 10.0, "after": 10.0 + size, "size": size,
         "size_low": 0.9 * size, "size_high": 1.1 * size, "noise": 0.1, "p_value": 1e-6, "q_value": 1e-5,
         "confirmed": True, "sharp": True, "settles_after": 12, "points_after": 100 - position,
+        "second_mode": None, "mode_before": None, "mode_after": None,
     } | more  # fmt: skip
 
 
