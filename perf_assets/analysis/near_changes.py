@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from perf_assets.analysis.cost_shifts import moved_costs
-from perf_assets.analysis.regressions import DIRECTED, RegressionRules
+from perf_assets.analysis.regressions import DIRECTED, LARGEST_SHARE, RegressionRules
 
 NEAR_COLUMNS = (
     "series_id", "title", "project", "metric", "unit", "part_of_day", "changed_at", "before", "after", "change",
@@ -24,8 +24,6 @@ LARGE = 2.0
 """The same from which a change is listed however long ago it was."""
 RECENT_SHARE, RECENT_VALUES = 0.2, 30
 """The recent part of a series: so much of it, or so many values where that is more."""
-_LARGEST_SHARE = 100.0
-"""Change, as a share of the old level, beyond which that level is as good as 0; the same as for regressions."""
 
 
 def near_changes(
@@ -46,7 +44,7 @@ def near_changes(
     table = table[~_in_a_finding(table, members)]
     size, level = table["size"].abs(), table["before"].abs()
     table = table.assign(
-        change=table["size"] / level.where((level >= table["noise"]) & (_LARGEST_SHARE * level >= size))
+        change=table["size"] / level.where((level >= table["noise"]) & (LARGEST_SHARE * level >= size))
     )
     table["threshold"] = table["metric"].map(rules.threshold_of).astype(float)
     of_threshold = table["change"].abs().fillna(np.inf) / table["threshold"]

@@ -46,7 +46,7 @@ _AS_WELL = 0.8
 """An environment is the reason for what a place shows if it moved at least this much of the place's share of series."""
 _KEPT_FROM = 0.5
 """Share of the least size from which a change that was confirmed is still told: its size varies as runs come in."""
-_LARGEST_SHARE = 100.0
+LARGEST_SHARE = 100.0
 """Change, as a share of the old level, beyond which that level is as good as 0 and the share says nothing, as it is
 where it lies within the noise of one measurement."""
 
@@ -194,7 +194,7 @@ def _candidates(
     table["known"] = table.index.isin(_anchored(table, anchors)["row"])
     table = table[table["known"] | ~moved_costs(table)].reset_index(drop=True)
     level = table["before"].abs()
-    level = level.where((level >= table["noise"]) & (_LARGEST_SHARE * level >= table["size"].abs()))
+    level = level.where((level >= table["noise"]) & (LARGEST_SHARE * level >= table["size"].abs()))
     table["change"] = table["size"] / level
     table["change_low"] = table["size_low"] / level
     table["change_high"] = table["size_high"] / level
@@ -203,6 +203,8 @@ def _candidates(
     of_noise = (table["size"].abs() / table["noise"].clip(lower=1e-300)).to_numpy(dtype=np.float64)
     least = np.where(table["known"], _KEPT_FROM, 1.0)
     table["large"] = (of_threshold >= least) & (of_noise >= least)
+    # What groups say goes by this, so that the same measurements again are the same groups.
+    table["telling"] = (of_threshold >= 1.0) & (of_noise >= 1.0)
     return table
 
 
@@ -251,17 +253,20 @@ def _beginnings(changes: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
 
 def _anchored(candidates: pd.DataFrame, anchors: pd.DataFrame | None) -> pd.DataFrame:
     """`row` of the candidates that were told before, one for each `regression_id` that they had then, and whether they
-    began with the `same_run`."""
+    began with the `same_run`. Of several whose uncertain times reach into that of one told before, it is that one, or
+    the nearest."""
     if anchors is None or anchors.empty:
         return pd.DataFrame(columns=["row", "regression_id", "same_run"])
     rows = candidates.rename_axis("row").reset_index().astype({"series_id": str})
     known = rows.merge(anchors, on=["series_id", "part_of_day", "kind"], suffixes=("", "_then"))
-    together = (pd.to_datetime(known["low_ts"]) <= known["changed_at_high"]) & (
-        pd.to_datetime(known["high_ts"]) >= known["changed_at_low"]
+    low, high = (pd.to_datetime(known[name]) for name in ("low_ts", "high_ts"))
+    together = (low <= known["changed_at_high"]) & (high >= known["changed_at_low"])
+    known = known.assign(
+        same_run=known["first_bad_run"] == known["first_bad_run_then"],
+        off=(pd.to_datetime(known["changed_at"]) - (low + (high - low) / 2)).abs(),
     )
-    known = known.assign(same_run=known["first_bad_run"] == known["first_bad_run_then"])
-    known = known.loc[together, ["row", "regression_id", "same_run"]].sort_values("same_run", ascending=False)
-    return known.drop_duplicates(["row", "regression_id"])
+    known = known[together].sort_values(["same_run", "off", "row"], ascending=[False, True, True])
+    return known.drop_duplicates(["series_id", "regression_id"])[["row", "regression_id", "same_run"]]
 
 
 # What moved together
@@ -275,7 +280,7 @@ class _Columns:
     at: TimeArray
     low: TimeArray
     high: TimeArray
-    large: BoolArray
+    telling: BoolArray
     p_value: FloatArray
     change: FloatArray
 
@@ -290,7 +295,7 @@ def _columns(candidates: pd.DataFrame, series: pd.DataFrame) -> _Columns:
         at=at,
         low=low,
         high=high,
-        large=candidates["large"].to_numpy(dtype=bool),
+        telling=candidates["telling"].to_numpy(dtype=bool),
         p_value=candidates["p_value"].to_numpy(dtype=np.float64),
         change=candidates["change"].to_numpy(dtype=np.float64),
     )
@@ -664,8 +669,8 @@ def _moved_together(claim: _Claim, columns: _Columns, left: BoolArray) -> _Moved
         together, fits = rows[start:end], exact[start:end]
         firsts = np.unique(columns.series[together], return_index=True)[1]
         evidence = np.unique(columns.series[together[fits]]).size
-        large = np.unique(columns.series[together[columns.large[together]]]).size
-        if min(evidence, large) < claim.fewest or (best is not None and firsts.size <= best.rows.size):
+        telling = np.unique(columns.series[together[columns.telling[together]]]).size
+        if min(evidence, telling) < claim.fewest or (best is not None and firsts.size <= best.rows.size):
             continue
         peers = claim.peers(columns.at[together])
         # What changed then was there, whatever is known of its measurements and its environment.
@@ -742,9 +747,9 @@ def _table(
 
 
 def _telling(rows: IndexArray, columns: _Columns) -> IndexArray:
-    """Those of the rows that are large enough to matter, or all where none is."""
-    large = rows[columns.large[rows]]
-    return large if large.size else rows
+    """Those of the rows that are large enough to matter, whatever was told before, or all where none is."""
+    telling = rows[columns.telling[rows]]
+    return telling if telling.size else rows
 
 
 def _at_its_commit(group: _Group, rows: IndexArray, begins: npt.NDArray[np.object_]) -> IndexArray:

@@ -690,3 +690,18 @@ def test_series_that_land_on_another_mixture_of_machines_are_one_finding() -> No
     (row,) = fleet.find().table.itertuples()
     assert (row.scope, row.scope_name, row.cause) == ("environment", "cpu_model new", "environment")
     assert row.explanation.endswith("not one test; cpu_model changed from old to new.")
+
+
+@limits(max_examples=15)
+@given(st.integers(0, 10_000))
+def test_the_same_measurements_again_are_the_same_findings(seed: int) -> None:
+    fleet, random = Fleet(tests=4, nodes=3), np.random.default_rng(seed)
+    for values in fleet.values.values():
+        for place in random.integers(5, POINTS - 3, 4):
+            values[place:] += random.choice([-1.0, 1.0]) * random.uniform(4.0, 20.0)
+    fleet.shift(40, random.uniform(6.0, 14.0), test_name="test-2")
+    first = fleet.find()
+    again = fleet.find(anchors=first.anchors)
+    pd.testing.assert_frame_equal(again.table, first.table)
+    pd.testing.assert_frame_equal(again.members, first.members)
+    assert again.withdrawn.empty
