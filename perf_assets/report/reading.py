@@ -30,6 +30,8 @@ _DAILY = 1.5 * 86400.0
 _UNKNOWN_SIZE = float(np.log(2.0))
 """What a change from nothing counts for among the others: as much as a doubling."""
 _BRANCHES_NAMED = 5
+_SHORT_LEVEL = 12
+"""Values from which a level is one that later ones are held against in the report."""
 _SCENARIO_INSIGHTS = ("strongest_predictor", "prediction_accuracy", "slowest_scenario", "most_variable_scenario")
 
 
@@ -102,6 +104,11 @@ class Report:
         """Regressions that are over, the last one first."""
         return self._in("recovered").sort_values("recovered_at", ascending=False, kind="stable")
 
+    @property
+    def back(self) -> pd.DataFrame:
+        """Regressions that only end a short improvement."""
+        return self._in("back")
+
     def _in(self, situation: str) -> pd.DataFrame:
         return self.regressions[self.regressions["situation"] == situation]
 
@@ -154,7 +161,8 @@ def read_report(
     changes = table("SELECT * FROM regressions ORDER BY first_bad_at DESC, members DESC, regression_id")
     ids = changes["regression_id"].astype(str)
     changes = changes.assign(acknowledged=ids.isin(handling.acknowledged), alert=ids.map(dict(handling.alerted)))
-    changes["situation"] = _situations(changes)
+    points = table("SELECT * FROM change_points ORDER BY series_id, position")
+    changes["situation"] = _situations(changes, points, rules)
     regressions = changes[changes["kind"] == "regression"]
     members = table("SELECT * FROM regression_members ORDER BY regression_id, abs(change) DESC, series_id")
     outlook = table("SELECT * FROM breach_outlook ORDER BY series_id")
@@ -168,9 +176,7 @@ def read_report(
         members=members.merge(
             series[["series_id", "title", "metric", "test_name", "node_id", "node_type"]], on="series_id"
         ),
-        near=near_changes(
-            table("SELECT * FROM change_points ORDER BY series_id, position"), series, members, rules
-        ).merge(series[["series_id", "simulated"]], on="series_id"),
+        near=near_changes(points, series, members, rules).merge(series[["series_id", "simulated"]], on="series_id"),
         withdrawn=table("SELECT * FROM withdrawn_findings ORDER BY confirmed_at DESC, regression_id"),
         limits=table("SELECT * FROM detection_limits ORDER BY series_id"),
         rhythms=table(_RHYTHMS),
@@ -213,11 +219,25 @@ FROM steps WHERE step > 0 GROUP BY series_id ORDER BY series_id
 """
 
 
-def _situations(changes: pd.DataFrame) -> Any:
-    """Of each row of regressions: recovered, drift, suspected, or standing."""
+def _situations(changes: pd.DataFrame, points: pd.DataFrame, rules: RegressionRules) -> Any:
+    """Of each row of regressions: recovered, back, drift, suspected, or standing. `points`: rows of change_points."""
     drift = changes["shape"] == "drift" if "shape" in changes else pd.Series(False, index=changes.index)
-    conditions = [changes["recovered_at"].notna(), drift, changes["state"] != "confirmed"]
-    return np.select(conditions, ["recovered", "drift", "suspected"], "standing")
+    back = _back_from_a_short_level(changes, points, rules)
+    conditions = [changes["recovered_at"].notna(), back, drift, changes["state"] != "confirmed"]
+    return np.select(conditions, ["recovered", "back", "drift", "suspected"], "standing")
+
+
+def _back_from_a_short_level(changes: pd.DataFrame, points: pd.DataFrame, rules: RegressionRules) -> pd.Series:
+    """Which changes only end a level of a few values, and lead to where the values were before it, or further back."""
+    keys = ["series_id", "part_of_day"]
+    own = points.sort_values([*keys, "position"])
+    earlier = own.groupby(keys)[["position", "before"]].shift().add_prefix("earlier_")
+    own = pd.concat((own, earlier), axis=1)[[*keys, "changed_at", "position", *earlier.columns]]
+    known = changes.merge(own, how="left", left_on=[*keys, "first_bad_at"], right_on=[*keys, "changed_at"])
+    short = known["position"] - known["earlier_position"] < _SHORT_LEVEL
+    beyond = (known["after"] - known["earlier_before"]) * np.sign(known["after"] - known["before"])
+    near = known["metric"].map(rules.threshold_of).astype(float) * known["earlier_before"].abs()
+    return pd.Series((short & (beyond < near)).to_numpy(dtype=bool), index=changes.index)
 
 
 def worst_first(changes: pd.DataFrame) -> pd.DataFrame:

@@ -108,6 +108,9 @@ def _recovered(report: Report) -> Iterator[str]:
         last = day(report.recovered["recovered_at"].max())
         count = reading.counted(len(report.recovered), "regression")
         yield f"\n[bold]Recovered[/]: {count}, the last on {last} [dim](perf-assets regressions)[/]"
+    if len(report.back):
+        count = reading.counted(len(report.back), "regression")
+        yield f"\n[bold]Back after a short improvement[/]: {count} [dim](perf-assets regressions)[/]"
 
 
 def _withdrawn(report: Report) -> Iterator[str]:

@@ -214,6 +214,27 @@ def test_where_nothing_is_worse_it_is_said_what_that_is_worth(tmp_path: Path) ->
     assert f"Nothing is worse now beyond doubt. {worth}" in text
 
 
+@pytest.mark.parametrize(
+    ("earlier", "lasted", "back"), [(15.0, 5, True), (18.0, 11, True), (15.0, 12, False), (13.0, 5, False)]
+)
+def test_a_level_that_only_ends_a_short_improvement_is_not_worse_now(
+    tmp_path: Path, earlier: float, lasted: int, back: bool
+) -> None:
+    def improved_for_a_while(con: DuckDBPyConnection) -> None:
+        con.execute(
+            """INSERT INTO change_points (series_id, part_of_day, position, changed_at, before, after, size, q_value)
+            SELECT series_id, part_of_day, 40 - step * $1, first_bad_at - to_days(step * $1),
+              CASE step WHEN 1 THEN $2 ELSE before END, CASE step WHEN 1 THEN before ELSE after END, 1, 0
+            FROM regressions, range(2) AS steps (step) WHERE kind = 'regression'""",
+            [lasted, earlier],
+        )
+
+    text = " ".join(" ".join(report(tmp_path, measured("test_x", "login"), then=improved_for_a_while)).split())
+    assert ("Back after a short improvement: 1 regression (perf-assets regressions)" in text) == back
+    assert ("Worse now" in text) != back
+    assert ("Nothing is worse now: what got worse has recovered" in text) == back
+
+
 def test_only_so_many_uncertain_changes_are_listed(tmp_path: Path) -> None:
     table = pd.concat(measured("test_execution_time", f"benchmark-{number}") for number in range(12))
     lines = report(tmp_path, table, 6, then=real_history)
