@@ -70,8 +70,8 @@ def levels(row: Any) -> str:
     mode = getattr(row, "second_mode", None)
     if mode is None or pd.isna(mode):
         return means
-    shares = f"{100 * row.mode_after:.0f} % of the values (before {100 * row.mode_before:.0f} %)"
-    return f"mean {means}, a second mode about {quantity(mode, row.unit)} with {shares}"
+    shares = f"{100 * row.mode_after:.0f} % of the values about {quantity(mode, row.unit)}"
+    return f"mean {means}, with {shares} (before {100 * row.mode_before:.0f} %)"
 
 
 def level_pair(before: float, after: float, unit: str) -> tuple[str, str]:

@@ -80,9 +80,9 @@ def find_change_points(measurements: pd.DataFrame) -> pd.DataFrame:
 
 
 def _with_modes(table: pd.DataFrame, level: FloatArray, edges: IndexArray) -> pd.DataFrame:
-    """With `second_mode`, the level of the mode that a change brought, took or made more or less frequent, and its
-    share of the values before and after; NaN where the values moved as a whole. A mode begins with its first value, if
-    the interval of the change reaches so far.
+    """With `second_mode`, the level of the mode that a change brought or made more frequent, and its share of the
+    values before and after; NaN where the values moved as a whole. A mode begins with its first value, if the interval
+    of the change reaches so far.
     """
     series, index = (table[name].to_numpy(dtype=np.intp, copy=True) for name in ("series", "index"))
     first, ends = edges[series], edges[series + 1]

@@ -25,8 +25,8 @@ _EXPLAINED = 0.5
 """Share of a step that must be gone once each value is held against its own mode."""
 _FEWEST_VALUES, _MOST_VALUES = 8, 100
 """Values of a level, those next to the change, by which its modes are known."""
-_SECOND = 0.1
-"""Share of the values in the rarer mode of two levels together, and of one level at least, for it to be told."""
+_SECOND = 0.2
+"""Share of the values of one of two levels in its rarer mode: fewer are strays of a level that moved as a whole."""
 _STRAY = 0.05
 """Share of the values before that may lie in a mode that appeared."""
 
@@ -66,8 +66,8 @@ class Modes:
 
 @dataclass(frozen=True)
 class SecondMode:
-    """Where values of two levels lie in two modes: the level of the upper one, its share of the values before the
-    change and after it, and, if one of the modes appeared, how many values after the change its first one came.
+    """Where values of two levels lie in two modes: the level of the one that became more frequent, its share of the
+    values before the change and after it, and, if it appeared, how many values after the change its first one came.
     """
 
     level: float
@@ -84,16 +84,16 @@ def second_mode(before: FloatArray, after: FloatArray) -> SecondMode | None:
     if count < _FEWEST_VALUES:
         return None
     values = np.concatenate((before[-count:], after[:count]))
-    modes = Modes.of(values, _SECOND)
+    modes = Modes.of(values, _SECOND / 2.0)
     if modes is None:
         return None
-    share_before, share_after = float(modes.in_upper[:count].mean()), float(modes.in_upper[count:].mean())
+    rises = modes.in_upper[count:].mean() > modes.in_upper[:count].mean()
+    more = modes.in_upper if rises else ~modes.in_upper
+    share_before, share_after = float(more[:count].mean()), float(more[count:].mean())
     if max(min(share, 1.0 - share) for share in (share_before, share_after)) < _SECOND:
         return None
-    new = modes.in_upper if share_after > share_before else ~modes.in_upper
-    appeared = np.count_nonzero(new[:count]) <= _STRAY * count
-    level = float(np.median(values[modes.in_upper]))
-    return SecondMode(level, share_before, share_after, int(new[count:].argmax()) if appeared else 0)
+    delay = int(more[count:].argmax()) if share_before <= _STRAY else 0
+    return SecondMode(float(np.median(values[more])), share_before, share_after, delay)
 
 
 def between_modes(values: FloatArray, cuts: IndexArray) -> BoolArray:

@@ -391,17 +391,45 @@ def short_histories(con: DuckDBPyConnection) -> pd.DataFrame:
 
 
 def first_runs(con: DuckDBPyConnection, series: list[int], since: list[datetime]) -> pd.DataFrame:
-    """Run and commit of the first measurement of each series from its moment on: series_id, run_key, commit_id."""
+    """Run and commit of the first measurement of each series from its moment on, in the order asked (run_key,
+    commit_id), null where there is none. A series may be asked for several times."""
     asked = pd.DataFrame(
         {"series_id": pd.Series(series, dtype="int64"), "since": pd.Series(since, dtype="datetime64[us]")}
-    )
-    con.register("asked", asked)
-    return con.execute(
-        """SELECT m.series_id, arg_min(r.run_key, (m.ts, m.run_id)) AS run_key,
+    ).rename_axis("place")
+    con.register("asked", asked.reset_index())
+    found = con.execute(
+        """SELECT a.place, arg_min(r.run_key, (m.ts, m.run_id)) AS run_key,
              arg_min(r.commit_id, (m.ts, m.run_id)) AS commit_id
         FROM analysed_measurements m JOIN asked a ON a.series_id = m.series_id AND m.ts >= a.since
-        JOIN runs r USING (run_id) GROUP BY m.series_id"""
+        JOIN runs r USING (run_id) GROUP BY a.place"""
     ).df()
+    return found.set_index("place").reindex(asked.index)
+
+
+def buckets_beyond_limits(con: DuckDBPyConnection, limits: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """(series_id, limit_value, side; series_id, ts, value of the buckets of those whose newest seven have a median
+    beyond their limit), of all series of a metric with a limit. `limits`: as `metric_limits` gives them.
+    """
+    con.register("limits", limits)
+    limited = con.execute(
+        "SELECT series_id, limit_value, side FROM metric_series JOIN limits USING (metric) ORDER BY series_id"
+    ).df()
+    buckets = con.execute(_BEYOND_LIMITS).df()
+    con.unregister("limits")
+    return limited, buckets
+
+
+_BEYOND_LIMITS = """
+WITH limited AS (SELECT series_id, limit_value, side FROM metric_series JOIN limits USING (metric)),
+newest AS (
+  SELECT series_id, value FROM series_buckets JOIN limited USING (series_id)
+  QUALIFY row_number() OVER (PARTITION BY series_id ORDER BY ts DESC) <= 7
+), beyond AS (
+  SELECT l.series_id FROM newest n JOIN limited l USING (series_id) GROUP BY l.series_id, l.limit_value, l.side
+  HAVING CASE l.side WHEN 'upper' THEN median(n.value) > l.limit_value ELSE median(n.value) < l.limit_value END
+)
+SELECT series_id, ts, value FROM series_buckets SEMI JOIN beyond USING (series_id) ORDER BY series_id, ts
+"""
 
 
 def forecast_history(con: DuckDBPyConnection, selection: ForecastSelection) -> pd.DataFrame:

@@ -375,7 +375,7 @@ CHANGE_POINTS = _table(
     points_after BIGINT measurements at the new level
     settles_after BIGINT measurements at the new level after which it is known to last
     kind VARCHAR step
-    second_mode DOUBLE level of the mode that came, went or became more or less frequent, null if all values moved
+    second_mode DOUBLE level of the mode that appeared or became more frequent, null where all values moved
     mode_before DOUBLE share of the values before that lie in it
     mode_after DOUBLE share of those at the new level
     """,
@@ -447,7 +447,7 @@ REGRESSIONS = _table(
     """
     regression_id BIGINT hash of series, part of day and first bad run, fixed when first confirmed
     series_id BIGINT series that shows it best
-    shape VARCHAR step, incident (back within a day), drift (there is no step) or group (only many series show it)
+    shape VARCHAR step, incident (back within a day), drift (without a step), limit (crossed) or group (of many series)
     scope VARCHAR series, test, node, node_type, runner_image, environment (another field of it) or commit (or run)
     scope_name VARCHAR which one; of environment the field and its new setting
     reach VARCHAR how far it goes, in words: where a test changed, or of which part of the project its series are
@@ -464,7 +464,7 @@ REGRESSIONS = _table(
     node_type VARCHAR its type of node
     before DOUBLE old level, in the unit
     after DOUBLE new level, in the unit
-    second_mode DOUBLE level of the mode that came, went or became more or less frequent, null if all values moved
+    second_mode DOUBLE level of the mode that appeared or became more frequent, null where all values moved
     mode_before DOUBLE share of the values before that lie in it
     mode_after DOUBLE share of those at the new level
     change DOUBLE relative change, median over the members, null from a level of 0

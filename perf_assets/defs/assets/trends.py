@@ -1,9 +1,10 @@
 """Group `trends`: what changed, when, and what matters."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import dagster as dg
 import pandas as pd
+from duckdb import DuckDBPyConnection
 
 from perf_assets.analysis.anomalies import EPISODE_COLUMNS, find_anomalies
 from perf_assets.analysis.commits import place_between_commits
@@ -11,6 +12,7 @@ from perf_assets.analysis.drifts import find_drifts
 from perf_assets.analysis.group_shifts import find_group_shifts
 from perf_assets.analysis.joint_anomalies import find_joint_anomalies
 from perf_assets.analysis.level_changes import ALL_DAY, CHANGE_COLUMNS, analyse_levels, with_q_values
+from perf_assets.analysis.limit_crossings import find_limit_crossings
 from perf_assets.analysis.regressions import (
     MEMBER_COLUMNS,
     REGRESSION_COLUMNS,
@@ -21,7 +23,9 @@ from perf_assets.analysis.reporting import stopped_reporting as find_stopped_rep
 from perf_assets.analysis.seasonality import PATTERN_COLUMNS
 from perf_assets.analysis.seasonality import seasonal_patterns as find_patterns
 from perf_assets.analysis.sensitivity import LIMIT_COLUMNS
+from perf_assets.analysis.short_incidents import find_short_incidents
 from perf_assets.analysis.trends import FIT_COLUMNS, fit_trends, judge_trends
+from perf_assets.catalog import load_catalog
 from perf_assets.defs.asset_spec import POOL, outcome, table_spec
 from perf_assets.defs.pictures import picture
 from perf_assets.report import charts
@@ -30,10 +34,12 @@ from perf_assets.state import open_state
 from perf_assets.warehouse import Warehouse
 from perf_assets.warehouse.increments import complete, increment_of, joined, kept_rows
 from perf_assets.warehouse.readings import (
+    buckets_beyond_limits,
     drifting_buckets,
     environments,
     first_runs,
     image_changes,
+    metric_limits,
     node_readings,
     recent_averages,
     reporting,
@@ -251,7 +257,7 @@ def stopped_reporting(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeR
         table_spec(
             REGRESSIONS,
             "trends",
-            ["change_points", "detection_limits", "metric_series"],
+            ["change_points", "anomalies", "detection_limits", "metric_series"],
             {"numpy"},
             "A runner image, a slow node, a test or a commit that shifts many series is one finding with members "
             "(table regression_members).",
@@ -268,9 +274,10 @@ def regressions(
         images, surroundings, measured = image_changes(con), environments(con), stretches(con)
     limits = warehouse.query("SELECT series_id, smallest_detectable FROM detection_limits")
     counted = RegressionRules(rules.threshold, rules.thresholds, rules.false_discovery_rate, rules.confirm_after)
+    changes = warehouse.query("SELECT * FROM change_points ORDER BY series_id, position")
     with open_state(settings.state) as state:
         found = find_regressions(
-            warehouse.query("SELECT * FROM change_points ORDER BY series_id, position"),
+            changes,
             series,
             warehouse.query(
                 """SELECT run_id, run_key, commit_id FROM runs
@@ -284,16 +291,16 @@ def regressions(
             surroundings,
             measured,
         )
-        drifts, drifting = _drifts(warehouse, found.members, series, limits, counted)
         with warehouse.reading() as con:
-            shifts, shifted = find_group_shifts(short_histories(con), found.members, series, counted)
-        table = joined([found.table, drifts, shifts], REGRESSION_COLUMNS)
-        all_members = joined([found.members, drifting, shifted], MEMBER_COLUMNS)
-        warehouse.replace(
-            (REGRESSIONS, table), (REGRESSION_MEMBERS, all_members), (WITHDRAWN_FINDINGS, found.withdrawn)
-        )
+            drifts = _drifts(con, found.members, series, limits, counted)
+            shifts = find_group_shifts(short_histories(con), found.members, series, counted)
+            table, members = _together([(found.table, found.members), drifts, shifts])
+            episodes = con.execute("SELECT * FROM anomalies ORDER BY series_id, episode_start").df()
+            incidents = _with_runs(con, *find_short_incidents(episodes, changes, members, series, counted))
+            crossings = _limit_crossings(con, table, members, series, settings, counted)
+        table, members = _together([(table, members), incidents, crossings])
+        warehouse.replace((REGRESSIONS, table), (REGRESSION_MEMBERS, members), (WITHDRAWN_FINDINGS, found.withdrawn))
         state.add_anchors(found.anchors)
-    members = all_members.merge(series[["series_id", "title"]], on="series_id")
     return dg.MaterializeResult(
         metadata=outcome(
             table[["scope_name", "kind", "state", "change", "first_bad_at", "explanation", "simulated"]],
@@ -307,15 +314,42 @@ def regressions(
     )
 
 
+Findings = tuple[pd.DataFrame, pd.DataFrame]
+"""Rows of regressions, and of regression_members."""
+
+
+def _together(findings: Sequence[Findings]) -> Findings:
+    tables, members = zip(*findings, strict=True)
+    return joined(tables, REGRESSION_COLUMNS), joined(members, MEMBER_COLUMNS)
+
+
+def _with_runs(con: DuckDBPyConnection, table: pd.DataFrame, members: pd.DataFrame) -> Findings:
+    """Findings that were found in buckets, with the runs and commits they begin with."""
+    runs = first_runs(con, table["series_id"].tolist(), table["first_bad_at"].tolist())
+    begun = table.assign(first_bad_run=runs["run_key"].to_numpy(), first_bad_commit=runs["commit_id"].to_numpy())
+    return begun, members
+
+
 def _drifts(
-    warehouse: Warehouse, steps: pd.DataFrame, series: pd.DataFrame, limits: pd.DataFrame, rules: RegressionRules
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Findings without a step, with the runs they begin with, and their members."""
+    con: DuckDBPyConnection, steps: pd.DataFrame, series: pd.DataFrame, limits: pd.DataFrame, rules: RegressionRules
+) -> Findings:
+    """Findings without a step."""
     least = min((rules.threshold, *(rules.thresholds or {}).values())) * _FIRST_LOOK
-    with warehouse.reading() as con:
-        table, members = find_drifts(drifting_buckets(con, steps, least), steps, series, limits, rules)
-        runs = first_runs(con, table["series_id"].tolist(), table["first_bad_at"].tolist()).set_index("series_id")
-    known = runs.reindex(table["series_id"])
-    return table.assign(
-        first_bad_run=known["run_key"].to_numpy(), first_bad_commit=known["commit_id"].to_numpy()
-    ), members
+    return _with_runs(con, *find_drifts(drifting_buckets(con, steps, least), steps, series, limits, rules))
+
+
+def _limit_crossings(
+    con: DuckDBPyConnection,
+    table: pd.DataFrame,
+    members: pd.DataFrame,
+    series: pd.DataFrame,
+    settings: Settings,
+    rules: RegressionRules,
+) -> Findings:
+    """Findings of series beyond their limit, of which no other finding that stands tells."""
+    limits, buckets = buckets_beyond_limits(
+        con, metric_limits(load_catalog(settings.metrics_file), settings.forecast.limits)
+    )
+    standing = table.loc[(table["kind"] == "regression") & table["recovered_at"].isna(), "regression_id"]
+    told = members[members["regression_id"].isin(standing)]
+    return _with_runs(con, *find_limit_crossings(buckets, limits, told, series, rules))
