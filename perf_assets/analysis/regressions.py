@@ -13,7 +13,7 @@ import hashlib
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 import numpy.typing as npt
@@ -329,11 +329,20 @@ class _Around:
         own = np.isin(self.series, peers)
         return _Around(self.series[own], self.since[own], self.until[own], self.ids)
 
+    @cached_property
+    def _ordered(self) -> tuple[TimeArray, TimeArray]:
+        return np.sort(self.since), np.sort(self.until)
+
+    def at_least(self, times: TimeArray) -> int:
+        """How many series were measured before and after the middle of `times` without any pause: known at once, and
+        most of what `measured` counts."""
+        moment, (since, until) = _middle(times), self._ordered
+        return int(np.searchsorted(since, moment) - np.searchsorted(until, moment, side="right"))
+
     def measured(self, gap: np.timedelta64, times: TimeArray) -> BoolArray:
         """Which series, shape (series,), were measured before and after the middle of `times` (in order), without a
         pause there that is longer than is usual of them and than `gap`."""
-        below, above = times[(times.size - 1) // 2], times[times.size // 2]
-        moment = below + (above - below) // 2
+        moment = _middle(times)
         found = np.zeros(self.ids.size, dtype=bool)
         found[self.series[(self.since < moment) & (self.until > moment)]] = True
         before, after = np.zeros(self.ids.size, dtype=bool), np.zeros(self.ids.size, dtype=bool)
@@ -342,14 +351,19 @@ class _Around:
         return found | (before & after)
 
 
+def _middle(times: TimeArray) -> np.datetime64:
+    below, above = times[(times.size - 1) // 2], times[times.size // 2]
+    return np.datetime64(below + (above - below) // 2)
+
+
 @dataclass(frozen=True)
 class _Claim:
     """Changes of one kind that one place, commit or environment could explain.
 
     `rows` are in order of time, with at most `gap` between those that belong together, of which at least `fewest` are
     needed; `exact` marks those whose own interval of time fits, which alone count as evidence; `peers(times)` says
-    which series, by number, could have moved with changes at those times. `part` is what of a project has the series,
-    and `at_commit` says that `name` is a commit.
+    which series, by number, could have moved with changes at those times, and `at_least(times)` how many did without
+    looking at each. `part` is what of a project has the series, and `at_commit` says that `name` is a commit.
     """
 
     scope: str
@@ -361,6 +375,7 @@ class _Claim:
     fewest: int
     part: str = ""
     at_commit: bool = False
+    at_least: Callable[[TimeArray], int] = lambda times: 0
 
 
 @dataclass(frozen=True)
@@ -439,8 +454,11 @@ def _place_claims(
         fewest = 2 if peers.size == 2 and len(set(parts[peers])) == 2 else _FEWEST_MEMBERS
         if rows.size >= fewest:
             gap = gaps.usual(rows)
-            running = partial(around.only(numbers[peers]).measured, gap)
-            yield _Claim(scope, str(name), rows, np.ones(rows.size, dtype=bool), running, gap, fewest)
+            own_around = around.only(numbers[peers])
+            yield _Claim(
+                scope, str(name), rows, np.ones(rows.size, dtype=bool), partial(own_around.measured, gap), gap, fewest,
+                at_least=own_around.at_least,
+            )  # fmt: skip
 
 
 def _image_claims(changed: pd.DataFrame, image_changes: pd.DataFrame, size: int) -> Iterator[_Claim]:
@@ -501,7 +519,7 @@ def _commit_claims(changed: pd.DataFrame, directed: pd.DataFrame, around: _Aroun
                     if rows.size >= _FEWEST_MEMBERS:
                         claim = _Claim(
                             COMMIT, str(name), rows, np.ones(rows.size, dtype=bool), partial(stretches.measured, pause),
-                            _NO_GAP, _FEWEST_MEMBERS, part_of, at_commit,
+                            _NO_GAP, _FEWEST_MEMBERS, part_of, at_commit, stretches.at_least,
                         )  # fmt: skip
                         ranked.append((-begun.size, len(ranked), claim))
     return [claim for *_, claim in sorted(ranked, key=lambda each: each[:2])]
@@ -667,6 +685,8 @@ def _moved_together(claim: _Claim, columns: _Columns, left: BoolArray) -> _Moved
         if end - start < max(claim.fewest, best.rows.size + 1 if best else 0):
             continue
         together, fits = rows[start:end], exact[start:end]
+        if end - start < _LEAST_SHARE * claim.at_least(columns.at[together]):
+            continue
         firsts = np.unique(columns.series[together], return_index=True)[1]
         evidence = np.unique(columns.series[together[fits]]).size
         telling = np.unique(columns.series[together[columns.telling[together]]]).size

@@ -200,11 +200,14 @@ def stretches(con: DuckDBPyConnection) -> pd.DataFrame:
     return con.execute(_STRETCHES).df()
 
 
-# Few series have pauses; the distances of the others need no order.
+# Few series have pauses; the distances of the others need no order, and where no bucket is empty there is none.
 _STRETCHES = """
-WITH steps AS MATERIALIZED (
+WITH dense AS (
+  SELECT series_id, first_seen, last_seen FROM metric_series
+  WHERE observed_buckets = buckets AND 2 * bucket_seconds <= 36 * 3600
+), steps AS MATERIALIZED (
   SELECT series_id, ts, epoch(ts - lag(ts) OVER (PARTITION BY series_id ORDER BY ts)) AS pause
-  FROM analysed_measurements
+  FROM analysed_measurements WHERE series_id NOT IN (SELECT series_id FROM dense)
 ), whole AS (
   SELECT series_id, min(ts) AS since, max(ts) AS until, max(pause) AS longest, count(pause) AS steps
   FROM steps GROUP BY series_id
@@ -220,7 +223,8 @@ WITH steps AS MATERIALIZED (
   FROM paused p LEFT JOIN usual u USING (series_id)
 )
 SELECT series_id, min(ts) AS since, max(ts) AS until FROM numbered GROUP BY series_id, stretch
-UNION ALL SELECT series_id, since, until FROM whole WHERE longest IS NULL OR longest <= 36 * 3600 ORDER BY ALL
+UNION ALL SELECT series_id, since, until FROM whole WHERE longest IS NULL OR longest <= 36 * 3600
+UNION ALL SELECT series_id, first_seen, last_seen FROM dense ORDER BY ALL
 """
 
 

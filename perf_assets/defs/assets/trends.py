@@ -65,15 +65,11 @@ _LEVEL_CONTENTS = """SELECT m.series_id, hash(m.content, max(c.changed_at)) AS c
     FROM metric_series m LEFT JOIN ({steps}) c USING (series_id) GROUP BY m.series_id, m.content"""
 _BUCKETS_OF = """SELECT series_id, ts, value FROM series_buckets
     WHERE series_id IN (SELECT unnest(? :: BIGINT[])) ORDER BY series_id, ts"""
+_MEASUREMENTS_OF = """SELECT series_id, run_id, ts, value FROM analysed_measurements
+    WHERE series_id IN (SELECT unnest(? :: BIGINT[])) ORDER BY series_id, ts, run_id"""
 # A group is anchored with the run of its clearest series; that of another member is not known.
-_MEASUREMENTS_OF = f"""
-WITH confirmed AS (
-  SELECT DISTINCT series_id :: BIGINT AS series_id, r.run_id
-  FROM anchors a JOIN runs r ON r.run_key = a.first_bad_run WHERE a.part_of_day = '{ALL_DAY}'
-)
-SELECT m.series_id, m.run_id, m.ts, m.value, c.run_id IS NOT NULL AS known
-FROM analysed_measurements m LEFT JOIN confirmed c USING (series_id, run_id)
-WHERE m.series_id IN (SELECT unnest(? :: BIGINT[])) ORDER BY m.series_id, m.ts, m.run_id"""  # noqa: S608 - a constant
+_CONFIRMED = f"""SELECT DISTINCT series_id :: BIGINT AS series_id, r.run_id
+    FROM anchors a JOIN runs r ON r.run_key = a.first_bad_run WHERE a.part_of_day = '{ALL_DAY}'"""  # noqa: S608 - a constant
 # Only these can lie among the runs of one commit.
 _WITH_COMMITS = """SELECT m.series_id, m.run_id, m.ts, m.value, r.commit_id
     FROM analysed_measurements m JOIN runs r USING (run_id) WHERE m.series_id IN (
@@ -83,6 +79,8 @@ _WITH_COMMITS = """SELECT m.series_id, m.run_id, m.ts, m.value, r.commit_id
 
 # The medians of the quarters of a drift differ by less than it does from end to end.
 _FIRST_LOOK = 0.5
+_RUNS_OF_CHANGES = """SELECT run_id, run_key, commit_id FROM runs
+    WHERE run_id IN (SELECT index_run_id FROM change_points UNION SELECT previous_run_id FROM change_points)"""
 _SERIES_WITH_TAGS = """SELECT m.*, s.tags, s.benchmark_version
     FROM metric_series m JOIN series s USING (series_id) ORDER BY series_id"""
 
@@ -125,7 +123,11 @@ def _measurements(settings: Settings, warehouse: Warehouse, series: list[int]) -
         anchors = state.anchors()
     with warehouse.reading() as con:
         con.register("anchors", anchors)
-        return con.execute(_MEASUREMENTS_OF, [series]).df()
+        measurements, confirmed = con.execute(_MEASUREMENTS_OF, [series]).df(), con.execute(_CONFIRMED).df()
+    known = measurements["series_id"].isin(confirmed["series_id"]).to_numpy(copy=True)
+    own = measurements.loc[known, ["series_id", "run_id"]]
+    known[known] = own.merge(confirmed.assign(known=True), how="left")["known"].notna()
+    return measurements.assign(known=known)
 
 
 def _between_commits(warehouse: Warehouse, changes: pd.DataFrame) -> pd.DataFrame:
@@ -269,33 +271,23 @@ def regressions(
     settings: dg.ResourceParam[Settings], warehouse: dg.ResourceParam[Warehouse]
 ) -> dg.MaterializeResult[None]:
     rules = settings.regressions
-    series = warehouse.query(_SERIES_WITH_TAGS)
-    with warehouse.reading() as con:
-        images, surroundings, measured = image_changes(con), environments(con), stretches(con)
-    limits = warehouse.query("SELECT series_id, smallest_detectable FROM detection_limits")
     counted = RegressionRules(rules.threshold, rules.thresholds, rules.false_discovery_rate, rules.confirm_after)
-    changes = warehouse.query("SELECT * FROM change_points ORDER BY series_id, position")
     with open_state(settings.state) as state:
+        with warehouse.reading() as con:
+            series = con.execute(_SERIES_WITH_TAGS).df()
+            limits = con.execute("SELECT series_id, smallest_detectable FROM detection_limits").df()
+            changes = con.execute("SELECT * FROM change_points ORDER BY series_id, position").df()
+            runs = con.execute(_RUNS_OF_CHANGES).df()
+            episodes = con.execute("SELECT * FROM anomalies ORDER BY series_id, episode_start").df()
+            images, surroundings, measured = image_changes(con), environments(con), stretches(con)
+            short = short_histories(con)
         found = find_regressions(
-            changes,
-            series,
-            warehouse.query(
-                """SELECT run_id, run_key, commit_id FROM runs
-                WHERE run_id IN (SELECT index_run_id FROM change_points UNION SELECT previous_run_id FROM
-                change_points)"""
-            ),
-            limits,
-            counted,
-            state.anchors(),
-            images,
-            surroundings,
-            measured,
+            changes, series, runs, limits, counted, state.anchors(), images, surroundings, measured
         )
+        shifts = find_group_shifts(short, found.members, series, counted)
         with warehouse.reading() as con:
             drifts = _drifts(con, found.members, series, limits, counted)
-            shifts = find_group_shifts(short_histories(con), found.members, series, counted)
             table, members = _together([(found.table, found.members), drifts, shifts])
-            episodes = con.execute("SELECT * FROM anomalies ORDER BY series_id, episode_start").df()
             incidents = _with_runs(con, *find_short_incidents(episodes, changes, members, series, counted))
             crossings = _limit_crossings(con, table, members, series, settings, counted)
         table, members = _together([(table, members), incidents, crossings])
