@@ -17,9 +17,10 @@ import numpy as np
 import pandas as pd
 
 from evaluation.markdown import mark, met, number, table
-from evaluation.methods import METHODS, OURS, Method
+from evaluation.methods import METHODS, OURS, Method, ours
 from evaluation.proportions import Check, exactly
-from evaluation.signals import FloatArray
+from evaluation.signals import FloatArray, IndexArray
+from perf_assets.analysis.bends import find_bends
 
 MARGIN = 5
 LEAST_F1, LEAST_COVER = 0.76, 0.70
@@ -141,7 +142,15 @@ def case_outcome(case: LabelledCase, predictions: Sequence[int]) -> tuple[int, i
     return found, len(set(predictions)) - found
 
 
-def evaluate_turing(series: Sequence[Annotated], methods: tuple[Method, ...] = METHODS) -> pd.DataFrame:
+def with_bends(series: Sequence[FloatArray]) -> list[IndexArray]:
+    """Change points and bends: annotators mark changes of slope, too."""
+    return [np.union1d(cuts, find_bends(values)) for cuts, values in zip(ours(series), series, strict=True)]
+
+
+TURING_METHODS = (METHODS[0], Method(f"{OURS}, and bends", METHODS[0].most_series, with_bends), *METHODS[1:])
+
+
+def evaluate_turing(series: Sequence[Annotated], methods: tuple[Method, ...] = TURING_METHODS) -> pd.DataFrame:
     """One row a method and series: method, name, f1, cover."""
     rows = []
     for method in methods:

@@ -20,6 +20,7 @@ from evaluation.labelled import (
     read_cases,
     read_turing,
     turing_checks,
+    with_bends,
 )
 from evaluation.methods import OURS, Method
 
@@ -167,3 +168,11 @@ def test_absent_benchmarks_are_said_to_be_absent() -> None:
     text = "\n".join(chapter(pd.DataFrame(), pd.DataFrame()))
     assert text.count("absent") == 2
     assert "targets" not in text
+
+
+def test_bends_are_given_beside_change_points() -> None:
+    rows = np.arange(200.0)
+    noise = np.random.default_rng(3).standard_normal(200)
+    (found,) = with_bends([noise + 12.0 * (rows >= 60) + 0.2 * np.maximum(rows - 130.0, 0.0)])
+    assert len(found) == 2
+    assert np.abs(found - [60, 130]).max() <= 6
