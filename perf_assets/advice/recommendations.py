@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from perf_assets.advice.identifiers import advice_id
+from perf_assets.advice.severity import badness
 from perf_assets.advice.wording import apart, change, day, metric_words, moment, quantity, short_commit, subject
 from perf_assets.analysis.level_changes import ALL_DAY
 
@@ -41,7 +42,7 @@ class Findings:
 
 
 def recommend(findings: Findings) -> pd.DataFrame:
-    """Proposals with the columns RECOMMENDATION_COLUMNS, most urgent first.
+    """Proposals with the columns RECOMMENDATION_COLUMNS, most urgent first: by kind, then the worst.
 
     The specification's three (high memory usage, slow test execution, high node failure rate), and those that the
     findings suggest: limits about to be crossed, slow nodes, runner images, queues, flaky tests, unknown metrics.
@@ -56,7 +57,7 @@ def recommend(findings: Findings) -> pd.DataFrame:
     rows = [
         {**proposal, "recommendation_id": advice_id(proposal["project"], proposal["kind"], proposal["subject"]),
          "state": "proposed", "as_of": as_of.get(proposal["project"])}
-        for proposal in sorted(proposals, key=lambda p: (_ORDER.index(str(p["kind"])), str(p["subject"])))
+        for proposal in sorted(proposals, key=lambda p: _ORDER.index(str(p["kind"])))
     ]  # fmt: skip
     table = pd.DataFrame(rows, columns=list(RECOMMENDATION_COLUMNS))
     table = table.drop_duplicates("recommendation_id", ignore_index=True)
@@ -68,7 +69,7 @@ def breaches_ahead(findings: Findings) -> pd.DataFrame:
     table = findings.breaches.merge(findings.series, on="series_id")
     drifting = findings.trends.loc[findings.trends["verdict"].isin(["worse", "rising"]), "series_id"]
     ahead = table["breach_date"].notna() & (table["probability"] >= LIKELY) & table["series_id"].isin(drifting)
-    return table[ahead | table["already_breached"].astype(bool)].sort_values("breach_date")
+    return table[ahead | table["already_breached"].astype(bool)].sort_values(["breach_date", "series_id"])
 
 
 def _about_limits(findings: Findings) -> Iterator[dict[str, object]]:
@@ -100,7 +101,9 @@ def _about_limits(findings: Findings) -> Iterator[dict[str, object]]:
 
 def _about_regressions(findings: Findings) -> Iterator[dict[str, object]]:
     daily = findings.series.set_index("series_id")
-    for row in findings.regressions.itertuples():
+    changes = findings.regressions.assign(badness=badness(findings.regressions))
+    # What is sure first, and of that the worst.
+    for row in changes.sort_values(["state", "badness", "regression_id"], ascending=[True, False, True]).itertuples():
         if row.kind != "regression" or not pd.isna(row.recovered_at):
             continue
         rate = daily.loc[row.series_id, "measurements"] / max(float(daily.loc[row.series_id, "span_days"]), 1.0)
@@ -225,7 +228,7 @@ def _about_failing_nodes(findings: Findings) -> Iterator[dict[str, object]]:
     """node_failure_rate above 5 %, by the level of the last week."""
     table = findings.trends.merge(findings.series, on="series_id", suffixes=("", "_series"))
     failing = table[(table["metric"] == "node_failure_rate") & (table["average_7d"] > 0.05)]
-    for row in failing.itertuples():
+    for row in failing.sort_values(["average_7d", "series_id"], ascending=[False, True]).itertuples():
         yield {
             "kind": "high_node_failure_rate", "subject": row.node_id, "project": row.project,
             "title": f"{row.node_id} fails {row.average_7d:.1%} of its jobs for reasons of its own",

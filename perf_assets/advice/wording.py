@@ -71,7 +71,7 @@ def levels(row: Any) -> str:
     if mode is None or pd.isna(mode):
         return means
     shares = f"{100 * row.mode_after:.0f} % of the values about {quantity(mode, row.unit)}"
-    return f"mean {means}, with {shares} (before {100 * row.mode_before:.0f} %)"
+    return f"{means} on average, with {shares} (before {100 * row.mode_before:.0f} %)"
 
 
 def level_pair(before: float, after: float, unit: str) -> tuple[str, str]:

@@ -16,6 +16,7 @@ from duckdb import DuckDBPyConnection
 
 from perf_assets.advice import wording
 from perf_assets.advice.recommendations import Findings, breaches_ahead
+from perf_assets.advice.severity import badness
 from perf_assets.advice.wording import change, day, metric_words, share
 from perf_assets.analysis.level_changes import ALL_DAY
 from perf_assets.analysis.near_changes import near_changes
@@ -27,8 +28,6 @@ RECENT = pd.Timedelta(days=30)
 _ALIKE = 1.5
 """The third quartile of distances over the first, up to which measurements have a rhythm."""
 _DAILY = 1.5 * 86400.0
-_UNKNOWN_SIZE = float(np.log(2.0))
-"""What a change from nothing counts for among the others: as much as a doubling."""
 _BRANCHES_NAMED = 5
 _SHORT_LEVEL = 12
 """Values from which a level is one that later ones are held against in the report."""
@@ -241,15 +240,8 @@ def _back_from_a_short_level(changes: pd.DataFrame, points: pd.DataFrame, rules:
 
 
 def worst_first(changes: pd.DataFrame) -> pd.DataFrame:
-    """Rows of regressions (with `acknowledged`) by how bad they are, those that somebody has taken on last.
-
-    That is the ratio of the levels, on the scale of logarithms, so that half counts as much as double, times the root
-    of the number of series that moved.
-    """
-    with np.errstate(divide="ignore", invalid="ignore"):
-        size = np.abs(np.log1p(changes["change"].to_numpy(dtype=float)))
-    badness = np.where(np.isfinite(size), size, _UNKNOWN_SIZE) * np.sqrt(changes["members"].to_numpy(dtype=float))
-    order = changes.assign(badness=badness).sort_values(
+    """Rows of regressions (with `acknowledged`) by how bad they are, those that somebody has taken on last."""
+    order = changes.assign(badness=badness(changes)).sort_values(
         ["acknowledged", "badness", "first_bad_at", "regression_id"], ascending=[True, False, False, True]
     )
     return order.drop(columns="badness")

@@ -80,7 +80,7 @@ def test_two_limits_of_one_node_are_two_proposals():
         breaches=[{}, {"series_id": other}],
         trends=[{}, {"series_id": other}],
     )
-    assert recommend(found)["subject"].tolist() == ["cpu usage of node-1", "disk usage of node-1"]
+    assert recommend(found)["subject"].tolist() == ["disk usage of node-1", "cpu usage of node-1"]
 
 
 @pytest.mark.parametrize(("node", "test", "place"), [("n", "t", "n"), (None, "t", "t"), (None, None, "fleet")], ids=str)
@@ -194,3 +194,14 @@ def test_the_gain_is_what_is_lost_a_day():
 def test_nothing_found_is_nothing_proposed():
     assert recommend(findings([])).empty
     assert list(recommend(findings([])).columns) == list(RECOMMENDATION_COLUMNS)
+
+
+def test_what_is_sure_comes_before_what_is_suspected_and_the_worst_first():
+    changes = [
+        {"regression_id": 1, "scope_name": "suspected", "change": 9.0, "state": "suspected"},
+        {"regression_id": 2, "scope_name": "small", "change": 0.2},
+        {"regression_id": 3, "scope_name": "large", "change": 0.9},
+        {"regression_id": 4, "scope_name": "many", "change": 0.2, "members": 40},
+    ]
+    found = findings(regressions=[{"scope": "node", **change} for change in changes])
+    assert recommend(found)["subject"].tolist() == ["many", "large", "small", "suspected"]

@@ -85,7 +85,7 @@ def test_what_rounding_has_left_of_a_level_is_zero():
 def test_a_second_mode_is_told_by_where_it_lies_and_how_often():
     row = pd.Series({"before": 0.05, "after": 0.066, "unit": "s", "second_mode": 0.095, "mode_before": 0.0,
                      "mode_after": 0.36})  # fmt: skip
-    assert levels(row) == "mean 50 ms to 66 ms, with 36 % of the values about 95 ms (before 0 %)"
+    assert levels(row) == "50 ms to 66 ms on average, with 36 % of the values about 95 ms (before 0 %)"
     assert levels(row.replace({0.095: None})) == "50 ms to 66 ms"
 
 
