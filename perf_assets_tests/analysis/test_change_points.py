@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from perf_assets.analysis.change_points import describe, describe_many, detect, detect_many, find_many
-from perf_assets_tests.analysis.signals import autoregressive, step, white
+from perf_assets_tests.analysis.signals import FloatArray, autoregressive, levels, step, white
 
 SEEDS = range(60)
 few = limits(max_examples=15, deadline=None)
@@ -287,3 +287,25 @@ def test_a_short_level_that_has_just_gone_back_is_no_steep_drift() -> None:
         sizes += describe(values, detect(values))["size"].abs().tolist()
     assert len(sizes) >= 20
     assert np.mean(np.array(sizes) > 27) <= 0.05
+
+
+def drifting_levels(seed: int) -> FloatArray:
+    """Three levels with a drift of their own each, in little noise."""
+    rows = np.arange(40)
+    return np.concatenate((5.0 + 0.02 * rows, 9.0 - 0.03 * rows, 4.0 + 0.04 * rows)) + 0.1 * white(120, seed)
+
+
+def quiet_and_noisy_levels(seed: int) -> FloatArray:
+    return levels(seed, (30, 1.0, 0.02), (30, 4.0, 0.5), (30, 1.4, 0.02), (30, 3.0, 0.3), (30, 1.8, 0.05))
+
+
+@pytest.mark.parametrize(
+    ("draw", "places"),
+    [(drifting_levels, (40, 80)), (quiet_and_noisy_levels, (30, 60, 90, 120))],
+    ids=["drift", "noise"],
+)
+def test_levels_with_a_drift_or_noise_of_their_own_are_found(draw, places: tuple[int, ...]) -> None:
+    found = [detect(draw(seed)) for seed in range(40)]
+    near = [min(abs(cuts - place), default=99) <= 2 for cuts in found for place in places]
+    assert np.mean(near) >= 0.97
+    assert sum(map(len, found)) <= 1.25 * len(near)
