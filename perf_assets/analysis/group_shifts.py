@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from perf_assets.analysis.change_points import describe_many
+from perf_assets.analysis.change_points import describe, describe_many
 from perf_assets.analysis.level_changes import ALL_DAY
 from perf_assets.analysis.ragged import offsets_of
 from perf_assets.analysis.regressions import (
@@ -44,8 +44,9 @@ def find_group_shifts(
     """(findings, members) with REGRESSION_COLUMNS and MEMBER_COLUMNS.
 
     Groups are the series of one metric and direction in a project, a kind of test of it, or a node. A group has shifted
-    where its ratios have a change point that is significant over all groups (Benjamini & Hochberg 1995), as large as
-    the rules ask, and shared by three of four of its series. Where a wider group has, the narrower ones add nothing.
+    where its ratios have a change point that is significant over all groups (Benjamini & Hochberg 1995), and three of
+    four of those of its series that have no finding of their own at that time went the same way, by as much as the
+    rules ask in the middle. Where a wider group has, the narrower ones add nothing. `change` is that middle.
 
     `measurements`: series_id, ts, value, run_key, commit_id of series with FEWEST_VALUES to MOST_VALUES values;
     `members`: rows of regression_members, what is found without groups; `series`: rows of metric_series.
@@ -62,8 +63,8 @@ def find_group_shifts(
     found: list[tuple[dict[str, Any], pd.DataFrame]] = []
     for row in changes[changes["q_value"] <= rules.false_discovery_rate].to_dict("records"):
         scope, name, group = groups[int(row["series"])]
-        shift = _shift(row, scope, name, group, known, rules)
-        if shift is not None and not _known_already(shift, members, found):
+        shift = _shift(row, scope, name, group, known, members, rules)
+        if shift is not None and not _part_of_a_wider(shift, found):
             found.append(shift)
     if not found:
         return empty
@@ -107,40 +108,60 @@ def _groups(ratios: pd.DataFrame, series: pd.DataFrame) -> Iterator[tuple[str, s
 
 
 def _shift(
-    row: dict[str, Any], scope: str, name: str, group: pd.DataFrame, series: pd.DataFrame, rules: RegressionRules
+    row: dict[str, Any],
+    scope: str,
+    name: str,
+    group: pd.DataFrame,
+    series: pd.DataFrame,
+    told: pd.DataFrame,
+    rules: RegressionRules,
 ) -> tuple[dict[str, Any], pd.DataFrame] | None:
-    """The finding of one change of a group and its members, if it is large enough and most of the series share it."""
+    """The finding of one change of a group and its members, if it is large enough and most of the series share it.
+
+    What series with findings of their own at that time (among `told`) show is no evidence for the others.
+    """
     begins = group.iloc[int(row["index"])]
     later = group["ts"] >= begins["ts"]
     sides = [group[side].groupby("series_id")["value"].median() for side in (~later, later)]
     levels = pd.concat(sides, axis=1, keys=["before", "after"]).dropna().reset_index()
-    levels["change"] = levels["after"] / levels["before"] - 1.0
-    change = float(np.expm1(row["size"]))
-    alike = levels[np.sign(levels["change"]) == np.sign(change)]
-    large = abs(change) >= rules.threshold_of(str(begins["metric"]))
-    if not large or len(levels) < FEWEST_SERIES or len(alike) < _LEAST_SHARE * len(levels):
+    rest = ~levels["series_id"].isin(_told_near(told, begins["ts"]))
+    if rest.sum() < FEWEST_SERIES or 1.0 - rest.mean() > _MOST_KNOWN:
         return None
+    if not rest.all():
+        levels = levels[rest]
+        own = group[group["series_id"].isin(levels["series_id"])]
+        place = int((own["ts"] < begins["ts"]).sum())
+        row = describe(own["ratio"].to_numpy(dtype=np.float64), [place]).iloc[0].to_dict() | {"q_value": row["q_value"]}
+        if row["p_value"] > rules.false_discovery_rate:
+            return None
+    levels["change"] = levels["after"] / levels["before"] - 1.0
+    change = float(levels["change"].median())
+    alike = levels[np.sign(levels["change"]) == np.sign(row["size"])]
+    large = abs(change) >= rules.threshold_of(str(begins["metric"])) and np.sign(change) == np.sign(row["size"])
+    if not large or len(alike) < _LEAST_SHARE * len(levels):
+        return None
+    low, high = (float(np.expm1(np.log1p(change) + row[end] - row["size"])) for end in ("size_low", "size_high"))
     clearest = (alike["change"] - change).abs().idxmin()
     series_id = int(alike["series_id"][clearest])
     about = series.set_index("series_id").loc[series_id]
     worse = (change > 0) == (begins["direction"] == "lower_is_better")
     kind = "regression" if worse else "improvement"
     regression_id = id_of(f"{about['project']}/{scope}/{name}/{begins['metric']}/{kind}/{begins['run_key']}")
-    last_good = group.iloc[int(row["index"]) - 1]
+    last_good = group[~later].iloc[-1]
     settled = row["confirmed"] or row["points_after"] >= row["settles_after"]
     missing = int(row["settles_after"] - row["points_after"])
     finding = {
         **{column: about[column] for column in ("project", "metric", "unit", "simulated")},
         **{column: about[column] for column in ("test_name", "node_id", "node_type")},
-        "regression_id": regression_id, "series_id": series_id, "shape": GROUP, "scope": scope,
-        "scope_name": name, "cause": "unknown", "kind": kind, "state": "confirmed" if settled else "suspected",
+        "regression_id": regression_id, "series_id": series_id, "shape": GROUP, "scope": scope, "scope_name": name,
+        "cause": "unknown", "kind": kind, "state": "confirmed" if settled else "suspected",
         "waits_for": None if settled else more_measurements(missing), "part_of_day": ALL_DAY,
-        "before": alike["before"][clearest], "after": alike["after"][clearest], "change": change,
-        "change_low": float(np.expm1(row["size_low"])), "change_high": float(np.expm1(row["size_high"])),
-        "p_value": row["p_value"], "q_value": row["q_value"], "last_good_run": last_good["run_key"],
-        "first_bad_run": begins["run_key"], "last_good_at": last_good["ts"], "first_bad_at": begins["ts"],
-        "last_good_commit": last_good["commit_id"], "first_bad_commit": begins["commit_id"], "recovered_at": pd.NaT,
-        "members": len(levels), "suspicious": False, "smallest_detectable": np.nan,
+        "before": alike["before"][clearest], "after": alike["after"][clearest], "change": change, "change_low": low,
+        "change_high": high, "p_value": row["p_value"], "q_value": row["q_value"],
+        "last_good_run": last_good["run_key"], "first_bad_run": begins["run_key"], "last_good_at": last_good["ts"],
+        "first_bad_at": begins["ts"], "last_good_commit": last_good["commit_id"],
+        "first_bad_commit": begins["commit_id"], "recovered_at": pd.NaT, "members": len(levels), "suspicious": False,
+        "smallest_detectable": np.nan,
         "explanation": f"{len(alike)} of {len(levels)} series moved the same way; together they show what none of them "
         "proves alone.",
     }  # fmt: skip
@@ -148,14 +169,14 @@ def _shift(
     return finding, own
 
 
-def _known_already(
-    shift: tuple[dict[str, Any], pd.DataFrame], members: pd.DataFrame, found: list[tuple[dict[str, Any], pd.DataFrame]]
+def _told_near(members: pd.DataFrame, moment: pd.Timestamp) -> pd.Series:
+    """series_id of the members that changed within a week of it."""
+    return members.loc[(members["changed_at"] - moment).abs() <= _NEAR, "series_id"]
+
+
+def _part_of_a_wider(
+    shift: tuple[dict[str, Any], pd.DataFrame], found: list[tuple[dict[str, Any], pd.DataFrame]]
 ) -> bool:
-    """Have the series findings of their own then, or is it a part of a wider group that shifted then?"""
+    """Is it a part of a wider group that shifted then?"""
     finding, own = shift
-    before = [other for _, other in found]
-    for other, most in ((members, _MOST_KNOWN), *((wider, 0.0) for wider in before)):
-        near = other[(other["changed_at"] - finding["first_bad_at"]).abs() <= _NEAR]
-        if len(own) and own["series_id"].isin(near["series_id"]).mean() > most:
-            return True
-    return False
+    return any(own["series_id"].isin(_told_near(wider, finding["first_bad_at"])).any() for _, wider in found)

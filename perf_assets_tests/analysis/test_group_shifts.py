@@ -127,6 +127,21 @@ def test_a_group_whose_members_have_findings_of_their_own_adds_nothing() -> None
     assert len(scenarios.find(known(range(7), day=40))[0]) == 1
 
 
+@pytest.mark.parametrize("changed", [3, 4, 6])
+def test_what_changed_by_itself_is_no_evidence_for_the_others(changed: int) -> None:
+    for seed in range(20):
+        some = Scenarios(seed, series=12, before=20, after=20, spread=0.02).slower(0.3, *range(changed))
+        assert some.find(known(range(changed), day=20))[0].empty
+
+
+def test_the_change_of_a_group_is_the_middle_one_of_those_that_had_no_finding() -> None:
+    table, members = Scenarios(1, spread=0.05).slower(0.45).find(known(range(2)))
+    (row,) = table.itertuples()
+    assert row.members == len(members) == 5
+    assert row.change == pytest.approx(members["change"].median())
+    assert row.change_low < row.change < row.change_high
+
+
 def test_the_widest_group_that_shifted_takes_the_narrower_ones() -> None:
     scenarios = Scenarios(1, series=8, spread=0.1).slower(0.45)
     scenarios.about["node_id"] = [f"node-{number % 2}" for number in range(8)]
