@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from perf_assets.analysis.change_points import describe, detect, find_many
+from perf_assets.analysis.change_points import describe, detect, detect_many, find_many
 from perf_assets.analysis.modes import second_mode
 from perf_assets.analysis.seasonality import TimeArray, deseasonalise_many, hour_of_day
 from perf_assets.analysis.segmentation import ONE_LEVEL
@@ -55,7 +55,7 @@ def find_change_points(measurements: pd.DataFrame) -> pd.DataFrame:
     values = measurements["value"].to_numpy(dtype=np.float64)
     edges = np.concatenate(([0], np.flatnonzero(ids[1:] != ids[:-1]) + 1, [ids.size]))
     partial = _partial_changes([(ts[start:end], values[start:end]) for start, end in pairwise(edges)])
-    level = deseasonalise_many(ts, _without_partial(ts, values, edges, partial), edges)
+    level = _without_seasons(ts, _without_partial(ts, values, edges, partial), edges)
     table = find_many(level, edges, known=_known(measurements, edges)).assign(part_of_day=ALL_DAY)
     table = _with_modes(table, level, edges)
     if not partial.empty:
@@ -77,6 +77,41 @@ def find_change_points(measurements: pd.DataFrame) -> pd.DataFrame:
         previous_at=ts[position - 1],
     )
     return with_q_values(found, edges.size - 1)[list(CHANGE_COLUMNS)]
+
+
+def _without_seasons(ts: TimeArray, values: FloatArray, edges: IndexArray) -> FloatArray:
+    """`values` without the daily and weekly profiles of those series that levels alone explain less well.
+
+    A few steps make weekdays differ, and taking that out moves the steps. Of both accounts of a series, levels with a
+    profile and levels without, the one with the smaller Bayesian information criterion is right (Schwarz 1978,
+    Estimating the dimension of a model), with distances from the medians of the levels, as outliers are in both.
+    """
+    level = deseasonalise_many(ts, values, edges)
+    taken = [
+        k for k in range(edges.size - 1) if (level[edges[k] : edges[k + 1]] != values[edges[k] : edges[k + 1]]).any()
+    ]
+    own = [slice(edges[k], edges[k + 1]) for k in taken]
+    accounts = [_account([each[inside] for inside in own]) for each in (values, level)]
+    for inside, (steps, of_steps), (rest, of_rest) in zip(own, *accounts, strict=True):
+        profile = np.unique(np.round((values - level)[inside] / np.ptp((values - level)[inside]), 9)).size - 1
+        count = np.count_nonzero(np.isfinite(values[inside]))
+        parameters = 2.0 * (of_steps - of_rest) - profile
+        if 2.0 * count * np.log(max(rest, 1e-300) / max(steps, 1e-300)) > parameters * np.log(count):
+            level[inside] = values[inside]
+    return level
+
+
+def _account(series: Sequence[FloatArray]) -> list[tuple[float, int]]:
+    """Of each series: mean distance of its values from the medians of its levels, and how many change points it has."""
+    offsets = np.cumsum([0, *(values.size for values in series)])
+    found = detect_many(np.concatenate([*series, np.empty(0)]), offsets)
+    accounts = []
+    for values, cuts in zip(series, found, strict=True):
+        parts = [part[np.isfinite(part)] for part in np.split(values, cuts)]
+        least = 1e-9 * np.nanmax(np.abs(values))
+        distances = np.concatenate([np.abs(part - np.median(part)) for part in parts if part.size])
+        accounts.append((float(distances.mean() + least), cuts.size))
+    return accounts
 
 
 def _with_modes(table: pd.DataFrame, level: FloatArray, edges: IndexArray) -> pd.DataFrame:

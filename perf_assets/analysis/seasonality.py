@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy import special
 
 from perf_assets.analysis.ragged import IndexArray, blocks, medians, offsets_of, runs
 from perf_assets.analysis.statistics import MAD_TO_SD, FloatArray
@@ -24,6 +25,8 @@ _FEWEST_IN_A_SLOT = 3
 _OUTLYING = 4.0
 _LEAST_STRENGTH = 0.1
 """Share of variance from which a profile is taken out; below it, taking it out would only add its estimation error."""
+_LARGEST_P_VALUE = 0.01
+"""With which a profile is taken out: seven weekdays explain a tenth of the noise of nine weeks by chance."""
 _ROUNDING = 1e-12
 """Share of the largest value below which what differs from slot to slot is rounding, not a pattern."""
 
@@ -50,7 +53,8 @@ def deseasonalise(timestamps: TimeArray, values: FloatArray) -> FloatArray:
 
     `timestamps` ascend. The profile of an hour (of a weekday) is the median deviation from the day's (week's) own
     median, so that neither a step nor an outlier enters it. A profile is taken out only if it explains a tenth of the
-    variance left, outliers drawn in; of weekdays two or three weeks are enough if they agree.
+    variance left, outliers drawn in, and more than chance would; of weekdays two or three weeks are enough if they
+    agree.
     """
     return deseasonalise_many(timestamps, values, offsets_of([values.size]))
 
@@ -133,6 +137,15 @@ class _Profiles:
     rest: FloatArray
     rounding: FloatArray
 
+    @property
+    def p_value(self) -> FloatArray:
+        """Of no profile, shape (k,), by the analysis of variance (Fisher 1925): noise has some in any case."""
+        slots = np.count_nonzero(~np.isnan(self.table), axis=1) - 1.0
+        left = np.maximum(self.freedom - slots, 1.0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = (self.total - self.rest) / np.maximum(slots, 1.0) / (self.rest / left)
+        return np.asarray(np.where(self.freedom > slots, special.fdtrc(np.maximum(slots, 1.0), left, ratio), 1.0))
+
     def at(self, chosen: BoolArray) -> _Profiles:
         sums = (self.total[chosen], self.rest[chosen], self.rounding[chosen])
         return _Profiles(self.usable[chosen], self.table[chosen], self.freedom[chosen], *sums)
@@ -144,6 +157,7 @@ def _without_profiles(points: _Points, slots: int, enough: BoolArray) -> FloatAr
         return points.values
     found = _profiles(points.of_series(enough), slots)
     clear = found.usable & (found.rest <= (1.0 - _LEAST_STRENGTH) * found.total) & (found.total > 0)
+    clear &= found.p_value <= _LARGEST_P_VALUE
     if not clear.any():
         return points.values
     return _without(points, np.flatnonzero(enough)[clear], found.table[clear])

@@ -96,3 +96,43 @@ def test_a_new_level_has_no_second_mode() -> None:
     ts = pd.date_range(MONDAY, periods=160, freq="10h").to_numpy()
     (row,) = find_change_points(measurements(ts, step(white(160, 5), 100, 40.0))).itertuples()
     assert np.isnan([row.second_mode, row.mode_before, row.mode_after]).all()
+
+
+MOMENTS = {
+    "daily": lambda count, random: np.arange(count) * 86_400.0,
+    "three hours": lambda count, random: np.arange(count) * 10_800.0,
+    "commits": lambda count, random: np.cumsum(
+        np.where(random.random(count) < 0.6, random.exponential(10_800, count), random.exponential(216_000, count)) + 60
+    ),
+}
+STEPPED = {
+    "one step": ((40, 50.0, 1.0), (25, 75.0, 1.0)),
+    "two steps up": ((20, 50.0, 1.0), (15, 60.0, 1.0), (8, 70.0, 1.0)),
+    "up and down": ((20, 50.0, 1.0), (20, 80.0, 1.0), (12, 20.0, 1.0)),
+    "zeros": ((60, 100.0, 1.0), (8, 0.0, 0.0), (40, 100.0, 1.0)),
+    "exact": ((20, 50.0, 0.0), (8, 70.0, 0.0), (5, 88.0, 0.0)),
+}
+
+
+@pytest.mark.parametrize("rhythm", MOMENTS)
+@pytest.mark.parametrize("kind", STEPPED)
+def test_steps_make_no_season(kind: str, rhythm: str) -> None:
+    stretches = STEPPED[kind]
+    sizes, heights = [size for size, *_ in stretches], [height for _, height, _ in stretches]
+    for seed in range(15):
+        seconds = MOMENTS[rhythm](sum(sizes), np.random.default_rng(seed))
+        ts = np.datetime64(MONDAY, "us") + (seconds * 1e6).astype("timedelta64[us]")
+        found = find_change_points(measurements(ts, levels(seed, *stretches)))
+        assert np.abs(found["position"].to_numpy() - np.cumsum(sizes)[:-1]).max() <= 1
+        np.testing.assert_allclose(found["before"], heights[:-1], atol=1.0)
+        np.testing.assert_allclose(found["after"], heights[1:], atol=1.0)
+
+
+def test_a_weekly_pattern_is_taken_out_around_a_step() -> None:
+    ts = pd.date_range(MONDAY, periods=140, freq="D").to_numpy()
+    pattern = np.tile([0.0, 0.0, 0.0, 0.0, 0.0, -6.0, -6.0], 20)
+    found = [
+        find_change_points(measurements(ts, step(50.0 + white(140, seed) + pattern, 80, 4.0))) for seed in range(10)
+    ]
+    assert [len(table) for table in found] == [1] * 10
+    assert max(abs(int(table["position"].iloc[0]) - 80) for table in found) <= 2
