@@ -315,13 +315,13 @@ def forecast_selection(
     """The series to forecast: headline metrics first, then those with a limit, then by importance and data."""
     con.register("limits", limits)
     table = con.execute(
-        """SELECT s.series_id :: VARCHAR AS unique_id, s.title || CASE WHEN s.simulated THEN ' (simulated)' ELSE '' END
-          AS title, l.limit_value, l.side,
+        f"""SELECT s.series_id :: VARCHAR AS unique_id, s.title || CASE WHEN s.simulated THEN ' (simulated)' ELSE '' END
+          AS title, l.limit_value, CASE WHEN l.limit_value IS NOT NULL THEN {_SIDE} END AS side,
           list_contains(?, s.metric) AS headline
         FROM metric_series s LEFT JOIN limits l ON l.metric = s.metric
         WHERE s.observed_buckets >= 14
         ORDER BY headline DESC, l.limit_value IS NULL, CASE s.importance WHEN 'critical' THEN 0 WHEN 'high' THEN 1
-          WHEN 'important' THEN 2 WHEN 'medium' THEN 3 ELSE 4 END, s.measurements DESC, s.series_id""",
+          WHEN 'important' THEN 2 WHEN 'medium' THEN 3 ELSE 4 END, s.measurements DESC, s.series_id""",  # noqa: S608
         [list(headline)],
     ).df()
     con.unregister("limits")
@@ -416,15 +416,20 @@ def buckets_beyond_limits(con: DuckDBPyConnection, limits: pd.DataFrame) -> tupl
     """
     con.register("limits", limits)
     limited = con.execute(
-        "SELECT series_id, limit_value, side FROM metric_series JOIN limits USING (metric) ORDER BY series_id"
+        f"SELECT s.series_id, l.limit_value, {_SIDE} AS side FROM metric_series s JOIN limits l USING (metric) "  # noqa: S608
+        "ORDER BY s.series_id"
     ).df()
     buckets = con.execute(_BEYOND_LIMITS).df()
     con.unregister("limits")
     return limited, buckets
 
 
-_BEYOND_LIMITS = """
-WITH limited AS (SELECT series_id, limit_value, side FROM metric_series JOIN limits USING (metric)),
+# Results may tell the direction of a metric that the catalogue does not know.
+_SIDE = """CASE s.direction WHEN 'higher_is_better' THEN 'lower' WHEN 'lower_is_better' THEN 'upper' ELSE l.side END"""
+_BEYOND_LIMITS = f"""
+WITH limited AS (
+  SELECT s.series_id, l.limit_value, {_SIDE} AS side FROM metric_series s JOIN limits l USING (metric)
+),
 newest AS (
   SELECT series_id, value FROM series_buckets JOIN limited USING (series_id)
   QUALIFY row_number() OVER (PARTITION BY series_id ORDER BY ts DESC) <= 7
@@ -433,7 +438,7 @@ newest AS (
   HAVING CASE l.side WHEN 'upper' THEN median(n.value) > l.limit_value ELSE median(n.value) < l.limit_value END
 )
 SELECT series_id, ts, value FROM series_buckets SEMI JOIN beyond USING (series_id) ORDER BY series_id, ts
-"""
+"""  # noqa: S608 - an expression of this module
 
 
 def forecast_history(con: DuckDBPyConnection, selection: ForecastSelection) -> pd.DataFrame:
