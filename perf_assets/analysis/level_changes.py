@@ -87,16 +87,15 @@ def _without_seasons(ts: TimeArray, values: FloatArray, edges: IndexArray) -> Fl
     Estimating the dimension of a model), with distances from the medians of the levels, as outliers are in both.
     """
     level = deseasonalise_many(ts, values, edges)
-    taken = [
-        k for k in range(edges.size - 1) if (level[edges[k] : edges[k + 1]] != values[edges[k] : edges[k + 1]]).any()
-    ]
+    moved = np.isfinite(values) & (level != values)
+    taken = [k for k in range(edges.size - 1) if moved[edges[k] : edges[k + 1]].any()]
     own = [slice(edges[k], edges[k + 1]) for k in taken]
     accounts = [_account([each[inside] for inside in own]) for each in (values, level)]
     for inside, (steps, of_steps), (rest, of_rest) in zip(own, *accounts, strict=True):
-        profile = np.unique(np.round((values - level)[inside] / np.ptp((values - level)[inside]), 9)).size - 1
-        count = np.count_nonzero(np.isfinite(values[inside]))
+        seasonal = (values - level)[inside][np.isfinite(values[inside])]
+        profile = np.unique(np.round(seasonal / np.abs(seasonal).max(), 9)).size - 1
         parameters = 2.0 * (of_steps - of_rest) - profile
-        if 2.0 * count * np.log(max(rest, 1e-300) / max(steps, 1e-300)) > parameters * np.log(count):
+        if 2.0 * seasonal.size * np.log(rest / steps) > parameters * np.log(seasonal.size):
             level[inside] = values[inside]
     return level
 
@@ -108,9 +107,9 @@ def _account(series: Sequence[FloatArray]) -> list[tuple[float, int]]:
     accounts = []
     for values, cuts in zip(series, found, strict=True):
         parts = [part[np.isfinite(part)] for part in np.split(values, cuts)]
-        least = 1e-9 * np.nanmax(np.abs(values))
+        least = 1e-9 * max(np.abs(part).max(initial=0.0) for part in parts) + 1e-300
         distances = np.concatenate([np.abs(part - np.median(part)) for part in parts if part.size])
-        accounts.append((float(distances.mean() + least), cuts.size))
+        accounts.append((float(distances.mean()) + least, cuts.size))
     return accounts
 
 

@@ -132,7 +132,9 @@ def find_regressions(
     every threshold is passed and the noise alone decides; `change` and its interval are NaN then.
     """
     changes = _beginnings(_over_zeros(changes, series), runs)
-    candidates = _without_ends_of_incidents(_candidates(changes, series, rules, anchors), changes, rules)
+    # What led to a level of 0 that was left again ended nothing.
+    lasting = changes[~changes["into_gap"]]
+    candidates = _without_ends_of_incidents(_candidates(changes, series, rules, anchors), lasting, rules)
     columns = _columns(candidates, series)
     around = _Around.of(series, measured)
     if environments is None:
@@ -142,7 +144,7 @@ def find_regressions(
     grouped = candidates.index.isin(_all_rows(groups))
     family = len(series) - candidates.loc[grouped, "series_id"].nunique()
     groups += _singles(candidates[~grouped], family, rules)
-    table = _table(groups, candidates, columns, changes, rules)
+    table = _table(groups, candidates, columns, lasting, rules)
     table = table.assign(reach=_reaches(groups, candidates, series))
     table = _explained(table, groups, shifts, changes.merge(series[["series_id", "project"]], on="series_id"))
     detectable = limits.set_index("series_id")["smallest_detectable"]
@@ -214,16 +216,20 @@ def _thresholds(rows: pd.DataFrame, rules: RegressionRules) -> FloatArray:
 
 def _over_zeros(changes: pd.DataFrame, series: pd.DataFrame) -> pd.DataFrame:
     """`changes` with what comes after a level of exactly 0 held against the level before it, in series that are not
-    mostly 0: nothing was measured then, and a level is no news for having been 0 in between.
+    mostly 0: nothing was measured then, and a level is no news for having been 0 in between. `into_gap` marks the
+    changes to such a level.
     """
     mostly = changes["series_id"].map(series.set_index("series_id")["level"]) if "level" in series else None
     if mostly is None or changes.empty:
-        return changes
+        return changes.assign(into_gap=False)
     earlier = changes.sort_values("position").groupby(["series_id", "part_of_day"])["before"].shift()
     gap = (changes["before"] == 0) & (mostly != 0) & earlier.notna() & (earlier != 0)
     moved = (earlier - changes["before"]).where(gap, 0.0)
     sizes = {name: changes[name] - moved for name in ("size", "size_low", "size_high")}
-    return changes.assign(before=changes["before"] + moved, **sizes)
+    followed = gap.loc[earlier.index].groupby([changes["series_id"], changes["part_of_day"]]).shift(-1)
+    return changes.assign(
+        before=changes["before"] + moved, into_gap=followed.fillna(False).astype(bool).reindex(changes.index), **sizes
+    )
 
 
 def _without_ends_of_incidents(candidates: pd.DataFrame, changes: pd.DataFrame, rules: RegressionRules) -> pd.DataFrame:

@@ -119,7 +119,7 @@ def test_a_quiet_fleet_has_no_regression() -> None:
 def test_a_single_change_is_suspected_until_the_evidence_is_beyond_doubt() -> None:
     where = {"test_name": "test-1", "node_id": "node-2"}
     early = {after: Fleet().shift(POINTS - after, 30.0, **where).find().table["state"].tolist() for after in (2, 3)}
-    assert early == {2: [], 3: ["suspected"]}
+    assert early == {2: [], 3: ["confirmed"]}
     rules = RegressionRules(threshold=0.05)
     states = {
         after: Fleet().shift(POINTS - after, 8.0, **where).find(rules).table["state"].tolist() for after in (4, 20)
@@ -705,3 +705,22 @@ def test_the_same_measurements_again_are_the_same_findings(seed: int) -> None:
     pd.testing.assert_frame_equal(again.table, first.table)
     pd.testing.assert_frame_equal(again.members, first.members)
     assert again.withdrawn.empty
+
+
+@pytest.mark.parametrize("zeros", [4, 8, 15])
+@pytest.mark.parametrize("after", [65.0, 80.0])
+def test_a_broken_measurement_ends_no_regression(zeros: int, after: float) -> None:
+    fleet = Fleet()
+    fleet.values[5] = np.concatenate(
+        (np.full(25, 50.0), np.full(25, 65.0), np.zeros(zeros), np.full(30 - zeros, after))
+    )
+    fleet.values[5][fleet.values[5] > 0] += white(POINTS - zeros, 3)
+    for row in fleet.rows:
+        row["level"] = float(np.median(fleet.values[int(str(row["series_id"]))]))
+    table = fleet.find().table
+    regressions = table[table["kind"] == "regression"].sort_values("first_bad_at")
+    assert regressions["recovered_at"].isna().all()
+    places = [25] if after == 65.0 else [25, 50 + zeros]
+    assert regressions["first_bad_at"].tolist() == [TS[place] for place in places]
+    if after > 65.0:
+        assert regressions["before"].iloc[1] == pytest.approx(65.0, abs=1.0)
