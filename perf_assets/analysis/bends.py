@@ -44,12 +44,14 @@ def find_bends(values: npt.ArrayLike) -> IndexArray:
     places = np.flatnonzero(np.isfinite(level))
     observed = level[places]
     edges = np.searchsorted(places, [0, *detect(series), series.size])
-    found = [start + bend for start, end in pairwise(edges) for bend in _bends(observed[start:end])]
+    found = [start + bend for start, end in pairwise(edges) for bend in bends_of_level(observed[start:end])]
     return np.asarray(places[np.array(found, dtype=np.intp)], dtype=np.intp)
 
 
-def _bends(values: FloatArray) -> list[int]:
-    """Indices of the bends of one level, ascending."""
+def bends_of_level(values: FloatArray) -> list[int]:
+    """Indices of the bends of finite values, ascending, whatever steps there are among them."""
+    if values.size < _FEWEST:
+        return []
     waiting, found = [(0, values.size)], []
     while waiting:
         start, end = waiting.pop()

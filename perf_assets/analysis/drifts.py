@@ -1,67 +1,155 @@
 """Creeping change: a series that gets worse or better little by little, with no single step that is large enough.
 
 A staircase of small steps and a steady slope are the same to whoever pays for them, so a drift is judged over all that
-was measured since the last step that is a finding by itself.
+was measured between the steps that are findings by themselves; where it began or ended in between, from there or to
+there.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from perf_assets.analysis.bends import bends_of_level
 from perf_assets.analysis.level_changes import ALL_DAY
-from perf_assets.analysis.regressions import DIRECTED, MEMBER_COLUMNS, REGRESSION_COLUMNS, RegressionRules, id_of
+from perf_assets.analysis.regressions import (
+    ANCHOR_COLUMNS,
+    DIRECTED,
+    DRIFT,
+    MEMBER_COLUMNS,
+    REGRESSION_COLUMNS,
+    RegressionRules,
+    id_of,
+)
 from perf_assets.analysis.statistics import benjamini_hochberg
-from perf_assets.analysis.trends import fit_trends
+from perf_assets.analysis.trends import SETTLING_BUCKETS, fit_trends
+from perf_assets.analysis.withdrawals import WITHDRAWN_COLUMNS
 
-DRIFT = "drift"
-"""Shape of a finding that has no step."""
 _TOGETHER = ["project", "metric", "test_name", "kind"]
 """Drifts that agree in these are one finding."""
 _DAYS = np.timedelta64(1, "D") / np.timedelta64(1, "us")
+_NEWEST = 7
+"""Values of which the median says whether a drift that has ended still shows."""
+_STEP_NOW = "With the newer measurements it is reported as a step."
+_NO_SLOPE = "With the newer measurements there is no slope beyond chance, or the values have come back."
+_NO_STEPS = pd.DataFrame({"series_id": pd.Series(dtype="int64"), "changed_at": pd.Series(dtype="datetime64[us]")})
 
 
 def find_drifts(
-    buckets: pd.DataFrame, steps: pd.DataFrame, series: pd.DataFrame, limits: pd.DataFrame, rules: RegressionRules
+    buckets: pd.DataFrame,
+    steps: pd.DataFrame,
+    series: pd.DataFrame,
+    limits: pd.DataFrame,
+    rules: RegressionRules,
+    anchors: pd.DataFrame | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """(findings, members) with REGRESSION_COLUMNS (runs and commits still empty) and MEMBER_COLUMNS.
 
-    A drift is a finding where its slope since the last step is significant over the whole fleet (Benjamini & Hochberg
-    1995), in noise with its own autocorrelation (`trends.fit_slopes`), and what it comes to over its span is as large
-    as the rules ask of a step, and as the noise of one measurement. `before` and `after` are where its line begins and
-    ends; the interval of `change` is that of the slope.
+    A drift is a finding where its slope is significant over the whole fleet (Benjamini & Hochberg 1995), in noise with
+    its own autocorrelation (`trends.fit_slopes`), and what it comes to over its span is as large as the rules ask of a
+    step, and as the noise of one measurement. Its span goes from one step or bend to another or the end, and over bends
+    where the slope goes on the same way; else it is all that lies between two steps. The newest one of a series counts,
+    as long as the newest values have not come back. `before` and `after` are where its line begins and ends; the
+    interval of `change` is that of the slopes.
 
     `buckets`: series_id, ts, value of the series that may drift, sorted; `steps`: series_id, changed_at of steps that
-    are findings; `series`: rows of metric_series, all that were watched; `limits`: series_id, smallest_detectable.
+    are findings; `series`: rows of metric_series, all that were watched; `limits`: series_id, smallest_detectable;
+    `anchors`: those of drifts confirmed earlier, whose ids are kept where the spans overlap.
     """
+    empty = pd.DataFrame(columns=list(REGRESSION_COLUMNS)), pd.DataFrame(columns=list(MEMBER_COLUMNS))
     known = series[series["series_id"].isin(buckets["series_id"]) & series["direction"].isin(DIRECTED)]
     own = buckets[buckets["series_id"].isin(known["series_id"])]
-    if own.empty:
-        return pd.DataFrame(columns=list(REGRESSION_COLUMNS)), pd.DataFrame(columns=list(MEMBER_COLUMNS))
-    fits = fit_trends(own, steps)
-    fits = fits.merge(_middles(own, fits), on="series_id").merge(known.drop(columns="level"), on="series_id")
-    drifting = _large(_judged(fits, len(series), rules), rules)
+    parts = list(_parts(own, steps))
+    if not parts:
+        return empty
+    table = pd.concat([values.assign(part=number) for number, (*_, values) in enumerate(parts)])
+    fits = fit_trends(table.assign(series_id=table["part"]), _NO_STEPS).rename(columns={"series_id": "part"})
+    fits["stretch"], fits["whole"], values_of = zip(*(parts[part] for part in fits["part"]), strict=True)
+    fits["series_id"] = [values["series_id"].iloc[0] for values in values_of]
+    fits = fits.merge(_middles(table), on="part").merge(_newest(own), on="series_id")
+    fits = fits.merge(known.drop(columns="level"), on="series_id")
+    drifting = _newest_drifts(_large(_joined(_judged(fits, len(series), rules)), rules), rules)
     detectable = limits.set_index("series_id")["smallest_detectable"]
     drifting["smallest_detectable"] = detectable.reindex(drifting["series_id"]).to_numpy()
-    return _findings(drifting)
+    return _findings(drifting, anchors)
 
 
-def _middles(buckets: pd.DataFrame, fits: pd.DataFrame) -> pd.DataFrame:
-    """series_id, middle_at, middle (means) and ends_at of the stretches that were fitted."""
-    since = fits.set_index("series_id")["since"].reindex(buckets["series_id"]).to_numpy(dtype="datetime64[us]")
-    stretch = buckets[buckets["ts"].to_numpy(dtype="datetime64[us]") >= since]
-    middles = stretch.groupby("series_id").agg(
-        middle_at=("ts", "mean"), middle=("value", "mean"), ends_at=("ts", "max")
+def drift_anchors(table: pd.DataFrame, members: pd.DataFrame, series: pd.DataFrame) -> pd.DataFrame:
+    """ANCHOR_COLUMNS, one row a member of each drift among the findings `table` and `members`, with their runs."""
+    drifts = table.loc[table["shape"] == DRIFT, ["regression_id", "first_bad_run", "kind"]]
+    own = members.merge(drifts, on="regression_id").merge(series[["series_id", "last_seen", "as_of"]], on="series_id")
+    return own.assign(
+        series_id=own["series_id"].astype(str),
+        regression_id=own["regression_id"].astype(str),
+        first_bad_run=own["first_bad_run"].astype(str),
+        part_of_day=DRIFT,
+        low_ts=own["changed_at"],
+        high_ts=own["last_seen"],
+        confirmed_at=own["as_of"],
+    )[list(ANCHOR_COLUMNS)]
+
+
+def withdrawn_drifts(
+    anchors: pd.DataFrame, table: pd.DataFrame, members: pd.DataFrame, series: pd.DataFrame
+) -> pd.DataFrame:
+    """WITHDRAWN_COLUMNS, one row a drift that was confirmed and is among the findings `table` no more, of a series that
+    is still there; `members` are those of all findings."""
+    own = anchors[anchors["part_of_day"] == DRIFT].astype({"series_id": "int64", "regression_id": "int64"})
+    own = own[~own["regression_id"].isin(table["regression_id"])].sort_values(["regression_id", "series_id"])
+    own = own.drop_duplicates("regression_id").merge(
+        series[["series_id", "project", "metric", "title"]], on="series_id"
     )
+    told = members.merge(table[["regression_id", "kind"]], on="regression_id")
+    reasons = []
+    for row in own.itertuples(index=False):
+        same = told[(told["series_id"] == row.series_id) & (told["kind"] == row.kind)]
+        reasons.append(_STEP_NOW if (same["changed_at"] >= row.low_ts).any() else _NO_SLOPE)
+    return own.assign(reason=reasons)[list(WITHDRAWN_COLUMNS)]
+
+
+def _parts(buckets: pd.DataFrame, steps: pd.DataFrame) -> Iterator[tuple[int, bool, pd.DataFrame]]:
+    """Each stretch between two steps and, where it has bends, its parts between those, in order of time: number of the
+    stretch, counted from the end of its series, whether it is all of it, and the values.
+    """
+    at = steps.groupby("series_id")["changed_at"].apply(lambda moments: np.sort(moments.to_numpy()))
+    for series_id, values in buckets.groupby("series_id", sort=True):
+        ts = values["ts"].to_numpy(dtype="datetime64[us]")
+        moments = at[series_id].astype("datetime64[us]") if series_id in at.index else ts[:0]
+        cuts = np.searchsorted(ts, moments[moments >= ts[0]])
+        edges = np.unique([0, *cuts, ts.size])
+        for number, (start, end) in enumerate(list(pairwise(edges))[::-1]):
+            # A step may take some values to settle.
+            settled = start + (SETTLING_BUCKETS if start in cuts else 0)
+            stretch = values.iloc[settled:end]
+            if len(stretch) < 2:
+                continue
+            yield number, True, stretch
+            bends = bends_of_level(stretch["value"].to_numpy(dtype=np.float64))
+            if bends:
+                edges_of = [0, *bends, len(stretch)]
+                yield from ((number, False, stretch.iloc[one:other]) for one, other in pairwise(edges_of))
+
+
+def _middles(parts: pd.DataFrame) -> pd.DataFrame:
+    """part, middle_at, middle (means) and ends_at of the stretches that were fitted."""
+    middles = parts.groupby("part").agg(middle_at=("ts", "mean"), middle=("value", "mean"), ends_at=("ts", "max"))
     return middles.reset_index()
+
+
+def _newest(buckets: pd.DataFrame) -> pd.DataFrame:
+    """series_id, `now` (median of the newest values) and `now_at`."""
+    newest = buckets.groupby("series_id").tail(_NEWEST).groupby("series_id")
+    return newest.agg(now=("value", "median"), now_at=("ts", "max")).reset_index()
 
 
 def _judged(fits: pd.DataFrame, watched: int, rules: RegressionRules) -> pd.DataFrame:
     """Those with a significant slope, with before, after, change and its interval."""
     p_values = fits["p_value"].to_numpy(dtype=np.float64)
-    quiet = np.ones(max(watched - len(fits), 0))
+    quiet = np.ones(max(watched - fits["series_id"].nunique(), 0))
     fits = fits.assign(q_value=benjamini_hochberg(np.concatenate((p_values, quiet)))[: len(fits)])
     table = fits[fits["q_value"] <= rules.false_discovery_rate].reset_index(drop=True)
     at = {name: table[name].to_numpy(dtype="datetime64[us]") for name in ("since", "middle_at", "ends_at")}
@@ -88,7 +176,42 @@ def _large(table: pd.DataFrame, rules: RegressionRules) -> pd.DataFrame:
     return table[large & sound & ~noisy].reset_index(drop=True)
 
 
-def _findings(drifting: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _joined(parts: pd.DataFrame) -> pd.DataFrame:
+    """Parts of one stretch that follow each other and go the same way are one drift, faster here than there."""
+    parts = parts.sort_values("part", ignore_index=True)
+    same = (
+        parts[["series_id", "stretch", "kind", "whole"]]
+        .eq(parts[["series_id", "stretch", "kind", "whole"]].shift())
+        .all(axis=1)
+    )
+    follows = same & ~parts["whole"] & (parts["part"].diff() == 1)
+    run = (~follows).cumsum()
+    first, last = parts.groupby(run).first(), parts.groupby(run).last()
+    level = first["before"].abs().where(first["before"] != 0)
+    scaled = parts[["change_low", "change_high"]].mul(parts["before"].abs(), axis=0).groupby(run).sum()
+    several = parts.groupby(run).size() > 1
+    joined = first.assign(after=last["after"], ends_at=last["ends_at"], p_value=parts.groupby(run)["p_value"].min())
+    joined["q_value"] = parts.groupby(run)["q_value"].min()
+    joined["span"] = (joined["ends_at"] - joined["since"]) / pd.Timedelta(days=1)
+    for name in ("change_low", "change_high"):
+        joined[name] = joined[name].where(~several, scaled[name] / level)
+    joined["change"] = joined["change"].where(~several, (joined["after"] - joined["before"]) / level)
+    return joined.reset_index(drop=True)
+
+
+def _newest_drifts(table: pd.DataFrame, rules: RegressionRules) -> pd.DataFrame:
+    """One drift a series, the newest one; all of a stretch only where it has no part that is one. None where the newest
+    values have come back."""
+    rise = np.sign(table["after"] - table["before"])
+    near = table["metric"].map(rules.threshold_of).astype(float) * table["before"].abs()
+    back = (table["now"] - table["before"]) * rise < near
+    ended = table["ends_at"] < table["now_at"]
+    ordered = table.sort_values(["stretch", "whole", "part"], ascending=[True, True, False])
+    first = ordered.drop_duplicates("series_id").index
+    return table[table.index.isin(first) & ~(ended & back)].reset_index(drop=True)
+
+
+def _findings(drifting: pd.DataFrame, anchors: pd.DataFrame | None) -> tuple[pd.DataFrame, pd.DataFrame]:
     keys = drifting[_TOGETHER].fillna("")
     # Series without a test have nothing in common.
     keys["alone"] = drifting["series_id"].where(drifting["test_name"].isna() | (drifting["test_name"] == ""), -1)
@@ -98,7 +221,7 @@ def _findings(drifting: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     table = clearest.reset_index(drop=True).assign(members=counts)
     many = table["members"] > 1
     table = table.assign(
-        regression_id=[_id(row.series_id, row.since) for row in table.itertuples(index=False)],
+        regression_id=_ids(table, anchors),
         shape=DRIFT, scope=np.where(many, "test", "series"), part_of_day=ALL_DAY, cause="unknown", state="confirmed",
         scope_name=np.where(many, table["test_name"], table["title"]), first_bad_at=table["since"],
         recovered_at=pd.NaT, suspicious=False,
@@ -110,14 +233,23 @@ def _findings(drifting: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     return table.reindex(columns=list(REGRESSION_COLUMNS)), members[list(MEMBER_COLUMNS)]
 
 
+def _ids(table: pd.DataFrame, anchors: pd.DataFrame | None) -> list[int]:
+    """The id given when it was first confirmed to a drift of the series whose span overlaps; else a hash."""
+    ids: list[int] = []
+    known = anchors[anchors["part_of_day"] == DRIFT] if anchors is not None else None
+    for row in table.itertuples(index=False):
+        before: list[int] = []
+        if known is not None and len(known):
+            same = known[(known["series_id"] == str(row.series_id)) & (known["kind"] == row.kind)]
+            same = same[(same["low_ts"] <= row.ends_at) & (same["high_ts"] >= row.since)].sort_values("confirmed_at")
+            before = [int(each) for each in same["regression_id"] if int(each) not in ids]
+        ids.append(before[0] if before else id_of(f"{row.series_id}/{DRIFT}/{row.since.isoformat()}"))
+    return ids
+
+
 def _explanation(row: Any) -> str:
-    weekly = 7.0 * row.change / row.span
+    weekly, weeks = 7.0 * row.change / row.span, row.span / 7.0
     together = f" On {row.members} series alike." if row.members > 1 else ""
-    return (
-        f"It has changed little by little, by {weekly:+.1%} a week for {row.span / 7.0:.0f} weeks, with no step that "
-        f"counts by itself.{together}"
-    )
-
-
-def _id(series_id: int, since: pd.Timestamp) -> int:
-    return id_of(f"{series_id}/{DRIFT}/{since.isoformat()}")
+    ended = "" if row.ends_at >= row.now_at else f" until {row.ends_at:%Y-%m-%d}"
+    speed = f"by {100.0 * weekly:+.1f} % a week for {weeks:.0f} weeks" if weeks >= 2.0 else f"in {row.span:.0f} days"
+    return f"It has changed little by little, {speed}{ended}, with no step that counts by itself.{together}"

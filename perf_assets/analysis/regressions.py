@@ -63,8 +63,9 @@ ANCHOR_COLUMNS = (
 MEMBER_COLUMNS = ("regression_id", "series_id", "changed_at", "before", "after", "change")
 
 
-STEP, INCIDENT = "step", "incident"
-"""Shapes of a finding: a new level, and one that was left again within a day."""
+STEP, INCIDENT, DRIFT = "step", "incident", "drift"
+"""Shapes of a finding: a new level, one that was left again within a day, and no step at all. Anchors of drifts have
+that for the part of the day."""
 _OVER = "nothing: it was over within a day"
 _SHARES = ["change", "change_low", "change_high"]
 _FEWEST_FOR_ORDER = 6
@@ -131,6 +132,8 @@ def find_regressions(
     `moved_costs`). From a level of 0, one within the noise, or a hundredth of the change,
     every threshold is passed and the noise alone decides; `change` and its interval are NaN then.
     """
+    if anchors is not None:
+        anchors = anchors[anchors["part_of_day"] != DRIFT]
     changes = _beginnings(_over_zeros(changes, series), runs)
     # What led to a level of 0 that was left again ended nothing.
     lasting = changes[~changes["into_gap"]]

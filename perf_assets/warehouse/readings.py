@@ -356,19 +356,23 @@ _STEPS_SHOWN = """WITH shown AS (
   WHERE c.sharp AND (c.confirmed OR s.series_id IS NOT NULL) OR s.shape = 'step'"""
 
 
-def drifting_buckets(con: DuckDBPyConnection, steps: pd.DataFrame, least: float) -> pd.DataFrame:
+def drifting_buckets(
+    con: DuckDBPyConnection, steps: pd.DataFrame, least: float, known: Sequence[int] = ()
+) -> pd.DataFrame:
     """series_id, ts, value of the buckets of series that may drift: the last quarter of what was measured since their
-    last step lies by the share `least` off the first.
+    last step, of those that twelve buckets follow, lies by the share `least` off the first.
 
-    `steps`: series_id, changed_at.
+    `steps`: series_id, changed_at; `known`: series that drifted before.
     """
     con.register("finding_steps", steps[["series_id", "changed_at"]])
-    return con.execute(_DRIFTING, [least]).df()
+    return con.execute(_DRIFTING, {"least": least, "known": list(known)}).df()
 
 
 _DRIFTING = """
 WITH starts AS (
-  SELECT s.series_id, coalesce(max(f.changed_at), s.first_seen) AS since, s.last_seen
+  SELECT s.series_id, s.last_seen,
+    coalesce(max(f.changed_at) FILTER (f.changed_at <= s.last_seen - to_seconds(12 * s.bucket_seconds)), s.first_seen)
+      AS since
   FROM metric_series s LEFT JOIN finding_steps f USING (series_id) GROUP BY s.series_id, s.first_seen, s.last_seen
 ), quarters AS (
   SELECT series_id, since + (last_seen - since) / 4 AS first_until, last_seen - (last_seen - since) / 4 AS last_from,
@@ -378,9 +382,10 @@ WITH starts AS (
     median(b.value) FILTER (b.ts >= q.last_from) AS late
   FROM series_buckets b JOIN quarters q USING (series_id) WHERE b.ts >= q.since GROUP BY b.series_id
 )
-SELECT series_id, ts, value FROM series_buckets
-WHERE series_id IN (SELECT series_id FROM ends WHERE abs(late - early) >= ? * abs(early))
-ORDER BY series_id, ts
+SELECT b.series_id, b.ts, b.value FROM series_buckets b
+WHERE b.series_id IN (SELECT unnest($known :: BIGINT[]))
+  OR b.series_id IN (SELECT series_id FROM ends WHERE abs(late - early) >= $least * abs(early))
+ORDER BY b.series_id, b.ts
 """
 
 

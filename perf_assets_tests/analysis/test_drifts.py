@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import settings as limits
 from hypothesis import strategies as st
 
-from perf_assets.analysis.drifts import find_drifts
+from perf_assets.analysis.drifts import drift_anchors, find_drifts, withdrawn_drifts
 from perf_assets.analysis.regressions import MEMBER_COLUMNS, REGRESSION_COLUMNS, RegressionRules
 from perf_assets_tests.analysis.signals import MONDAY, FloatArray, daily_buckets, white
 
@@ -29,6 +29,7 @@ def drifts(
     series: Sequence[FloatArray],
     steps: dict[int, int] | None = None,
     rules: RegressionRules | None = None,
+    anchors: pd.DataFrame | None = None,
     **about: object,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Findings and members; `steps` by number of the series, `about` a value or one for each."""
@@ -43,7 +44,7 @@ def drifts(
     ]  # fmt: skip
     limits_of = pd.DataFrame({"series_id": np.arange(len(series)), "smallest_detectable": 0.03})
     known = pd.DataFrame(at, columns=["series_id", "changed_at"]).astype({"changed_at": "datetime64[us]"})
-    return find_drifts(buckets, known, pd.DataFrame(rows), limits_of, rules or RegressionRules())
+    return find_drifts(buckets, known, pd.DataFrame(rows), limits_of, rules or RegressionRules(), anchors)
 
 
 @pytest.mark.parametrize(("history", "change"), [(staircase, 0.29), (slope, 0.40)])
@@ -67,7 +68,7 @@ def test_what_creeps_is_one_finding_since_the_beginning(history, change: float, 
 def test_the_explanation_says_how_fast_and_how_long() -> None:
     table, _ = drifts([slope(1)])
     assert table["explanation"].tolist() == [
-        "It has changed little by little, by +4.2% a week for 10 weeks, with no step that counts by itself."
+        "It has changed little by little, by +4.2 % a week for 10 weeks, with no step that counts by itself."
     ]
 
 
@@ -131,7 +132,7 @@ def test_a_neutral_metric_does_not_drift_for_better_or_worse() -> None:
 
 
 def test_a_line_that_would_begin_beyond_zero_says_nothing() -> None:
-    assert drifts([np.linspace(0.0, 50.0, 70) ** 2 / 50.0 + white(70, 1)])[0].empty
+    assert drifts([np.linspace(-5.0, 50.0, 70) + white(70, 1)])[0].empty
 
 
 def test_many_quiet_series_make_a_doubtful_drift_more_doubtful() -> None:
@@ -171,3 +172,64 @@ def test_no_series_gives_empty_tables() -> None:
     table, members = drifts([white(3, 1)], direction="neutral")
     assert tuple(table.columns) == REGRESSION_COLUMNS
     assert tuple(members.columns) == MEMBER_COLUMNS
+
+
+def flat_then_slope(seed: int, flat: int, weekly: float = 0.036, size: int = 70, noise: float = 0.01) -> FloatArray:
+    rows = np.maximum(np.arange(flat + size) - flat, 0)
+    return 100.0 * (1.0 + weekly / 7.0) ** rows * (1.0 + noise * white(flat + size, seed))
+
+
+@pytest.mark.parametrize("flat", [30, 50, 100])
+def test_a_drift_after_a_flat_stretch_is_counted_from_where_it_began(flat: int) -> None:
+    off = []
+    for seed in range(8):
+        (row,) = drifts([flat_then_slope(seed, flat)])[0].itertuples()
+        off.append((row.first_bad_at - MONDAY) / pd.Timedelta(days=1) - flat)
+        assert row.change == pytest.approx(0.42, abs=0.1)
+        assert row.before == pytest.approx(100.0, rel=0.04)
+    assert abs(np.median(off)) <= 6
+
+
+def test_a_drift_that_has_ended_stands_until_the_values_come_back() -> None:
+    for seed in range(5):
+        rise = flat_then_slope(seed, 0)
+        plateau = np.append(rise, 142.0 * (1.0 + 0.01 * white(60, seed + 50)))
+        (row,) = drifts([plateau])[0].itertuples()
+        assert (row.first_bad_at - MONDAY) / pd.Timedelta(days=1) <= 6
+        assert row.change == pytest.approx(0.42, abs=0.1)
+        assert " until 2026-" in row.explanation
+        assert drifts([np.append(rise, 100.0 * (1.0 + 0.01 * white(20, seed + 50)))], {0: 70})[0].empty
+
+
+def test_a_drift_is_not_lost_when_a_step_comes_on_top() -> None:
+    for seed in range(5):
+        values = np.append(flat_then_slope(seed, 30), [170.0, 171.0, 170.5, 171.5])
+        (row,) = drifts([values], {0: 100})[0].itertuples()
+        assert row.change == pytest.approx(0.42, abs=0.1)
+
+
+def test_a_drift_keeps_its_id_while_it_goes_on_and_is_withdrawn_when_it_is_gone() -> None:
+    def found(values: FloatArray, anchors: pd.DataFrame | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
+        table, members = drifts([values], anchors=anchors)
+        return table.assign(first_bad_run="run-1"), members
+
+    end = MONDAY + pd.Timedelta(days=99)
+    fleet = pd.DataFrame(
+        {"series_id": [0], "project": "p", "metric": "m", "title": "t", "last_seen": [end], "as_of": [end]}
+    )
+    first, members = found(flat_then_slope(3, 30, size=60))
+    anchors = drift_anchors(first, members, fleet)
+    assert anchors["part_of_day"].tolist() == ["drift"]
+    for size in (62, 66, 80):
+        later, members = found(flat_then_slope(3, 30, size=size), anchors)
+        assert later["regression_id"].tolist() == first["regression_id"].tolist()
+        assert withdrawn_drifts(anchors, later, members, fleet).empty
+    gone, members = found(100.0 + white(90, 3), anchors)
+    assert gone.empty
+    (row,) = withdrawn_drifts(anchors, gone, members, fleet).itertuples()
+    assert row.regression_id == first["regression_id"].iloc[0]
+    assert "no slope beyond chance" in row.reason
+    step = first.assign(regression_id=7), members.assign(regression_id=7)
+    told = pd.DataFrame({"regression_id": [7], "series_id": [0], "changed_at": [MONDAY + pd.Timedelta(days=80)]})
+    (row,) = withdrawn_drifts(anchors, step[0], told, fleet).itertuples()
+    assert row.reason == "With the newer measurements it is reported as a step."

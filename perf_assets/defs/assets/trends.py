@@ -8,12 +8,13 @@ from duckdb import DuckDBPyConnection
 
 from perf_assets.analysis.anomalies import EPISODE_COLUMNS, find_anomalies
 from perf_assets.analysis.commits import place_between_commits
-from perf_assets.analysis.drifts import find_drifts
+from perf_assets.analysis.drifts import drift_anchors, find_drifts, withdrawn_drifts
 from perf_assets.analysis.group_shifts import find_group_shifts
 from perf_assets.analysis.joint_anomalies import find_joint_anomalies
 from perf_assets.analysis.level_changes import ALL_DAY, CHANGE_COLUMNS, analyse_levels, with_q_values
 from perf_assets.analysis.limit_crossings import find_limit_crossings
 from perf_assets.analysis.regressions import (
+    DRIFT,
     MEMBER_COLUMNS,
     REGRESSION_COLUMNS,
     RegressionRules,
@@ -25,6 +26,7 @@ from perf_assets.analysis.seasonality import seasonal_patterns as find_patterns
 from perf_assets.analysis.sensitivity import LIMIT_COLUMNS
 from perf_assets.analysis.short_incidents import find_short_incidents
 from perf_assets.analysis.trends import FIT_COLUMNS, fit_trends, judge_trends
+from perf_assets.analysis.withdrawals import WITHDRAWN_COLUMNS
 from perf_assets.catalog import load_catalog
 from perf_assets.defs.asset_spec import POOL, outcome, table_spec
 from perf_assets.defs.pictures import picture
@@ -273,6 +275,7 @@ def regressions(
     rules = settings.regressions
     counted = RegressionRules(rules.threshold, rules.thresholds, rules.false_discovery_rate, rules.confirm_after)
     with open_state(settings.state) as state:
+        anchors = state.anchors()
         with warehouse.reading() as con:
             series = con.execute(_SERIES_WITH_TAGS).df()
             limits = con.execute("SELECT series_id, smallest_detectable FROM detection_limits").df()
@@ -281,18 +284,18 @@ def regressions(
             episodes = con.execute("SELECT * FROM anomalies ORDER BY series_id, episode_start").df()
             images, surroundings, measured = image_changes(con), environments(con), stretches(con)
             short = short_histories(con)
-        found = find_regressions(
-            changes, series, runs, limits, counted, state.anchors(), images, surroundings, measured
-        )
+        found = find_regressions(changes, series, runs, limits, counted, anchors, images, surroundings, measured)
         shifts = find_group_shifts(short, found.members, series, counted)
         with warehouse.reading() as con:
-            drifts = _drifts(con, found.members, series, limits, counted)
+            drifts = _drifts(con, found.members, series, limits, counted, anchors)
             table, members = _together([(found.table, found.members), drifts, shifts])
             incidents = _with_runs(con, *find_short_incidents(episodes, changes, members, series, counted))
             crossings = _limit_crossings(con, table, members, series, settings, counted)
         table, members = _together([(table, members), incidents, crossings])
-        warehouse.replace((REGRESSIONS, table), (REGRESSION_MEMBERS, members), (WITHDRAWN_FINDINGS, found.withdrawn))
+        withdrawn = joined([found.withdrawn, withdrawn_drifts(anchors, table, members, series)], WITHDRAWN_COLUMNS)
+        warehouse.replace((REGRESSIONS, table), (REGRESSION_MEMBERS, members), (WITHDRAWN_FINDINGS, withdrawn))
         state.add_anchors(found.anchors)
+        state.add_anchors(drift_anchors(table, members, series))
     return dg.MaterializeResult(
         metadata=outcome(
             table[["scope_name", "kind", "state", "change", "first_bad_at", "explanation", "simulated"]],
@@ -300,7 +303,7 @@ def regressions(
                 "regressions": int((table["kind"] == "regression").sum()),
                 "improvements": int((table["kind"] == "improvement").sum()),
                 "series_that_moved": int(members["series_id"].nunique()),
-                "withdrawn": len(found.withdrawn),
+                "withdrawn": len(withdrawn),
             },
         )
     )
@@ -323,11 +326,18 @@ def _with_runs(con: DuckDBPyConnection, table: pd.DataFrame, members: pd.DataFra
 
 
 def _drifts(
-    con: DuckDBPyConnection, steps: pd.DataFrame, series: pd.DataFrame, limits: pd.DataFrame, rules: RegressionRules
+    con: DuckDBPyConnection,
+    steps: pd.DataFrame,
+    series: pd.DataFrame,
+    limits: pd.DataFrame,
+    rules: RegressionRules,
+    anchors: pd.DataFrame,
 ) -> Findings:
     """Findings without a step."""
     least = min((rules.threshold, *(rules.thresholds or {}).values())) * _FIRST_LOOK
-    return _with_runs(con, *find_drifts(drifting_buckets(con, steps, least), steps, series, limits, rules))
+    known = anchors.loc[anchors["part_of_day"] == DRIFT, "series_id"].astype("int64").unique().tolist()
+    buckets = drifting_buckets(con, steps, least, known)
+    return _with_runs(con, *find_drifts(buckets, steps, series, limits, rules, anchors))
 
 
 def _limit_crossings(
