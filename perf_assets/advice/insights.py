@@ -56,16 +56,23 @@ def _about_changes(findings: Findings) -> Iterator[dict[str, object]]:
             "kind": row.kind,
             "subject": row.regression_id,
             "title": change_title(row),
-            "text": f"{row.explanation} {_levels_and_size(row)}, {row.state}{recovery(row)}; "
-            f"last good run {row.last_good_run}, first of the new level {row.first_bad_run}.",
+            "text": f"{row.explanation} {_levels_and_size(row)}, {row.state}{recovery(row)}; {_runs(row)}.",
             "evidence": json.dumps({"table": "regressions", "regression_id": str(row.regression_id)}),
             "simulated": bool(row.simulated),
         }
 
 
+def _runs(row: Any) -> str:
+    if pd.isna(row.last_good_run):
+        return f"it began with run {row.first_bad_run}"
+    return f"last good run {row.last_good_run}, first of the new level {row.first_bad_run}"
+
+
 def _levels_and_size(row: Any) -> str:
     if pd.isna(row.change):
         return f"From {levels(row)}"
+    if pd.isna(row.change_low):
+        return f"From {levels(row)} ({share(row.change)})"
     interval = f"95 % interval {share(row.change_low)} to {share(row.change_high)}"
     return f"From {levels(row)} ({share(row.change)}, {interval})"
 

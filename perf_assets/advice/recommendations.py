@@ -134,6 +134,13 @@ def _proposal(row: Any, effect: str) -> dict[str, object]:
     words = metric_words(row.metric)
     place = " · ".join(filter(None, (_first_known(row.test_name, row.node_id, row.project), apart(row))))
     look = "Compare the environment" if row.cause == "environment" else "Look at the change"
+    if row.shape == "group":
+        return {
+            "kind": "regression", "subject": name,
+            "title": f"{row.members:,} series of {name}: {words} {size} since {since}",
+            "action": f"{look} {bracket}. {row.explanation}",
+            "expected_effect": effect,
+        }  # fmt: skip
     if row.shape == "drift":
         return {
             "kind": "regression", "subject": name,

@@ -87,7 +87,7 @@ def _counted(preposition: str, plural: str, values: list[str]) -> str:
         if len(things) == 1 and "" not in things:
             (thing,) = things
             plural = f"{'Python' if thing == 'python' else thing} versions"
-            values = [value.rpartition(" ")[2] for value in values]
+            values = sorted((value.rpartition(" ")[2] for value in values), key=_in_natural_order)
     if plural == "parameters":
         values = sorted((value.partition("[")[2].removesuffix("]") for value in values), key=_in_natural_order)
     named = f" ({', '.join(values)})" if len(values) <= _NAMED else ""

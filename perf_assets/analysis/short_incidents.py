@@ -87,6 +87,6 @@ def _findings(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 def _explanation(row: Any) -> str:
     return (
-        f"{row.buckets:,} values one after the other went further from what is usual than any of the thousand before, "
-        "and no level shows it."
+        f"{row.buckets:,} values one after the other went further from what is usual than any values before them, and "
+        "no level shows it."
     )

@@ -20,7 +20,7 @@ from perf_assets.advice.severity import badness
 from perf_assets.advice.wording import change, day, metric_words, share
 from perf_assets.analysis.level_changes import ALL_DAY
 from perf_assets.analysis.near_changes import near_changes
-from perf_assets.analysis.regressions import RegressionRules
+from perf_assets.analysis.regressions import INCIDENT, RegressionRules
 from perf_assets.warehouse.branches import OtherBranches, other_branches
 from perf_assets.warehouse.readings import scenario_runs
 
@@ -175,7 +175,9 @@ def read_report(
         members=members.merge(
             series[["series_id", "title", "metric", "test_name", "node_id", "node_type"]], on="series_id"
         ),
-        near=near_changes(points, series, members, rules).merge(series[["series_id", "simulated"]], on="series_id"),
+        near=near_changes(points, series, _told(members, changes), rules).merge(
+            series[["series_id", "simulated"]], on="series_id"
+        ),
         withdrawn=table("SELECT * FROM withdrawn_findings ORDER BY confirmed_at DESC, regression_id"),
         limits=table("SELECT * FROM detection_limits ORDER BY series_id"),
         rhythms=table(_RHYTHMS),
@@ -237,6 +239,13 @@ def _back_from_a_short_level(changes: pd.DataFrame, points: pd.DataFrame, rules:
     beyond = (known["after"] - known["earlier_before"]) * np.sign(known["after"] - known["before"])
     near = known["metric"].map(rules.threshold_of).astype(float) * known["earlier_before"].abs()
     return pd.Series((short & (beyond < near)).to_numpy(dtype=bool), index=changes.index)
+
+
+def _told(members: pd.DataFrame, changes: pd.DataFrame) -> pd.DataFrame:
+    """series_id, changed_at of what the findings `changes` tell: where their members changed, and incidents ended."""
+    over = changes["recovered_at"].notna() & (changes["shape"] == INCIDENT if "shape" in changes else False)
+    ends = changes.loc[over, ["series_id", "recovered_at"]].rename(columns={"recovered_at": "changed_at"})
+    return pd.concat((members[["series_id", "changed_at"]], ends), ignore_index=True)
 
 
 def worst_first(changes: pd.DataFrame) -> pd.DataFrame:
@@ -373,7 +382,8 @@ def confidence(row: Any) -> str:
     measurements followed it.
     """
     if pd.isna(row.q_value):
-        return "confidence unknown"
+        # Episodes are held against the past of their series alone, and have no rate of false ones.
+        return "far beyond its past" if getattr(row, "shape", None) == "incident" else "confidence unknown"
     waiting = _waiting(row)
     if waiting:
         return f"significant (q {chance(row.q_value)}), {waiting}"

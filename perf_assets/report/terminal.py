@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 MOST_REGRESSIONS, MOST_SUSPECTED, MOST_DRIFTS, MOST_IMPROVEMENTS, MOST_NEAR = 8, 4, 3, 4, 6
 MOST_BREACHES, MOST_ACTIONS, MOST_NODES, MOST_INCIDENTS, MOST_SILENT = 4, 5, 3, 3, 4
-MOST_REASONS, MOST_WITHDRAWN = 2, 4
+MOST_REASONS, MOST_WITHDRAWN, MOST_PROJECTS = 2, 4, 8
 _COLOURS = {"worse": "red", "better": "green", "regression": "red", "improvement": "green"}
 
 
@@ -63,9 +63,11 @@ def _lines(report: Report) -> Iterator[str]:
     total, projects = reading.counts(report)
     yield f"\n[bold]{total.words[0].upper()}{total.words[1:]}[/], results up to {moment(report.as_of)}"
     yield from _overdue(report)
-    for project in projects:
+    for project in projects[:MOST_PROJECTS]:
         name = f"{escape(project.project)}{_label(project.simulated)}"
         yield f"  {name}: {project.series:,} series, results up to {day(project.as_of)}"
+    if len(projects) > MOST_PROJECTS:
+        yield f"  [dim]and {len(projects) - MOST_PROJECTS:,} more projects[/]"
     yield from _changes("Worse now", report.standing, MOST_REGRESSIONS)
     if report.standing.empty:
         yield f"\n{escape(reading.without_news(report))}"
@@ -95,12 +97,20 @@ def _changes(heading: str, changes: pd.DataFrame, most: int) -> Iterator[str]:
         colour = _COLOURS[str(row.kind)]
         taken = " [dim](acknowledged)[/]" if row.acknowledged else ""
         yield f"  [{colour}]{escape(change_title(row))}[/]{_label(row.simulated)}{taken}"
-        runs = reading.commits(row) or f"{short(row.last_good_run, 28)} to {short(row.first_bad_run, 28)}"
+        runs = reading.commits(row) or _runs(row)
         yield (
             f"    [dim]{escape(_levels(row))}; {escape(reading.confidence(row))}"
             f"{recovery(row)}; {row.members:,} series; {escape(runs)}[/]"
         )
+        if getattr(row, "shape", None) == "drift":
+            yield f"    [dim]{escape(_first_sentence(str(row.explanation)))}[/]"
     yield from _rest(len(changes) - most, "regressions")
+
+
+def _runs(row: Any) -> str:
+    """The runs on both sides of a change; what crept or rose for some hours has no last good one."""
+    first = short(row.first_bad_run, 28)
+    return f"from run {first}" if pd.isna(row.last_good_run) else f"{short(row.last_good_run, 28)} to {first}"
 
 
 def _recovered(report: Report) -> Iterator[str]:
@@ -145,13 +155,13 @@ def _levels(row: Any) -> str:
 def _breaches(report: Report) -> Iterator[str]:
     if report.breaches.empty:
         return
-    yield "\n[bold]Limits about to be crossed[/]"
+    yield "\n[bold]Limits crossed or about to be[/]"
     for row in rows_of(report.breaches.head(MOST_BREACHES)):
-        when = "is beyond it now" if row.already_breached else f"will cross it about {day(row.breach_date)}"
-        odds = f"probability {row.probability:.0%} by {day(row.horizon_end)}"
+        odds = f"(probability {100 * row.probability:.0f} % by {day(row.horizon_end)})"
+        when = "is beyond it now" if row.already_breached else f"will cross it about {day(row.breach_date)} {odds}"
         yield (
             f"  [red]{escape(str(row.title))}[/]{_label(row.simulated)}: {quantity(row.last_value, row.unit)}, limit "
-            f"{quantity(row.limit_value, row.unit)}, {when} ({odds})"
+            f"{quantity(row.limit_value, row.unit)}, {when}"
         )
     yield from _rest(len(report.breaches) - MOST_BREACHES, "forecast")
 
@@ -268,10 +278,11 @@ def regressions_table(rows: pd.DataFrame) -> Table:
         told.append(f"{_plain_label(row.simulated)}\n", style="dim")
         told.append(wording.change(row), style=_COLOURS[str(row.kind)])
         if not pd.isna(row.change):
-            told.append(f" ({share(row.change_low)} to {share(row.change_high)}), {_levels(row)}")
+            interval = "" if pd.isna(row.change_low) else f" ({share(row.change_low)} to {share(row.change_high)})"
+            told.append(f"{interval}, {_levels(row)}")
         told.append("\n")
         told.append(f"{reading.confidence(row)}; {row.state}{recovery(row)}\n")
-        runs = reading.commits(row) or f"{short(row.last_good_run, 28)} to {short(row.first_bad_run, 28)}"
+        runs = reading.commits(row) or _runs(row)
         told.append(f"{runs}, id {row.regression_id}\n", style="dim")
         table.add_row(f"{pd.Timestamp(row.first_bad_at):%Y-%m-%d %H:%M}", told)
     return table

@@ -64,7 +64,7 @@ def test_the_findings_stand_in_order(tmp_path: Path) -> None:
     page = _Page(source)
     parts = (
         "1 regression, 1 improvement, 1 limit crossed or about to be", "Worse now", "+25 %", "practically certain",
-        "run-39", "0123456789..fedcba9876", "Limits about to be crossed", "2026-11-04", "Improved", "What to do",
+        "run-39", "0123456789..fedcba9876", "Limits crossed or about to be", "2026-11-04", "Improved", "What to do",
         "Look at the change. Then act.", "Node ranking", "node-2", "Forecasts", "What moves together", "Scenario runs",
         "Data quality", "Left out: declared incidents", f"metric my_metric {EVIL} 2", "my_metric", "Trends",
     )  # fmt: skip
@@ -72,7 +72,7 @@ def test_the_findings_stand_in_order(tmp_path: Path) -> None:
     assert -1 not in places, dict(zip(parts, places, strict=True))
     headings = [re.sub(r"\s*<.*", "", heading) for heading in re.findall(r"<h2>(.*?)</h2>", source)]
     assert headings == [
-        "Worse now", "Limits about to be crossed", "Improved", "What to do", "Node ranking", "Forecasts",
+        "Worse now", "Limits crossed or about to be", "Improved", "What to do", "Node ranking", "Forecasts",
         "What moves together", "Scenario runs", "Data quality", "Trends",
     ]  # fmt: skip
     assert page.tags.count("svg") >= 4
@@ -170,7 +170,7 @@ def test_what_is_bad_now_comes_first_and_what_is_over_last_and_folded(tmp_path: 
     assert words in page.text
     headings = [re.sub(r"\s*<.*", "", heading) for heading in re.findall(r"<h2>(.*?)</h2>", source)]
     assert headings[:6] == [
-        "Worse now", "Suspected", "Drifting for the worse", "Limits about to be crossed", "Improved",
+        "Worse now", "Suspected", "Drifting for the worse", "Limits crossed or about to be", "Improved",
         "Looks changed, not certain",
     ]  # fmt: skip
     worse, suspected = (
