@@ -1,9 +1,9 @@
 """Environments: which field of what results say about their surroundings changed with a level.
 
 No list of names decides what is environment, behaviour does: a field explains a change if it had one value (nearly) all
-the time before and another most of the time after, and if the level followed it elsewhere as well; or if both values
-are there before and after, in another proportion, and the level depends on them on either side. A field that is new
-at nearly every run, such as a build number, explains nothing.
+the time before and another most of the time after, went over where the level may have changed if it did so once, and if
+the level followed it elsewhere as well; or if both values are there before and after, in another proportion, and the
+level depends on them on either side. A field that is new at nearly every run, such as a build number, explains nothing.
 """
 
 from __future__ import annotations
@@ -116,10 +116,20 @@ def _shift(
         if old == new or min(before[old], after[new]) <= _MOST:
             continue
         if before[old] >= _NEARLY_ALL and fell >= _LEAST_DIFFERENCE:
+            if not _at_once(settings, place, {position, *inside.tolist()}):
+                continue
             return (old, new) if _followed(settings, place, old, new, size) else None
         if fell >= _LEAST_OF_A_MIXTURE and _decides(settings, place, old, new, size):
             return old, new
     return None
+
+
+def _at_once(settings: _Settings, place: int, possible: set[int]) -> bool:
+    """Where the setting changes once around `place`, is that where the level may have changed? What changed before or
+    after it is no reason; a setting that goes to and fro has no one place.
+    """
+    changes = settings.start[(settings.start > place - BESIDE) & (settings.start < place + BESIDE)]
+    return changes.size != 1 or int(changes[0]) in possible
 
 
 def _shares(settings: _Settings, start: int, stop: int, fewest: int) -> Mapping[str, float]:
