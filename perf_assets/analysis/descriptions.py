@@ -11,7 +11,7 @@ from scipy import special
 
 from perf_assets.analysis import segmentation
 from perf_assets.analysis.fits import Lines, Sums, bent_line, levels, lines, step_on_line
-from perf_assets.analysis.local_steps import LocalStep
+from perf_assets.analysis.local_steps import QUIETER, LocalStep
 from perf_assets.analysis.long_run import long_run_excess
 from perf_assets.analysis.noise import (
     Noise,
@@ -133,11 +133,13 @@ def _with_local(
     size = local.after - local.before
     found = {
         "before": local.before, "after": local.after, "size": size, "size_low": size - local.margin,
-        "size_high": size + local.margin, "noise": local.noise,
+        "size_high": size + local.margin,
     }  # fmt: skip
     scattered = (table["kind"] == "spread").to_numpy() & (p_value <= _BEYOND_DOUBT)
     return table.assign(
         **{name: np.where(plain, values, table[name]) for name, values in found.items()},
+        # Beside a drift, what it leaves; unless the values next to the step say that most of that lies far away.
+        noise=np.where(plain | (local.noise < QUIETER * table["noise"]), local.noise, table["noise"]),
         p_value=np.minimum(p_value, table["p_value"]),
         confirmed=table["confirmed"].to_numpy(dtype=bool) | (p_value <= _BEYOND_DOUBT),
         settles_after=np.where(local.repeated >= _REPEATED, _SETTLED_IF_REPEATED, _SETTLED),

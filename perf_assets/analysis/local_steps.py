@@ -43,6 +43,10 @@ _FEWEST_WORTH = 3.0
 NEWEST, _BEFORE_NEWEST, _FAR_AT_END = 3, 8, 6.5
 """Values that are a new level at the end of a series; values before them; standard deviations between the two as
 measured, so that nearly every step of eight is seen."""
+_BESIDE_STEP = 30
+"""Values on either side of a step by which its noise is known as well as by those of the whole levels."""
+QUIETER = 0.5
+"""Share of another standard deviation from which that of these values is a noise of its own."""
 _STRAY = 0.1
 """Share of the values of either side that may lie among those of the other."""
 _WINDOW = 15
@@ -145,7 +149,8 @@ class Sides:
 @dataclass(frozen=True)
 class LocalStep:
     """What k steps are like by the values of the levels beside them alone, each of shape (k,): levels, standard
-    deviation of a value of the level before, half width of the 95 % interval of the size, the chance of such a
+    deviation of a value of the level before (of its last thirty, if that is less than half: it may have been noisier
+    long ago), half width of the 95 % interval of the size, the chance of such a
     difference between values of one level, were the place given; and how many values are worth one independent one.
     """
 
@@ -170,6 +175,8 @@ class LocalStep:
         sides = Sides.of(values, column, start, cut, end)
         noise = sides.noise(least[column])
         repeated = 2.0 * sides.wandering(least[column]) ** 2 - 1.0
+        near = Sides.of(values, column, np.maximum(start, cut - _BESIDE_STEP), cut, np.minimum(end, cut + _BESIDE_STEP))
+        beside = near.noise(least[column])[0]
         worth = np.maximum(sides.count / repeated, np.minimum(sides.count / _FEWEST_WORTH, _FEWEST_WORTH))
         error = noise / worth
         degrees = error.sum(axis=0) ** 2 / (error**2 / np.maximum(worth - 1.0 + _BORROWED, 1.0)).sum(axis=0)
@@ -177,7 +184,7 @@ class LocalStep:
         return cls(
             before=sides.mean[0],
             after=sides.mean[1],
-            noise=np.sqrt(noise[0]),
+            noise=np.sqrt(np.where(beside < QUIETER**2 * noise[0], beside, noise[0])),
             margin=special.stdtrit(degrees, 0.975) * of_size,
             p_value=2.0 * special.stdtr(degrees, -sides.size / of_size),
             repeated=repeated,

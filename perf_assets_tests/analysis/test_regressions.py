@@ -724,3 +724,22 @@ def test_a_broken_measurement_ends_no_regression(zeros: int, after: float) -> No
     assert regressions["first_bad_at"].tolist() == [TS[place] for place in places]
     if after > 65.0:
         assert regressions["before"].iloc[1] == pytest.approx(65.0, abs=1.0)
+
+
+def test_a_noisy_stretch_long_ago_keeps_no_step_out() -> None:
+    found = 0
+    for seed in range(8):
+        fleet = Fleet()
+        noisy, quiet = 100.0 * np.exp(0.3 * white(30, seed)), 100.0 + white(50, seed + 90)
+        fleet.values[5] = np.concatenate((noisy, quiet + np.repeat([0.0, 15.0], 25)))
+        table = fleet.find().table
+        found += TS[55] in table.loc[table["kind"] == "regression", "first_bad_at"].to_numpy(dtype=TS.dtype)
+    assert found >= 7
+
+
+@pytest.mark.parametrize("off", [-4, -2, 2, 4])
+def test_what_went_over_before_or_after_the_level_is_no_reason(off: int) -> None:
+    fleet = without_nodes(bench()).shift(40, 30.0, test_name="test-1")
+    fleet.contexts = on_cpu(*("old" if n < 40 + off else "new" for n in range(POINTS)))
+    (row,) = fleet.find().table.itertuples()
+    assert (row.cause, row.explanation) == ("unknown", "Only this series changed.")
