@@ -10,7 +10,7 @@ import numpy.typing as npt
 from perf_assets.analysis.change_points import detect
 from perf_assets.analysis.cycles import without_cycles
 from perf_assets.analysis.fits import Lines, Sums, bent_line, lines
-from perf_assets.analysis.noise import autocorrelation_from, rounding_variance, without_outliers
+from perf_assets.analysis.noise import autocorrelation_from, innovations_from, rounding_variance, without_outliers
 from perf_assets.analysis.statistics import FloatArray
 from perf_assets.analysis.stretches import Block, IndexArray, normalised, pack
 
@@ -86,5 +86,4 @@ def _innovations(fit: Lines, sums: Sums, least: float) -> float:
     """Variance of what neither the fit nor the value before foretells, times the number of values."""
     squares = fit.squares(sums) + least * sums.block.sizes
     products = fit.products(sums)
-    r = autocorrelation_from(squares, products)
-    return float(np.maximum(squares - 2.0 * r * products + r**2 * squares, 1e-12 * squares)[0])
+    return float(innovations_from(squares, products, autocorrelation_from(squares, products))[0])

@@ -24,6 +24,7 @@ from perf_assets.analysis.regressions import (
     REGRESSION_COLUMNS,
     RegressionRules,
     id_of,
+    no_findings,
 )
 from perf_assets.analysis.statistics import benjamini_hochberg
 from perf_assets.analysis.trends import SETTLING_BUCKETS, fit_trends
@@ -60,12 +61,11 @@ def find_drifts(
     are findings; `series`: rows of metric_series, all that were watched; `limits`: series_id, smallest_detectable;
     `anchors`: those of drifts confirmed earlier, whose ids are kept where the spans overlap.
     """
-    empty = pd.DataFrame(columns=list(REGRESSION_COLUMNS)), pd.DataFrame(columns=list(MEMBER_COLUMNS))
     known = series[series["series_id"].isin(buckets["series_id"]) & series["direction"].isin(DIRECTED)]
     own = buckets[buckets["series_id"].isin(known["series_id"])]
     parts = list(_parts(own, steps))
     if not parts:
-        return empty
+        return no_findings()
     table = pd.concat([values.assign(part=number) for number, (*_, values) in enumerate(parts)])
     fits = fit_trends(table.assign(series_id=table["part"]), _NO_STEPS).rename(columns={"series_id": "part"})
     fits["stretch"], fits["whole"], values_of = zip(*(parts[part] for part in fits["part"]), strict=True)

@@ -22,6 +22,7 @@ from perf_assets.analysis.regressions import (
     RegressionRules,
     id_of,
     more_measurements,
+    no_findings,
 )
 from perf_assets.analysis.statistics import FloatArray, benjamini_hochberg
 
@@ -51,11 +52,10 @@ def find_group_shifts(
     `measurements`: series_id, ts, value, run_key, commit_id of series with FEWEST_VALUES to MOST_VALUES values;
     `members`: rows of regression_members, what is found without groups; `series`: rows of metric_series.
     """
-    empty = pd.DataFrame(columns=list(REGRESSION_COLUMNS)), pd.DataFrame(columns=list(MEMBER_COLUMNS))
     known = series[series["direction"].isin(DIRECTED)]
     groups = list(_groups(_ratios(measurements), known))
     if not groups:
-        return empty
+        return no_findings()
     values = [group["ratio"].to_numpy(dtype=np.float64) for _, _, group in groups]
     places = [np.array([_best_place(one)], dtype=np.intp) for one in values]
     changes = describe_many(np.concatenate(values), offsets_of([one.size for one in values]), places)
@@ -67,7 +67,7 @@ def find_group_shifts(
         if shift is not None and not _part_of_a_wider(shift, found):
             found.append(shift)
     if not found:
-        return empty
+        return no_findings()
     table = pd.DataFrame([finding for finding, _ in found]).reindex(columns=list(REGRESSION_COLUMNS))
     return table, pd.concat([own for _, own in found], ignore_index=True)[list(MEMBER_COLUMNS)]
 

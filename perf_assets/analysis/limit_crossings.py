@@ -12,7 +12,14 @@ import pandas as pd
 from scipy import special
 
 from perf_assets.analysis.level_changes import ALL_DAY
-from perf_assets.analysis.regressions import DIRECTED, MEMBER_COLUMNS, REGRESSION_COLUMNS, RegressionRules, id_of
+from perf_assets.analysis.regressions import (
+    DIRECTED,
+    MEMBER_COLUMNS,
+    REGRESSION_COLUMNS,
+    RegressionRules,
+    id_of,
+    no_findings,
+)
 from perf_assets.analysis.statistics import FloatArray, benjamini_hochberg
 
 LIMIT = "limit"
@@ -46,7 +53,7 @@ def find_limit_crossings(
             found.append({"series_id": series_id, **crossing})
     table = pd.DataFrame(found, columns=["series_id", *_CROSSING])
     if table.empty:
-        return pd.DataFrame(columns=list(REGRESSION_COLUMNS)), pd.DataFrame(columns=list(MEMBER_COLUMNS))
+        return no_findings()
     quiet = np.ones(len(about) - len(table))
     p_values = np.concatenate((table["p_value"].to_numpy(dtype=np.float64), quiet))
     table["q_value"] = benjamini_hochberg(p_values)[: len(table)]

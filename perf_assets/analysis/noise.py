@@ -212,8 +212,7 @@ class NormalNoise:
         squares = squares + lines.squares(stretches.sums) + self.least[stretches.column] * sizes
         products = products + lines.products(stretches.sums)
         r = autocorrelation_from(squares, products)
-        # Rounding may leave less than nothing of values that repeat exactly.
-        innovations = np.maximum(squares - 2.0 * r * products + r**2 * squares, 1e-12 * squares)
+        innovations = innovations_from(squares, products, r)
         return np.asarray((sizes - _PARAMETERS) * np.log(innovations) - np.log(1.0 - r**2))
 
     def relocated(self, stretches: Stretches, cut: IndexArray, places: BoolArray) -> IndexArray:
@@ -390,6 +389,13 @@ def autocorrelation_of(residuals: FloatArray) -> FloatArray:
 def autocorrelation_from(squares: FloatArray, products: FloatArray) -> FloatArray:
     """At lag 1, of sums of squares and of products side by side."""
     return np.clip(products / np.where(squares > 0, squares, 1.0), 0.0, _MOST_AUTOCORRELATED)
+
+
+def innovations_from(squares: FloatArray, products: FloatArray, autocorrelation: FloatArray) -> FloatArray:
+    """Sum of squares of what the value before does not foretell, of the same sums and the autocorrelation."""
+    left = squares - 2.0 * autocorrelation * products + autocorrelation**2 * squares
+    # Rounding may leave less than nothing of values that repeat exactly.
+    return np.maximum(left, 1e-12 * squares)
 
 
 def _straightened(values: FloatArray, g: FloatArray) -> FloatArray:

@@ -72,6 +72,11 @@ _FEWEST_FOR_ORDER = 6
 """Values between whose extremes their median lies with 95 %."""
 
 
+def no_findings() -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Empty tables with REGRESSION_COLUMNS and MEMBER_COLUMNS."""
+    return pd.DataFrame(columns=list(REGRESSION_COLUMNS)), pd.DataFrame(columns=list(MEMBER_COLUMNS))
+
+
 @dataclass(frozen=True)
 class RegressionRules:
     """When a change counts: relative size by metric (else `threshold`), and at least the noise of one measurement;

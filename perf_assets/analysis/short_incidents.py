@@ -20,6 +20,7 @@ from perf_assets.analysis.regressions import (
     REGRESSION_COLUMNS,
     RegressionRules,
     id_of,
+    no_findings,
 )
 
 _FEWEST = 4
@@ -55,7 +56,7 @@ def find_short_incidents(
     thresholds = table["metric"].map(rules.threshold_of).astype(float)
     table = table[table["change"].abs().fillna(np.inf) >= thresholds].reset_index(drop=True)
     if table.empty:
-        return pd.DataFrame(columns=list(REGRESSION_COLUMNS)), pd.DataFrame(columns=list(MEMBER_COLUMNS))
+        return no_findings()
     told = [changes.loc[changes["q_value"] <= rules.false_discovery_rate, ["series_id", "changed_at"]], members]
     table = table[~_told(table, pd.concat([each[["series_id", "changed_at"]] for each in told]))]
     return _findings(table.reset_index(drop=True))
