@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -12,7 +13,7 @@ from perf_assets.analysis.cycles import without_cycles
 from perf_assets.analysis.fits import Lines, Sums, bent_line, lines
 from perf_assets.analysis.noise import autocorrelation_from, innovations_from, rounding_variance, without_outliers
 from perf_assets.analysis.statistics import FloatArray
-from perf_assets.analysis.stretches import Block, IndexArray, normalised, pack
+from perf_assets.analysis.stretches import Block, IndexArray, in_blocks, normalised, pack
 
 _FEWEST = 20
 """Values of a stretch in which a bend is looked for."""
@@ -44,46 +45,60 @@ def find_bends(values: npt.ArrayLike) -> IndexArray:
     places = np.flatnonzero(np.isfinite(level))
     observed = level[places]
     edges = np.searchsorted(places, [0, *detect(series), series.size])
-    found = [start + bend for start, end in pairwise(edges) for bend in bends_of_level(observed[start:end])]
+    levels = [observed[start:end] for start, end in pairwise(edges)]
+    found = [start + bend for start, bends in zip(edges, bends_of_levels(levels), strict=False) for bend in bends]
     return np.asarray(places[np.array(found, dtype=np.intp)], dtype=np.intp)
 
 
-def bends_of_level(values: FloatArray) -> list[int]:
-    """Indices of the bends of finite values, ascending, whatever steps there are among them."""
-    if values.size < _FEWEST:
-        return []
-    waiting, found = [(0, values.size)], []
+def bends_of_levels(levels: Sequence[FloatArray]) -> list[list[int]]:
+    """Of each level, finite values, the indices of its bends, ascending, whatever steps there are among the values."""
+    found: list[list[int]] = [[] for _ in levels]
+    waiting = [(owner, 0, values.size) for owner, values in enumerate(levels)]
     while waiting:
-        start, end = waiting.pop()
-        bend = _bend(values[start:end]) if end - start >= _FEWEST else 0
-        if bend:
-            found.append(start + bend)
-            waiting += [(start, start + bend), (start + bend, end)]
-    edges = [0, *sorted(found), values.size]
+        divided = []
+        for (owner, start, end), bend in zip(waiting, _bends(levels, waiting), strict=True):
+            if bend:
+                found[owner].append(start + bend)
+                divided += [(owner, start, start + bend), (owner, start + bend, end)]
+        waiting = divided
+    edges = [[0, *sorted(bends), values.size] for bends, values in zip(found, levels, strict=True)]
     # With a second bend still inside, the first one lies between the two.
-    again = [start + _bend(values[start:end]) for start, end in zip(edges, edges[2:], strict=False)]
-    return sorted(set(again) - set(edges[:-2]))
+    around = [(owner, start, end) for owner, of in enumerate(edges) for start, end in zip(of, of[2:], strict=False)]
+    again: list[set[int]] = [set() for _ in levels]
+    for (owner, start, _), bend in zip(around, _bends(levels, around), strict=True):
+        again[owner].add(start + bend)
+    return [sorted(bends - set(of[:-2])) for bends, of in zip(again, edges, strict=True)]
 
 
-def _bend(values: FloatArray) -> int:
-    """Index of the bend of a stretch, 0 for none."""
-    raw = pack([values])
+def _bends(levels: Sequence[FloatArray], stretches: Sequence[tuple[int, int, int]]) -> list[int]:
+    """Index of the bend within each stretch (number of the level, start, end), 0 for none."""
+    found = np.zeros(len(stretches), dtype=np.intp)
+    sizes = np.array([end - start for _, start, end in stretches], dtype=np.intp)
+    enough = np.flatnonzero(sizes >= _FEWEST)
+    for chosen in in_blocks(sizes[enough]):
+        own = enough[chosen]
+        found[own] = _of_block(pack([levels[owner][start:end] for owner, start, end in (stretches[k] for k in own)]))
+    return found.tolist()
+
+
+def _of_block(raw: Block) -> IndexArray:
+    """The same for the columns of a block, shape (k,)."""
     clean = without_outliers(raw)
     block = Block(clean, raw.inside, raw.sizes)
-    sums, least = Sums(block), float(rounding_variance(raw, clean)[0])
+    sums, least = Sums(block), rounding_variance(raw, clean)
     straight, bent = lines()(sums), bent_line(sums)
-    bend = int(bent.edges[1, 0])
-    if not _SHORTEST <= bend <= values.size - _SHORTEST:
-        return 0
+    bend = bent.edges[1]
     before, after = (_innovations(fit, sums, least) for fit in (straight, bent))
-    evidence = (values.size - 3.0) * np.log(before / max(after, 1e-300)) if before > 0 else 0.0
-    away = float(np.abs(bent.fitted(block) - straight.fitted(block)).max())
-    spread = float(np.sqrt(bent.squares(sums)[0] / values.size + least))
-    return bend if evidence >= _EVIDENCE and away >= _AWAY * spread else 0
+    gain = np.log(np.where(before > 0, before, 1.0) / np.where(before > 0, np.maximum(after, 1e-300), 1.0))
+    away = np.abs(block.masked(bent.fitted(block) - straight.fitted(block))).max(axis=0)
+    spread = np.sqrt(bent.left_over(sums)[0] / raw.sizes + least)
+    stands = (bend >= _SHORTEST) & (bend <= raw.sizes - _SHORTEST)
+    stands &= ((raw.sizes - 3.0) * gain >= _EVIDENCE) & (away >= _AWAY * spread)
+    return np.where(stands, bend, 0)
 
 
-def _innovations(fit: Lines, sums: Sums, least: float) -> float:
-    """Variance of what neither the fit nor the value before foretells, times the number of values."""
-    squares = fit.squares(sums) + least * sums.block.sizes
-    products = fit.products(sums)
-    return float(innovations_from(squares, products, autocorrelation_from(squares, products))[0])
+def _innovations(fit: Lines, sums: Sums, least: FloatArray) -> FloatArray:
+    """Variance of what neither the fit nor the value before foretells, times the number of values, shape (k,)."""
+    squares, products = fit.left_over(sums)
+    squares = squares + least * sums.block.sizes
+    return innovations_from(squares, products, autocorrelation_from(squares, products))

@@ -31,8 +31,8 @@ _ROUNDING = 1e-12
 """Share of a series' range that rounding may leave of an exact cycle."""
 _STILL_DIFFERS = 0.05
 """Largest p-value with which a change point that was confirmed before stays one in any case."""
-_CELLS, _SPREAD = 1 << 21, 4.0
-"""Values of a batch: 16 MB an array, so that memory does not grow with the fleet; longest to shortest series in it."""
+_CELLS, _SPREAD = 1 << 20, 4.0
+"""Values of a batch: 8 MB an array, so that memory does not grow with the fleet; longest to shortest series in it."""
 
 
 def detect(values: npt.ArrayLike) -> IndexArray:

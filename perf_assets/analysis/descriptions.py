@@ -240,9 +240,12 @@ def _noise_beside(
     """(variance of one value, its autocorrelation), each of shape (k,): in the whole series, of what the levels leave;
     beside a step on a drift, of what both leave there.
     """
-    on_line, two_lines, count = ways.on_line, ways.two_lines, np.where(fits.drifting, sums.block.sizes, size)
-    squares = fits.chosen(present.squares[-1, column], on_line.squares(sums), two_lines.squares(sums))
-    products = fits.chosen(present.products[-1, column], on_line.products(sums), two_lines.products(sums))
+    count = np.where(fits.drifting, sums.block.sizes, size)
+    ways_left = (
+        (present.squares[-1, column], present.products[-1, column]),
+        *(way.left_over(sums) for way in (ways.on_line, ways.two_lines)),
+    )
+    squares, products = (fits.chosen(*each) for each in zip(*ways_left, strict=True))
     r = autocorrelation_from(squares, products)
     return squares / np.maximum(count - 1.0, 1.0), np.clip(r + (1.0 + 3.0 * r) / count, 0.0, 0.95)
 

@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from perf_assets.analysis.statistics import FloatArray
-from perf_assets.analysis.stretches import Block, IndexArray
+from perf_assets.analysis.stretches import Block, IndexArray, running
 
 _MOST_BENDS = 24
 """Places tried for the bend of a line before those beside the best of them."""
@@ -28,25 +28,25 @@ class Sums:
 
     @cached_property
     def values(self) -> FloatArray:
-        return _running(self.block.values)
+        return running(self.block.values)
 
     @cached_property
     def moments(self) -> FloatArray:
         """Of value times row."""
-        return _running(self.block.values * self.block.rows)
+        return running(self.block.values * self.block.rows)
 
     @cached_property
     def squares(self) -> FloatArray:
-        return _running(self.block.values**2)
+        return running(self.block.values**2)
 
     @cached_property
     def products(self) -> FloatArray:
         """Of each value with the one before it."""
-        return _running(_beside(self.block.values))
+        return running(_beside(self.block.values))
 
-    def between(self, running: FloatArray, start: IndexArray, end: IndexArray) -> FloatArray:
+    def between(self, sums: FloatArray, start: IndexArray, end: IndexArray) -> FloatArray:
         """Sums over rows [start, end), each of shape (k,) or (p, k)."""
-        return np.asarray(running[end, self.columns] - running[start, self.columns])
+        return np.asarray(sums[end, self.columns] - sums[start, self.columns])
 
     def at(self, row: IndexArray) -> FloatArray:
         return np.asarray(self.block.values[row, self.columns])
@@ -74,38 +74,43 @@ class Lines:
             fit = np.where(block.rows >= start, origin + slope * block.rows, fit)
         return np.asarray(fit)
 
-    def squares(self, sums: Sums) -> FloatArray:
-        """Residual sum of squares, shape (k,)."""
-        total, moment, level = self._of_pieces(sums)
-        squares = sums.between(sums.squares, self.edges[:-1], self.edges[1:])
-        size = np.diff(self.edges, axis=0).astype(np.float64)
-        left = squares - 2.0 * level * total - 2.0 * self.slope * moment
-        left += size * level**2 + self.slope**2 * size * (size**2 - 1.0) / 12.0
-        return np.maximum(_total(left), 0.0)
+    def left_over(self, sums: Sums) -> tuple[FloatArray, FloatArray]:
+        """(residual sum of squares, sum of the products of each residual with the one before it), each (k,)."""
+        running_sums = (sums.values, sums.moments, sums.squares, sums.products)
+        return _left_over(sums.block.values, *running_sums, self.edges, self.origin, self.slope)
 
-    def products(self, sums: Sums) -> FloatArray:
-        """Sum of the products of each residual with the one before it, shape (k,)."""
-        total, moment, level = self._of_pieces(sums)
-        start, last = self.edges[:-1], self.edges[1:] - 1
-        pairs = (last - start).astype(np.float64)
-        first_value, last_value = sums.at(start), sums.at(last)
-        first_fit, last_fit = self.origin + self.slope * start, self.origin + self.slope * last
-        # The product of two neighbouring values of a line is the square of its value between them, less slope^2 / 4.
-        of_fit = pairs * (level**2 - self.slope**2 / 4.0) + self.slope**2 * pairs * (pairs**2 - 1.0) / 12.0
-        mixed = 2.0 * (level * total + self.slope * moment) - first_value * first_fit - last_value * last_fit
-        mixed += self.slope * (first_value - last_value)
-        within = sums.between(sums.products, start + 1, last + 1) - mixed + of_fit
-        across = (first_value - first_fit)[1:] * (last_value - last_fit)[:-1]
-        empty = last < start
-        return _total(np.where(empty, 0.0, within)) + _total(np.where(empty[1:] | empty[:-1], 0.0, across))
 
-    def _of_pieces(self, sums: Sums) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """(sum of values, their moment about the middle of the piece, the fit there), each (p, k)."""
-        start, end = self.edges[:-1], self.edges[1:]
-        middle = (start + end - 1) / 2.0
-        total = sums.between(sums.values, start, end)
-        moment = sums.between(sums.moments, start, end) - middle * total
-        return total, moment, self.origin + self.slope * middle
+def _left_over(
+    rows: FloatArray,
+    values: FloatArray,
+    moments: FloatArray,
+    squares: FloatArray,
+    products: FloatArray,
+    edges: IndexArray,
+    origin: FloatArray,
+    slope: FloatArray,
+) -> tuple[FloatArray, FloatArray]:
+    """What lines leave of the values `rows`, (w, k), from running sums of them, (w + 1, k), as `Lines.left_over`."""
+    columns = np.arange(rows.shape[1])
+    start, end, last = edges[:-1], edges[1:], edges[1:] - 1
+    size, middle = (end - start).astype(np.float64), (start + end - 1) / 2.0
+    total = values[end, columns] - values[start, columns]
+    moment = moments[end, columns] - moments[start, columns] - middle * total
+    level = origin + slope * middle
+    left = squares[end, columns] - squares[start, columns] - 2.0 * level * total - 2.0 * slope * moment
+    left += size * level**2 + slope**2 * size * (size**2 - 1.0) / 12.0
+    pairs = size - 1.0
+    first_value, last_value = rows[start, columns], rows[last, columns]
+    first_fit, last_fit = origin + slope * start, origin + slope * last
+    # The product of two neighbouring values of a line is the square of its value between them, less slope^2 / 4.
+    of_fit = pairs * (level**2 - slope**2 / 4.0) + slope**2 * pairs * (pairs**2 - 1.0) / 12.0
+    mixed = 2.0 * (level * total + slope * moment) - first_value * first_fit - last_value * last_fit
+    mixed += slope * (first_value - last_value)
+    within = products[end, columns] - products[start + 1, columns] - mixed + of_fit
+    across = (first_value - first_fit)[1:] * (last_value - last_fit)[:-1]
+    empty = last < start
+    product = _total(np.where(empty, 0.0, within)) + _total(np.where(empty[1:] | empty[:-1], 0.0, across))
+    return np.maximum(_total(left), 0.0), product
 
 
 Fit = Callable[[Sums], Lines]
@@ -164,44 +169,49 @@ def bent_line(sums: Sums) -> Lines:
     line = lines()(sums)
     sizes = sums.block.sizes
     apart = np.maximum(sizes // _MOST_BENDS, 1)
-    coarse = _Hinges.at(sums, line, np.minimum(np.arange(int((sizes // apart).max()) + 1)[:, None] * apart, sizes - 1))
-    around = np.arange(-int(apart.max()), int(apart.max()) + 1)[:, None]
-    nearby = coarse.bend[coarse.gain.argmax(axis=0), sums.columns] + np.clip(around, -apart, apart)
-    fine = _Hinges.at(sums, line, np.clip(nearby, 0, sizes - 1))
-    best = (fine.gain.argmax(axis=0), sums.columns)
-    turn, bend = fine.turn[best], fine.bend[best]
+    coarse = np.minimum(np.arange(int((sizes // apart).max()) + 1)[:, None] * apart, sizes - 1)
+    around = np.clip(np.arange(-int(apart.max()), int(apart.max()) + 1)[:, None], -apart, apart)
+    nearby = _best_bend(sums.values, sums.moments, sizes, line.origin[0], line.slope[0], coarse)[0] + around
+    nearby = np.clip(nearby, 0, sizes - 1)
+    bend, turn = _best_bend(sums.values, sums.moments, sizes, line.origin[0], line.slope[0], nearby)
     size = sizes.astype(np.float64)
     middle = (size - 1.0) / 2.0
-    slope = line.slope[0] - turn * fine.along[best] / _spread(size)
-    origin = line.origin[0] + line.slope[0] * middle - turn * fine.total[best] / size - slope * middle
+    total, _, along = _bend(size, bend)
+    slope = line.slope[0] - turn * along / _spread(size)
+    origin = line.origin[0] + line.slope[0] * middle - turn * total / size - slope * middle
     return Lines(_edges(sums, (bend,)), np.stack((origin, origin - turn * bend)), np.stack((slope, slope + turn)))
 
 
-@dataclass(frozen=True)
-class _Hinges:
-    """Bends max(row - bend, 0) beside a line, several a stretch, each array of shape (places, k): the sum of the bend,
-    its moment about the middle, the turn of the line there that fits best, and how much that explains.
+def _bend(size: FloatArray, bend: IndexArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Sum and sum of squares of max(row - bend, 0) over `size` rows, and its moment about the middle row."""
+    after = np.maximum(size - 1.0 - bend, 0.0)
+    total = after * (after + 1.0) / 2.0
+    along = after * (after + 1.0) * (3.0 * size - 1.0 - 2.0 * after) / 12.0
+    return total, after * (after + 1.0) * (2.0 * after + 1.0) / 6.0, along
+
+
+def _best_bend(
+    values: FloatArray,
+    moments: FloatArray,
+    sizes: IndexArray,
+    origin: FloatArray,
+    slope: FloatArray,
+    bends: IndexArray,
+) -> tuple[IndexArray, FloatArray]:
+    """(bend, turn of the line there) that explains most, of several a stretch, shape (places, k), beside lines.
+
+    `values` and `moments`: running sums; the turn is that of max(row - bend, 0) which fits best.
     """
-
-    bend: IndexArray
-    total: FloatArray
-    along: FloatArray
-    turn: FloatArray
-    gain: FloatArray
-
-    @classmethod
-    def at(cls, sums: Sums, line: Lines, bend: IndexArray) -> _Hinges:
-        size = sums.block.sizes.astype(np.float64)
-        after = np.maximum(size - 1.0 - bend, 0.0)
-        total, squares = after * (after + 1.0) / 2.0, after * (after + 1.0) * (2.0 * after + 1.0) / 6.0
-        along = after * (after + 1.0) * (3.0 * size - 1.0 - 2.0 * after) / 12.0
-        norm = squares - total**2 / size - along**2 / _spread(size)
-        moment = sums.between(sums.moments, bend, sums.block.sizes)
-        moment -= bend * sums.between(sums.values, bend, sums.block.sizes)
-        product = moment - (line.origin[0] + line.slope[0] * (size - 1.0) / 2.0) * total - line.slope[0] * along
-        possible = (norm > 1e-6 * squares) & (after >= 2) & (bend >= 2)
-        turn = np.where(possible, product / np.where(possible, norm, 1.0), 0.0)
-        return cls(bend, total, along, turn, turn * np.where(possible, product, 0.0))
+    columns, size = np.arange(sizes.size), sizes.astype(np.float64)
+    total, squares, along = _bend(size, bends)
+    norm = squares - total**2 / size - along**2 / _spread(size)
+    moment = moments[sizes, columns] - moments[bends, columns]
+    moment -= bends * (values[sizes, columns] - values[bends, columns])
+    product = moment - (origin + slope * (size - 1.0) / 2.0) * total - slope * along
+    possible = (norm > 1e-6 * squares) & (size - 1.0 - bends >= 2) & (bends >= 2)
+    turn = np.where(possible, product / np.where(possible, norm, 1.0), 0.0)
+    best = (turn * np.where(possible, product, 0.0)).argmax(axis=0), columns
+    return bends[best], turn[best]
 
 
 def _edges(sums: Sums, cuts: tuple[IndexArray, ...]) -> IndexArray:
@@ -211,12 +221,6 @@ def _edges(sums: Sums, cuts: tuple[IndexArray, ...]) -> IndexArray:
 def _spread(size: FloatArray) -> FloatArray:
     """Sum of squares of 0 .. size - 1 about their middle."""
     return np.maximum(size * (size**2 - 1.0) / 12.0, 1e-300)
-
-
-def _running(values: FloatArray) -> FloatArray:
-    running = np.zeros((values.shape[0] + 1, values.shape[1]))
-    np.cumsum(values, axis=0, out=running[1:])
-    return running
 
 
 def _beside(values: FloatArray) -> FloatArray:

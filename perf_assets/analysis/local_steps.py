@@ -23,6 +23,7 @@ from perf_assets.analysis.stretches import (
     lowest,
     neighbours,
     quantiles,
+    running,
     sorted_down,
 )
 
@@ -79,8 +80,8 @@ class Sides:
         """Of the stretches [start, cut) and [cut, end) of the columns of `values`, shape (n, s); others (k,)."""
         count = np.stack((cut - start, end - cut)).astype(np.float64)
         degrees = np.maximum(count - 1.0, 1.0)
-        mean, squares = (_between(_running(power), column, start, cut, end) / count for power in (values, values**2))
-        jumps = _running(np.diff(values, axis=0, prepend=values[:1]) ** 2)
+        mean, squares = (_between(running(power), column, start, cut, end) / count for power in (values, values**2))
+        jumps = running(np.diff(values, axis=0, prepend=values[:1]) ** 2)
         differences = np.stack(
             (jumps[cut, column] - jumps[start + 1, column], jumps[end, column] - jumps[cut + 1, column])
         )
@@ -96,7 +97,7 @@ class Sides:
         """
         plain = cls.of(values, column, start, cut, end)
         rows = np.arange(values.shape[0], dtype=np.float64)[:, None]
-        moment = _between(_running(values * rows), column, start, cut, end)
+        moment = _between(running(values * rows), column, start, cut, end)
         middle = (np.stack((start, cut)) + np.stack((cut, end)) - 1.0) / 2.0
         along = moment - middle * plain.count * plain.mean
         spread = plain.count * (plain.count**2 - 1.0) / 12.0
@@ -191,18 +192,9 @@ class LocalStep:
         )
 
 
-def _running(values: FloatArray) -> FloatArray:
-    """Sums of the values above each row, shape (n + 1, s)."""
-    sums = np.zeros((values.shape[0] + 1, values.shape[1]))
-    np.cumsum(values, axis=0, out=sums[1:])
-    return sums
-
-
-def _between(
-    running: FloatArray, column: IndexArray, start: IndexArray, cut: IndexArray, end: IndexArray
-) -> FloatArray:
-    at_cut = running[cut, column]
-    return np.stack((at_cut - running[start, column], running[end, column] - at_cut))
+def _between(sums: FloatArray, column: IndexArray, start: IndexArray, cut: IndexArray, end: IndexArray) -> FloatArray:
+    at_cut = sums[cut, column]
+    return np.stack((at_cut - sums[start, column], sums[end, column] - at_cut))
 
 
 def clear_steps(
@@ -295,8 +287,12 @@ def ends_in_step(level: FloatArray) -> bool:
 
     They are where they lie close together, far from the values before, and beyond all of those.
     """
+    if level.size < _BEFORE_NEWEST + NEWEST:
+        return False
     before, newest = level[:-NEWEST], level[-NEWEST:]
-    if before.size < _BEFORE_NEWEST or not (newest.min() > before.max() or newest.max() < before.min()):
+    # The values just before rule most levels out, and numbers of Python compare a few values faster.
+    near, lowest, highest = before[-_BEFORE_NEWEST:].tolist(), min(newest.tolist()), max(newest.tolist())
+    if not (lowest > max(near) or highest < min(near)) or not (lowest > before.max() or highest < before.min()):
         return False
     size = abs(float(np.median(newest)) - float(np.median(before)))
     return bool(size >= _FAR_AT_END * robust_scale(before) and np.ptp(newest) <= size / 2.0)

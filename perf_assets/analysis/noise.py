@@ -208,9 +208,9 @@ class NormalNoise:
         Constants are left out: only differences mean something.
         """
         sizes = self.sizes[stretches.column].astype(np.float64)
-        squares, products = present.outside(stretches)
-        squares = squares + lines.squares(stretches.sums) + self.least[stretches.column] * sizes
-        products = products + lines.products(stretches.sums)
+        outside, (squares, products) = present.outside(stretches), lines.left_over(stretches.sums)
+        squares = outside[0] + squares + self.least[stretches.column] * sizes
+        products = outside[1] + products
         r = autocorrelation_from(squares, products)
         innovations = innovations_from(squares, products, r)
         return np.asarray((sizes - _PARAMETERS) * np.log(innovations) - np.log(1.0 - r**2))

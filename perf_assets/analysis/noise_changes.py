@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from perf_assets.analysis.statistics import FloatArray
-from perf_assets.analysis.stretches import Block, BoolArray, IndexArray, quantiles, sorted_down, totals
+from perf_assets.analysis.stretches import Block, BoolArray, IndexArray, quantiles, running, sorted_down, totals
 
 _FEWEST = 12
 """Values on either side by which a noise is known."""
@@ -40,11 +40,10 @@ def noise_changes(block: Block) -> IndexArray:
 
 
 def _uneven(scatter: FloatArray, inside: BoolArray, sizes: IndexArray) -> BoolArray:
-    running = np.zeros((scatter.shape[0] + 1, scatter.shape[1]))
-    np.cumsum(np.where(inside, scatter, 0.0), axis=0, out=running[1:])
+    sums = running(np.where(inside, scatter, 0.0))
     edges = (np.arange(_CHUNKS + 1)[:, None] * (sizes - 1)) // _CHUNKS
-    sums = np.diff(np.take_along_axis(running, edges, axis=0), axis=0)
-    return np.asarray(sums.max(axis=0) > _CHUNKS_DIFFER * sums.min(axis=0))
+    within = np.diff(np.take_along_axis(sums, edges, axis=0), axis=0)
+    return np.asarray(within.max(axis=0) > _CHUNKS_DIFFER * within.min(axis=0))
 
 
 def _place(block: Block, scatter: FloatArray) -> tuple[IndexArray, BoolArray]:

@@ -29,8 +29,18 @@ from perf_assets.analysis.noise import (
 from perf_assets.analysis.noise_changes import noise_changes
 from perf_assets.analysis.outnumbering import evidence_of_numbers
 from perf_assets.analysis.statistics import FloatArray
-from perf_assets.analysis.steps import SHORTEST, Windows, possible, step_gains, step_gains_beside_line
-from perf_assets.analysis.stretches import Block, BoolArray, IndexArray, cut_out, in_blocks, lowest, neighbours, pack
+from perf_assets.analysis.steps import SHORTEST, excess_of_windows, possible, step_gains, step_gains_beside_line
+from perf_assets.analysis.stretches import (
+    Block,
+    BoolArray,
+    IndexArray,
+    cut_out,
+    in_blocks,
+    lowest,
+    neighbours,
+    pack,
+    running,
+)
 
 # Penalties on 2 log likelihood. A step's is about the 99 % point of the largest gain over all places in noise of 200
 # values; the line's, how much less that is, keeps 95 of 100 drifts of 1.5 standard deviations from being cut.
@@ -40,11 +50,11 @@ BENT_LINE = 18.0
 STEP_ON_LINE = 21.7
 TWO_LINES = 29.7
 TWO_STEPS = 27.6
-_PROPOSED = 9.0
-"""Gain from which a cut is proposed: more than enough are, the penalties above decide."""
+_PROPOSED = 11.0
+"""Gain from which a cut is proposed: more are than stand, the penalties above decide."""
 _PLACES = 2.0
 """Penalty for each e-fold that a stretch is shorter than the series: there are as many more of them to choose from."""
-_WINDOWS = ((4, 4), (8, 8), (16, 16), (32, 32), (64, 64), (5, 20), (20, 5), (10, 40), (40, 10))
+_WINDOWS = np.array([(4, 4), (8, 8), (16, 16), (32, 32), (64, 64), (5, 20), (20, 5), (10, 40), (40, 10)])
 """Values before and after a cut that are looked at alone, so that a short level in a long stretch is not missed."""
 _MOST_MOVES = 3
 _AT_ONCE = 12
@@ -256,16 +266,8 @@ def _best_place(
     """Row of the best cut of each stretch, and by how much its gain exceeds what a proposal needs."""
     sums = Sums(part)
     excess = step_gains(sums, autocorrelation) / variance - _PROPOSED - _PLACES * np.log(series_sizes / part.sizes)
-    windows = Windows(sums, autocorrelation)
-    for before, after in _WINDOWS:
-        if part.values.shape[0] >= before + after:
-            gain = windows.gains(before, after)
-            gain /= variance
-            gain -= _PROPOSED + _PLACES * np.log(series_sizes / (before + after))
-            some_end = max(int(part.sizes.min()) - before - after + 1, 0)
-            gain[some_end:][part.rows[before:][some_end : gain.shape[0]] + after > part.sizes] = -np.inf
-            at = slice(before, before + gain.shape[0])
-            np.maximum(excess[at], gain, out=excess[at])
+    least = _PROPOSED + _PLACES * np.log(series_sizes / _WINDOWS.sum(axis=1)[:, None])
+    np.maximum(excess, excess_of_windows(sums, autocorrelation, variance, _WINDOWS, least), out=excess)
     place = excess.argmax(axis=0)
     return place, excess[place, np.arange(place.size)]
 
@@ -439,9 +441,8 @@ def level_residuals(block: Block, values: FloatArray, column: IndexArray, cut: I
     order = np.lexsort((firsts, owners))
     firsts, owners = firsts[order], owners[order]
     ends = np.where(np.append(owners[1:] != owners[:-1], True), block.sizes[owners], np.append(firsts[1:], 0))
-    running = np.zeros((values.shape[0] + 1, values.shape[1]))
-    np.cumsum(values, axis=0, out=running[1:])
-    means = (running[ends, owners] - running[firsts, owners]) / (ends - firsts)
+    sums = running(values)
+    means = (sums[ends, owners] - sums[firsts, owners]) / (ends - firsts)
     jumps = np.zeros(values.shape)
     jumps[firsts, owners] = np.where(firsts == 0, means, means - np.append(0.0, means[:-1]))
     return block.masked(values - np.cumsum(jumps, axis=0))

@@ -12,7 +12,7 @@ import numpy as np
 
 from perf_assets.analysis.fits import Sums
 from perf_assets.analysis.statistics import FloatArray
-from perf_assets.analysis.stretches import Block, BoolArray
+from perf_assets.analysis.stretches import Block, BoolArray, IndexArray
 
 SHORTEST = 4
 """Fewest values a level can have."""
@@ -48,31 +48,38 @@ def step_gains_beside_line(sums: Sums, autocorrelation: FloatArray) -> tuple[Flo
     return from_level, np.where(distinct, left**2 / np.where(distinct, beside_line, 1.0), 0.0)
 
 
-class Windows:
-    """The same as `step_gains` for short windows around each row, so that a short level in a long stretch is seen."""
+def excess_of_windows(
+    sums: Sums, autocorrelation: FloatArray, variance: FloatArray, windows: IndexArray, least: FloatArray
+) -> FloatArray:
+    """The same for short windows around each row, so that a short level in a long stretch is seen: by how much the gain
+    of the best of them, as a multiple of `variance`, exceeds the `least` that it needs, shape of the block.
 
-    def __init__(self, sums: Sums, autocorrelation: FloatArray) -> None:
-        """`autocorrelation`: shape (k,)."""
-        values = sums.block.values
-        self._rest = 1.0 - autocorrelation
-        # Sums of whitened values up to each row: those of the values, less r times those up to the row before.
-        self._running = sums.values[1:] - autocorrelation * sums.values[:-1]
-        self._own = values - self._rest * self._running
-        self._own[1:] -= autocorrelation * values[:-1]
-
-    def gains(self, before: int, after: int) -> FloatArray:
-        """Of windows of `before` and `after` values around rows before .. w - after, a row each."""
-        rest, running = self._rest, self._running
-        first, last = before, running.shape[0] - after + 1
-        norm = rest**2 * (before + after - 1)
-        together = rest + rest**2 * (after - 1)
-        share = together / norm * rest
-        along = (rest - share) * running[first + after - 1 : last + after - 1]
-        along += self._own[first:last]
-        along += share * running[: last - before]
-        along *= along
-        along /= 1.0 + rest**2 * (after - 1) - together**2 / norm
-        return along
+    `windows`: values before and after a row, shape (m, 2); `least`: shape (m, k). Minus infinity where none has room.
+    """
+    rest = 1.0 - autocorrelation
+    both, afterwards = windows.sum(axis=1)[:, None], windows[:, 1:]
+    norm, together = rest**2 * (both - 1), rest + rest**2 * (afterwards - 1)
+    behind = together / norm * rest
+    scale = 1.0 / ((1.0 + rest**2 * (afterwards - 1) - together**2 / norm) * variance)
+    # Sums of whitened values up to each row: those of the values, less r times those up to the row before.
+    whitened = sums.values[1:] - autocorrelation * sums.values[:-1]
+    own = sums.block.values - rest * whitened
+    own[1:] -= autocorrelation * sums.block.values[:-1]
+    sizes, rows = sums.block.sizes, sums.block.rows
+    excess = np.full(own.shape, -np.inf)
+    for window, (before, after) in enumerate(windows.tolist()):
+        last = len(own) - after + 1
+        if last > before:
+            gain = (rest - behind[window]) * whitened[before + after - 1 :]
+            gain += own[before:last]
+            gain += behind[window] * whitened[: last - before]
+            gain *= gain
+            gain *= scale[window]
+            gain -= least[window]
+            some_end = max(int(sizes.min()) - before - after + 1, 0)
+            gain[some_end:][rows[before:last][some_end:] + after > sizes] = -np.inf
+            np.maximum(excess[before:last], gain, out=excess[before:last])
+    return excess
 
 
 def _along_step(sums: Sums, autocorrelation: FloatArray) -> FloatArray:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import settings as limits
 from hypothesis import strategies as st
 
-from perf_assets.analysis.bends import find_bends
+from perf_assets.analysis.bends import bends_of_levels, find_bends
 from perf_assets.analysis.change_points import detect
 from perf_assets_tests.analysis.signals import FloatArray, autoregressive, step, white
 
@@ -75,3 +75,10 @@ def test_unit_and_offset_change_nothing_and_gaps_are_never_a_bend(
     assert find_bends(unit * (offset + values)).tolist() == found.tolist()
     assert np.isfinite(values[found]).all()
     assert not set(found) & set(detect(values))
+
+
+@limits(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 1000), sizes=st.lists(st.integers(1, 120), min_size=1, max_size=6))
+def test_levels_have_the_same_bends_alone_and_beside_others(seed: int, sizes: list[int]) -> None:
+    levels = [bent(seed + k, size // 2, slope=0.3, points=size) for k, size in enumerate(sizes)]
+    assert bends_of_levels(levels) == [bends_of_levels([level])[0] for level in levels]

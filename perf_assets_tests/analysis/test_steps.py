@@ -6,7 +6,7 @@ from hypothesis import settings as limits
 from hypothesis import strategies as st
 
 from perf_assets.analysis.fits import Sums
-from perf_assets.analysis.steps import SHORTEST, Windows, step_gains, step_gains_beside_line
+from perf_assets.analysis.steps import SHORTEST, excess_of_windows, step_gains, step_gains_beside_line
 from perf_assets.analysis.stretches import pack
 from perf_assets_tests.analysis.signals import FloatArray, autoregressive
 
@@ -51,8 +51,10 @@ def test_gains_are_those_of_generalised_least_squares(sizes: list[int], r: float
 )
 def test_windows_are_judged_by_what_lies_in_them(n: int, r: float, seed: int, before: int, after: int) -> None:
     block = pack([autoregressive(n, r, seed)])
-    gains = Windows(Sums(block), np.array([r])).gains(before, after)
-    assert gains.shape == (n - before - after + 1, 1)
+    windows, least = np.array([(before, after)]), np.array([[3.0]])
+    excess = excess_of_windows(Sums(block), np.array([r]), np.array([2.0]), windows, least)
+    gains = 2.0 * (excess[before : n - after + 1] + 3.0)
+    assert np.count_nonzero(np.isfinite(excess)) == gains.size
     for place, gain in enumerate(gains[:, 0]):
         window = block.values[place : place + before + after, 0]
         step = np.arange(window.size) >= before
@@ -61,3 +63,18 @@ def test_windows_are_judged_by_what_lies_in_them(n: int, r: float, seed: int, be
             [np.ones(window.size), step], window, r, 0.0
         )
         assert np.isclose(gain, expected, atol=1e-8)
+
+
+@limits(max_examples=40, deadline=None)
+@given(sizes=st.lists(st.integers(8, 40), min_size=1, max_size=3), r=CORRELATIONS, seed=st.integers(0, 500))
+def test_of_several_windows_the_best_counts_and_none_reaches_beyond_the_end(
+    sizes: list[int], r: float, seed: int
+) -> None:
+    sums = Sums(pack([autoregressive(n, r, seed + i) for i, n in enumerate(sizes)]))
+    windows, least = np.array([(4, 4), (5, 12), (30, 30)]), np.arange(3.0 * len(sizes)).reshape(3, -1)
+    given_all = np.full(len(sizes), r), np.ones(len(sizes))
+    alone = [excess_of_windows(sums, *given_all, windows[[k]], least[[k]]) for k in range(3)]
+    assert np.array_equal(excess_of_windows(sums, *given_all, windows, least), np.maximum.reduce(alone))
+    for (before, after), excess in zip(windows.tolist(), alone, strict=True):
+        rows = np.arange(len(excess))[:, None]
+        assert np.array_equal(np.isfinite(excess), (rows >= before) & (rows + after <= np.array(sizes)))
