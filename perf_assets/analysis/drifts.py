@@ -7,15 +7,16 @@ there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from perf_assets.analysis.bends import bends_of_level
+from perf_assets.analysis.bends import bends_of_levels
 from perf_assets.analysis.level_changes import ALL_DAY
+from perf_assets.analysis.ragged import runs
 from perf_assets.analysis.regressions import (
     ANCHOR_COLUMNS,
     DIRECTED,
@@ -27,6 +28,7 @@ from perf_assets.analysis.regressions import (
     no_findings,
 )
 from perf_assets.analysis.statistics import benjamini_hochberg
+from perf_assets.analysis.stretches import BoolArray, IndexArray
 from perf_assets.analysis.trends import SETTLING_BUCKETS, fit_trends
 from perf_assets.analysis.withdrawals import WITHDRAWN_COLUMNS
 
@@ -63,13 +65,13 @@ def find_drifts(
     """
     known = series[series["series_id"].isin(buckets["series_id"]) & series["direction"].isin(DIRECTED)]
     own = buckets[buckets["series_id"].isin(known["series_id"])]
-    parts = list(_parts(own, steps))
-    if not parts:
+    parts = _Parts.of(own, steps)
+    if not parts.stretch.size:
         return no_findings()
-    table = pd.concat([values.assign(part=number) for number, (*_, values) in enumerate(parts)])
+    table = parts.values
     fits = fit_trends(table.assign(series_id=table["part"]), _NO_STEPS).rename(columns={"series_id": "part"})
-    fits["stretch"], fits["whole"], values_of = zip(*(parts[part] for part in fits["part"]), strict=True)
-    fits["series_id"] = [values["series_id"].iloc[0] for values in values_of]
+    fits = fits.assign(stretch=parts.stretch[fits["part"]], whole=parts.whole[fits["part"]])
+    fits = fits.merge(table[["part", "series_id"]].drop_duplicates("part"), on="part")
     fits = fits.merge(_middles(table), on="part").merge(_newest(own), on="series_id")
     fits = fits.merge(known.drop(columns="level"), on="series_id")
     drifting = _newest_drifts(_large(_joined(_judged(fits, len(series), rules)), rules), rules)
@@ -111,27 +113,52 @@ def withdrawn_drifts(
     return own.assign(reason=reasons)[list(WITHDRAWN_COLUMNS)]
 
 
-def _parts(buckets: pd.DataFrame, steps: pd.DataFrame) -> Iterator[tuple[int, bool, pd.DataFrame]]:
-    """Each stretch between two steps and, where it has bends, its parts between those, in order of time: number of the
-    stretch, counted from the end of its series, whether it is all of it, and the values.
+@dataclass(frozen=True)
+class _Parts:
+    """Stretches between two steps and, where these have bends, their parts between those: all in order of time.
+
+    `values`: their buckets, with the number of the `part`; of each part the number of its `stretch`, counted from the
+    end of its series, and whether it is all of it (`whole`), each of shape (k,).
     """
+
+    values: pd.DataFrame
+    stretch: IndexArray
+    whole: BoolArray
+
+    @classmethod
+    def of(cls, buckets: pd.DataFrame, steps: pd.DataFrame) -> _Parts:
+        """`buckets`: sorted by series and time."""
+        spans = _stretches(buckets, steps)
+        values = buckets["value"].to_numpy(dtype=np.float64)
+        bends = bends_of_levels([values[start:end] for _, start, end in spans])
+        parts = []
+        for (number, start, end), within in zip(spans, bends, strict=True):
+            parts.append((number, True, start, end))
+            edges = [start, *(start + bend for bend in within), end] if within else []
+            parts += [(number, False, one, other) for one, other in pairwise(edges)]
+        rows = [np.arange(start, end) for *_, start, end in parts]
+        table = buckets.iloc[np.concatenate(rows) if rows else []]
+        owner = np.repeat(np.arange(len(parts)), [end - start for *_, start, end in parts])
+        stretch, whole = (np.array([part[k] for part in parts], dtype=kind) for k, kind in ((0, np.intp), (1, bool)))
+        return cls(table.assign(part=owner), stretch, whole)
+
+
+def _stretches(buckets: pd.DataFrame, steps: pd.DataFrame) -> list[tuple[int, int, int]]:
+    """(number counted from the end of the series, first row, last row and one) of what lies between two steps."""
     at = steps.groupby("series_id")["changed_at"].apply(lambda moments: np.sort(moments.to_numpy()))
-    for series_id, values in buckets.groupby("series_id", sort=True):
-        ts = values["ts"].to_numpy(dtype="datetime64[us]")
-        moments = at[series_id].astype("datetime64[us]") if series_id in at.index else ts[:0]
-        cuts = np.searchsorted(ts, moments[moments >= ts[0]])
-        edges = np.unique([0, *cuts, ts.size])
-        for number, (start, end) in enumerate(list(pairwise(edges))[::-1]):
+    ids, ts = buckets["series_id"].to_numpy(), buckets["ts"].to_numpy(dtype="datetime64[us]")
+    found = []
+    for begin, over in pairwise(runs(ids)):
+        own, series_id = ts[begin:over], ids[begin]
+        moments = at[series_id].astype("datetime64[us]") if series_id in at.index else own[:0]
+        cuts = np.searchsorted(own, moments[moments >= own[0]])
+        edges = np.unique([0, *cuts, own.size])
+        for number, (start, end) in enumerate(list(pairwise(edges.tolist()))[::-1]):
             # A step may take some values to settle.
             settled = start + (SETTLING_BUCKETS if start in cuts else 0)
-            stretch = values.iloc[settled:end]
-            if len(stretch) < 2:
-                continue
-            yield number, True, stretch
-            bends = bends_of_level(stretch["value"].to_numpy(dtype=np.float64))
-            if bends:
-                edges_of = [0, *bends, len(stretch)]
-                yield from ((number, False, stretch.iloc[one:other]) for one, other in pairwise(edges_of))
+            if end - settled >= 2:
+                found.append((number, begin + settled, begin + end))
+    return found
 
 
 def _middles(parts: pd.DataFrame) -> pd.DataFrame:
