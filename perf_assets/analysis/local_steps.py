@@ -41,11 +41,13 @@ _WANDERS, _OF_WANDERING = 2.0, 1.2
 wanders a step must then go: what is smaller is another turn of the same path."""
 _FEWEST_WORTH = 3.0
 """Independent values that a level is worth, however it wanders."""
-NEWEST, _BEFORE_NEWEST, _FAR_AT_END = 3, 8, 6.5
+NEWEST, _BEFORE_NEWEST, _FAR_AT_END, _BULK_AT_END = 3, 8, 5.5, 5.0
 """Values that are a new level at the end of a series; values before them; standard deviations between the two as
-measured, so that nearly every step of eight is seen."""
+measured, so that nearly every step of eight is seen; and those beyond which a value before counts as an outlier."""
 _BESIDE_STEP = 30
 """Values on either side of a step by which its noise is known as well as by those of the whole levels."""
+_NEXT_TO_STEP = 15
+"""Values on either side that show the level there, where the whole one holds more than a level."""
 QUIETER = 0.5
 """Share of another standard deviation from which that of these values is a noise of its own."""
 _STRAY = 0.1
@@ -172,7 +174,7 @@ class LocalStep:
         (Bayley & Hammersley 1946). They are worth three at least, if there are nine: the variance of a level holds what
         it wanders, so that wandering may hide a step of its own size, but none ten times as large.
         """
-        start, end = neighbours(column, cut, sizes)
+        start, end = _near(values, column, *neighbours(column, cut, sizes), cut)
         sides = Sides.of(values, column, start, cut, end)
         noise = sides.noise(least[column])
         repeated = 2.0 * sides.wandering(least[column]) ** 2 - 1.0
@@ -195,6 +197,18 @@ class LocalStep:
 def _between(sums: FloatArray, column: IndexArray, start: IndexArray, cut: IndexArray, end: IndexArray) -> FloatArray:
     at_cut = sums[cut, column]
     return np.stack((at_cut - sums[start, column], sums[end, column] - at_cut))
+
+
+def _near(
+    values: FloatArray, column: IndexArray, start: IndexArray, end: IndexArray, cut: IndexArray
+) -> tuple[IndexArray, IndexArray]:
+    """Where the levels beside the cuts begin and end: next to the cut where the whole level scatters more than twice as
+    much as the values there do, which means that it holds more than one.
+    """
+    close = np.maximum(start, cut - _NEXT_TO_STEP), np.minimum(end, cut + _NEXT_TO_STEP)
+    whole, near = (Sides.of(values, column, first, cut, last).variance for first, last in ((start, end), close))
+    quieter = near < QUIETER**2 * whole
+    return np.where(quieter[0], close[0], start), np.where(quieter[1], close[1], end)
 
 
 def clear_steps(
@@ -253,6 +267,8 @@ def relocated(values: FloatArray, sizes: IndexArray, column: IndexArray, cut: In
 
     `values`, shape (n, s), as they came, with the `sizes` of the series; cuts in order of column and row.
     """
+    if not cut.size:
+        return cut
     start, end = neighbours(column, cut, sizes)
     # Two neighbours share the room between them.
     back = (cut - start - NEWEST) // np.where(start > 0, 2, 1)
@@ -294,8 +310,11 @@ def ends_in_step(level: FloatArray) -> bool:
     near, lowest, highest = before[-_BEFORE_NEWEST:].tolist(), min(newest.tolist()), max(newest.tolist())
     if not (lowest > max(near) or highest < min(near)) or not (lowest > before.max() or highest < before.min()):
         return False
-    size = abs(float(np.median(newest)) - float(np.median(before)))
-    return bool(size >= _FAR_AT_END * robust_scale(before) and np.ptp(newest) <= size / 2.0)
+    centre = float(np.median(before))
+    size, bound = abs(float(np.median(newest)) - centre), _BULK_AT_END * robust_scale(before)
+    # The standard deviation of a few values is known better than what the median distance tells of it.
+    scale = float(np.std(np.clip(before, centre - bound, centre + bound), ddof=1))
+    return bool(size >= _FAR_AT_END * scale and np.ptp(newest) <= size / 2.0)
 
 
 def _separated(

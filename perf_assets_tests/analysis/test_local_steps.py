@@ -133,3 +133,39 @@ def test_three_values_need_eight_before_them() -> None:
     assert not ends_in_step(np.concatenate((steady[:7], [70.0] * 3)))
     # Beyond all of those before, or it was seen already.
     assert not ends_in_step(np.concatenate((steady, [75.0], steady, [70.0] * 3)))
+
+
+@pytest.mark.parametrize(("before", "least"), [(8, 0.9), (20, 0.94), (60, 0.95)])
+def test_three_values_eight_standard_deviations_away_are_nearly_always_a_level(before: int, least: float) -> None:
+    found = [ends_in_step(levels(seed, (before, 50.0, 1.0), (3, 58.0, 1.0))) for seed in range(300)]
+    assert np.mean(found) >= least
+
+
+@pytest.mark.parametrize("correlation", [0.0, 0.6, 0.9, 0.99])
+def test_the_newest_values_of_noise_are_hardly_ever_a_level(correlation: float) -> None:
+    found = [ends_in_step(autoregressive(30, correlation, seed)) for seed in range(1000)]
+    assert sum(found) <= 4
+
+
+# Levels that are not one
+
+
+def test_a_step_is_described_by_the_values_next_to_it_where_a_level_holds_more_than_one() -> None:
+    for seed in range(40):
+        # What a few values of other levels leave inside a level is no noise of the step.
+        before = levels(seed, (9, 6.1, 0.1), (6, 4.2, 0.1), (20, 4.9, 0.05))
+        values = np.concatenate((before, levels(seed + 1, (30, 4.3, 0.05), (30, 6.8, 0.3))))
+        found = local(values, before.size)
+        assert found.before[0] == pytest.approx(4.9, abs=0.05)
+        assert found.after[0] == pytest.approx(4.3, abs=0.05)
+        assert found.noise[0] < 0.1
+        assert found.p_value[0] < 1e-8
+
+
+@limits(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 500), before=st.integers(10, 60), after=st.integers(10, 60))
+def test_a_level_of_even_noise_is_described_by_all_of_its_values(seed: int, before: int, after: int) -> None:
+    values = levels(seed, (before, 10.0, 1.0), (after, 14.0, 1.0))
+    found = local(values, before)
+    assert found.before[0] == pytest.approx(values[:before].mean())
+    assert found.after[0] == pytest.approx(values[before:].mean())
