@@ -41,6 +41,8 @@ def cause_of(row: Any) -> str:
 
 def _others(row: Any) -> str:
     place = "run" if pd.isna(row.first_bad_commit) else "commit"
+    if row.alone:
+        return "No other series of its project is measured."
     if not row.beside.series:
         return "Only this series changed."
     when = f"at the same {place}" if row.beside.at_once else "at about the same time"
@@ -53,7 +55,8 @@ def explanation_of(row: Any) -> str:
     """One or two sentences about a finding.
 
     `row`: a row of regressions with `peers` (series that could have moved), `shifted` (what changed in the environment,
-    in words), `same_commit`, `beside` (a Beside), `findings` (others that begin at its commit or run) and `suspicious`.
+    in words), `same_commit`, `alone` (its project has one series), `beside` (a Beside), `findings` (others that begin
+    at its commit or run) and `suspicious`.
     """
     return _explanation(row) + (_TOO_GOOD if row.suspicious else "")
 

@@ -154,6 +154,7 @@ def find_regressions(
     groups += _singles(candidates[~grouped], family, rules)
     table = _table(groups, candidates, columns, lasting, rules)
     table = table.assign(reach=_reaches(groups, candidates, series))
+    table = table.assign(alone=table["project"].map(series.groupby("project").size()).eq(1))
     table = _explained(table, groups, shifts, changes.merge(series[["series_id", "project"]], on="series_id"))
     detectable = limits.set_index("series_id")["smallest_detectable"]
     table["smallest_detectable"] = detectable.reindex(table["series_id"]).to_numpy()

@@ -18,16 +18,20 @@ LIMIT_COLUMNS = (
 _POWER = 0.8
 _MOST_RUNS = 50
 _FEWEST = 8
+_CREEPS = 0.5
+"""Share of the variance that a line explains where values creep."""
+_OUTLYING = 3.5
+"""Standard deviations from the level up to which a value counts as it is."""
 
 
 def find_detection_limits(measurements: pd.DataFrame, changes: pd.DataFrame) -> pd.DataFrame:
     """One row a series with the columns LIMIT_COLUMNS; series with fewer than 8 values at their level have NaN limits.
 
     `measurements`: series_id, value; sorted by series and time; `changes`: series_id and position of change points.
-    From the present level, i.e. after the last change point: its median and noise in the unit of the values, the lag-1
-    autocorrelation, and the relative change that `runs_needed` more runs confirm in four of five cases. A step of size
-    d between n and m values brings a likelihood ratio of (d / noise)^2 nm / (n + m) (1 - r) / (1 + r), which has to
-    reach the bar of repeated looks and to tell the step from a line.
+    From the present level, i.e. after the last change point: its median, its noise beside a line in the unit of the
+    values, the lag-1 autocorrelation, and the relative change that `runs_needed` more runs confirm in four of five
+    cases. A step of size d between n and m values brings a likelihood ratio of (d / noise)^2 nm / (n + m)
+    (1 - r) / (1 + r), which has to reach the bar of repeated looks and to tell the step from a line.
     """
     ids = measurements["series_id"].to_numpy()
     values = measurements["value"].to_numpy(dtype=np.float64)
@@ -75,15 +79,36 @@ def _noise_of(
     """(median, standard deviation of the bulk, autocorrelation, number) of each owner's values."""
     points = np.bincount(owner, minlength=count)
     lower, level, upper = quantiles(values, offsets_of(points), (0.25, 0.5, 0.75))
-    off = values - level[owner]
+    # What creeps is no noise: a step must stand out from the line that the values follow.
+    reach = np.where(upper > lower, _OUTLYING * (upper - lower) / 1.349, np.inf)
+    line = _line_of(np.clip(values, (level - reach)[owner], (level + reach)[owner]), owner, points)
+    lower, middle, upper = quantiles(values - line, offsets_of(points), (0.25, 0.5, 0.75))
+    off = values - line - middle[owner]
     bulk = (upper - lower) / 1.349
     number = np.where(points > 0, points, np.nan)
     squares = np.bincount(owner, weights=off**2, minlength=count) / number
     # Half of the values equal leaves no distance between the quartiles; then the plain deviation has to do.
     noise = np.where(bulk > 0, np.minimum(bulk, np.sqrt(squares)), np.sqrt(squares))
-    bounded = np.clip(off, -3.5 * noise[owner], 3.5 * noise[owner])
+    bounded = np.clip(off, -_OUTLYING * noise[owner], _OUTLYING * noise[owner])
     beside = owner[1:] == owner[:-1]
     products = np.bincount(owner[1:][beside], weights=(bounded[1:] * bounded[:-1])[beside], minlength=count)
     variance = np.bincount(owner, weights=bounded**2, minlength=count)
     r = np.where(points > 0, np.clip(products / np.where(variance > 0, variance, 1.0), 0.0, 0.95), np.nan)
     return level, noise, r, points
+
+
+def _line_of(values: FloatArray, owner: IndexArray, points: IndexArray) -> FloatArray:
+    """What a straight line through each owner's values rises from their middle, shape of the values; 0 where it leaves
+    more than half of their variance, as noise that wanders has a slope, too.
+    """
+
+    def total(each: FloatArray) -> FloatArray:
+        return np.asarray(np.bincount(owner, weights=each, minlength=points.size), dtype=np.float64)
+
+    number = np.maximum(points, 1)
+    place = np.arange(values.size) - (offsets_of(points)[:-1] + (points - 1) / 2.0)[owner]
+    off = values - (total(values) / number)[owner]
+    spread = np.maximum(total(place**2), 1.0)
+    slope = total(place * off) / spread
+    explained = slope**2 * spread >= _CREEPS * total(off**2)
+    return np.asarray(np.where(explained, slope, 0.0)[owner] * place)

@@ -283,6 +283,13 @@ def watched(report: Report) -> str:
     return f"{told}; in half{known} a change of {half} would have been seen, in nine of ten one of {most}."
 
 
+def what_recovered(report: Report) -> str:
+    """How many levels came back, and how many incidents are over."""
+    total = counts(report)[0]
+    parts = [(total.recovered, "regression"), (total.incidents, "incident")]
+    return " and ".join(counted(number, noun) for number, noun in parts if number)
+
+
 def without_series(others: OtherBranches) -> str:
     """Which measurements are kept and not analysed, in words."""
     named = ", ".join(others.branches[:_BRANCHES_NAMED]) + (", ..." if len(others.branches) > _BRANCHES_NAMED else "")
@@ -313,6 +320,8 @@ class Count:
     suspected: int
     drifts: int
     recovered: int
+    """Levels that came back; incidents that are over are counted by themselves."""
+    incidents: int
     improvements: int
     breaches: int
     series: int
@@ -338,12 +347,13 @@ class Count:
             worse = f"{worse or 'no regressions'} and {self.acknowledged:,} acknowledged"
         limits = f"{counted(self.breaches, 'limit')} crossed or about to be" if self.breaches else ""
         return [
-            (worse, "no regressions"),
+            (worse, "" if self.drifts else "no regressions"),
             (f"{self.suspected:,} suspected" if self.suspected else "", ""),
-            (counted(self.drifts, "drift") if self.drifts else "", ""),
+            (f"{counted(self.drifts, 'regression')} little by little" if self.drifts else "", ""),
             (counted(self.improvements, "improvement") if self.improvements else "", "no improvements"),
             (limits, "no limit in danger"),
             (f"{self.recovered:,} recovered" if self.recovered else "", ""),
+            (f"{counted(self.incidents, 'incident')} over" if self.incidents else "", ""),
         ]
 
 
@@ -361,6 +371,9 @@ def _count(report: Report, name: str, project: str | None) -> Count:
     series, standing = own(report.series), own(report.standing)
     new = standing[~standing["acknowledged"].astype(bool)]
     newest = new["project"].map(series.groupby("project")["as_of"].max())
+    over = own(report.recovered)
+    # A snapshot of an earlier version knows no shapes.
+    incidents = int((over["shape"] == INCIDENT).sum()) if "shape" in over else 0
     return Count(
         project=name,
         regressions=len(new),
@@ -368,7 +381,8 @@ def _count(report: Report, name: str, project: str | None) -> Count:
         acknowledged=len(standing) - len(new),
         suspected=len(own(report.suspected)),
         drifts=len(own(report.drifts)),
-        recovered=len(own(report.recovered)),
+        recovered=len(over) - incidents,
+        incidents=incidents,
         improvements=len(own(report.improvements)),
         breaches=len(own(report.breaches)),
         series=len(series),

@@ -18,6 +18,7 @@ from perf_assets.advice import wording
 from perf_assets.advice.insights import change_title, recovery
 from perf_assets.advice.wording import day, metric_words, moment, quantity, share
 from perf_assets.analysis.level_changes import ALL_DAY
+from perf_assets.analysis.regressions import DRIFT
 from perf_assets.report import reading
 from perf_assets.report.reading import Handling, Report, read_report, rows_of
 from perf_assets.report.theme import short
@@ -102,8 +103,10 @@ def _changes(heading: str, changes: pd.DataFrame, most: int) -> Iterator[str]:
             f"    [dim]{escape(_levels(row))}; {escape(reading.confidence(row))}"
             f"{recovery(row)}; {row.members:,} series; {escape(runs)}[/]"
         )
-        if getattr(row, "shape", None) == "drift":
+        if getattr(row, "shape", None) == DRIFT:
             yield f"    [dim]{escape(_first_sentence(str(row.explanation)))}[/]"
+        elif row.cause == "environment":
+            yield f"    [dim]{escape(str(row.explanation))}[/]"
     yield from _rest(len(changes) - most, "regressions")
 
 
@@ -116,8 +119,10 @@ def _runs(row: Any) -> str:
 def _recovered(report: Report) -> Iterator[str]:
     if len(report.recovered):
         last = day(report.recovered["recovered_at"].max())
-        count = reading.counted(len(report.recovered), "regression")
-        yield f"\n[bold]Recovered[/]: {count}, the last on {last} [dim](perf-assets regressions)[/]"
+        yield (
+            f"\n[bold]Recovered[/]: {reading.what_recovered(report)}, the last on {last} "
+            "[dim](perf-assets regressions)[/]"
+        )
     if len(report.back):
         count = reading.counted(len(report.back), "regression")
         yield f"\n[bold]Back after a short improvement[/]: {count} [dim](perf-assets regressions)[/]"

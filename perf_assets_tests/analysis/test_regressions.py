@@ -346,6 +346,15 @@ def test_a_context_that_is_no_object_explains_nothing() -> None:
     assert fleet.find().table.iloc[0]["explanation"] == "Only this series changed."
 
 
+def test_the_only_series_of_a_project_is_not_told_from_others() -> None:
+    fleet = Fleet().shift(50, 20.0, test_name="test-2", node_id="node-3")
+    (key,) = fleet.ids(test_name="test-2", node_id="node-3")
+    fleet.rows = [row for row in fleet.rows if row["series_id"] == key]
+    fleet.values = {key: fleet.values[key]}
+    fleet.contexts = [None] * POINTS
+    assert fleet.find().table.iloc[0]["explanation"] == "No other series of its project is measured."
+
+
 def test_a_level_that_came_back_is_recovered_though_that_change_is_not_beyond_doubt() -> None:
     fleet = (
         Fleet()

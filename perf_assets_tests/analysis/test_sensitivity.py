@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -58,3 +59,18 @@ def test_the_unit_does_not_matter(seed: int, factor: float) -> None:
     values = 100 + white(60, seed)
     told = [limits(v)["smallest_detectable"] for v in (values, values * factor)]
     assert np.isclose(*told, rtol=1e-9)
+
+
+def test_what_creeps_is_no_noise() -> None:
+    rows = np.arange(100)
+    steady, creeping = limits(100 + white(100, 3)), limits(100 + white(100, 3) + 0.4 * rows)
+    staircase = limits(100 + white(100, 3) + 4.0 * (rows // 10))
+    assert creeping["noise"] == pytest.approx(steady["noise"], rel=0.1)
+    assert creeping["smallest_detectable"] < 1.1 * steady["smallest_detectable"]
+    assert staircase["smallest_detectable"] < 3.0 * steady["smallest_detectable"]
+
+
+def test_a_few_values_far_off_turn_no_line() -> None:
+    values = 100 + white(100, 3)
+    values[[90, 95, 99]] += 200.0
+    assert limits(values)["noise"] == pytest.approx(limits(100 + white(100, 3))["noise"], rel=0.2)

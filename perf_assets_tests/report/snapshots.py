@@ -173,7 +173,8 @@ def _scores(series: pd.DataFrame) -> pd.DataFrame:
 
 def real_history(con: DuckDBPyConnection) -> None:
     """Make the findings of a snapshot with at least 6 regressions those of a history that has seen a lot: one that
-    stands and is small, one that stands and is large, one suspected, one drift, two recovered; and a faint change.
+    stands and is small, one that stands and is large, one suspected, one drift, one recovered, an incident that is
+    over; and a faint change.
     """
     for column in ("shape", "waits_for"):
         con.execute(f"ALTER TABLE regressions ADD COLUMN IF NOT EXISTS {column} VARCHAR")
@@ -182,6 +183,7 @@ def real_history(con: DuckDBPyConnection) -> None:
     con.execute("UPDATE regressions SET state = 'suspected', waits_for = '5 more values' WHERE regression_id = 3")
     con.execute("UPDATE regressions SET shape = 'drift' WHERE regression_id = 4")
     con.execute("UPDATE regressions SET recovered_at = TIMESTAMP '2026-10-20' WHERE regression_id IN (5, 6)")
+    con.execute("UPDATE regressions SET shape = 'incident' WHERE regression_id = 6")
     con.execute(
         """INSERT INTO change_points (series_id, index_run_id, part_of_day, position, changed_at, changed_at_low,
           changed_at_high, before, after, size, noise, q_value, confirmed, sharp, points_after)

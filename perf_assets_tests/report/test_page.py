@@ -166,7 +166,10 @@ def test_what_is_bad_now_comes_first_and_what_is_over_last_and_folded(tmp_path: 
     with snapshot(tmp_path, fleet(), regressions=6, then=real_history) as con:
         source = render_report(con)
     page = _Page(source)
-    words = "2 regressions, 1 suspected, 1 drift, 1 improvement, 1 limit crossed or about to be, 2 recovered"
+    words = (
+        "2 regressions, 1 suspected, 1 regression little by little, 1 improvement, 1 limit crossed or about to be, "
+        "1 recovered, 1 incident over"
+    )
     assert words in page.text
     headings = [re.sub(r"\s*<.*", "", heading) for heading in re.findall(r"<h2>(.*?)</h2>", source)]
     assert headings[:6] == [
@@ -178,7 +181,7 @@ def test_what_is_bad_now_comes_first_and_what_is_over_last_and_folded(tmp_path: 
     )
     assert worse.index("80 times the old level") < worse.index("+25 %")
     assert "to be confirmed it takes 5 more values" in suspected
-    assert "Recovered: 2 regressions, the last on 2026-10-20" in re.findall(
+    assert "Recovered: 1 regression and 1 incident, the last on 2026-10-20" in re.findall(
         r"<details><summary>(.*?)</summary>", source
     )
     assert (

@@ -181,13 +181,34 @@ def test_what_is_bad_now_comes_first(tmp_path: Path) -> None:
         "Worse now", "Suspected", "Drifting for the worse", "Improved", "Recovered", "Looks changed, not certain",
     ]  # fmt: skip
     text = " ".join(" ".join(lines).split())
-    assert "2 regressions, 1 suspected, 1 drift, 1 improvement, no limit in danger, 2 recovered, results up" in text
+    assert (
+        "2 regressions, 1 suspected, 1 regression little by little, 1 improvement, no limit in danger, 1 recovered, "
+        "1 incident over, results up"
+    ) in text
     assert text.index("80 times the old level since") < text.index("+25 % since")
     assert "to be confirmed it takes 5 more values" in text
-    assert "Recovered: 2 regressions, the last on 2026-10-20 (perf-assets regressions)" in text
+    assert "Recovered: 1 regression and 1 incident, the last on 2026-10-20 (perf-assets regressions)" in text
     near = "too little evidence: of such changes 40 % are chance, of findings at most 5 %; 5 values at the new level"
     assert f"test_execution_time · benchmark-3: +20 % since 2026-10-30: {near}" in text
     assert max(map(len, lines)) <= 100
+
+
+def test_a_regression_that_crept_is_no_headline_of_none(tmp_path: Path) -> None:
+    def crept(con: DuckDBPyConnection) -> None:
+        con.execute("ALTER TABLE regressions ADD COLUMN IF NOT EXISTS shape VARCHAR")
+        con.execute("UPDATE regressions SET shape = 'drift'")
+
+    text = " ".join(" ".join(report(tmp_path, measured("test_x", "login"), then=crept)).split())
+    assert "1 regression little by little, 1 improvement" in text
+    assert "No regressions" not in text
+
+
+def test_what_changed_in_the_environment_is_said_with_the_change(tmp_path: Path) -> None:
+    def environment(con: DuckDBPyConnection) -> None:
+        con.execute("UPDATE regressions SET cause = 'environment', explanation = 'cpu_model changed from a to b.'")
+
+    text = " ".join(" ".join(report(tmp_path, measured("test_x", "login"), then=environment)).split())
+    assert text.index("Worse now") < text.index("cpu_model changed from a to b.")
 
 
 def test_where_nothing_is_worse_it_is_said_what_that_is_worth(tmp_path: Path) -> None:
