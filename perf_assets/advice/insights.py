@@ -78,8 +78,11 @@ def _levels_and_size(row: Any) -> str:
 
 
 def recovery(row: Any) -> str:
-    """`, recovered 2026-01-12` for a regression (a row of regressions) that no longer stands, else nothing."""
-    return "" if pd.isna(row.recovered_at) else f", recovered {day(row.recovered_at)}"
+    """`, recovered 2026-01-12` for a regression (a row of regressions) that no longer stands, `, until 2026-01-12` for
+    an improvement, else nothing.
+    """
+    how = "recovered" if row.kind == "regression" else "until"
+    return "" if pd.isna(row.recovered_at) else f", {how} {day(row.recovered_at)}"
 
 
 def _about_breaches(findings: Findings) -> Iterator[dict[str, object]]:

@@ -774,8 +774,7 @@ def _table(
     table = _with_states(table, groups, ended, rules)
     table["shape"] = np.where(ended.incident, INCIDENT, STEP)
     table["suspicious"] = _suspicious(table)
-    worse = (table["kind"] == "regression").to_numpy()
-    table["recovered_at"] = np.where(worse, ended.recovered_at, np.datetime64("NaT", "us"))
+    table["recovered_at"] = ended.recovered_at
     table["scope"] = [group.scope for group in groups]
     table["scope_name"] = [group.name for group in groups]
     return table

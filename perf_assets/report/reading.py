@@ -37,15 +37,17 @@ _SCENARIO_INSIGHTS = ("strongest_predictor", "prediction_accuracy", "slowest_sce
 @dataclass(frozen=True)
 class Report:
     """Tables of one snapshot in the schemas of the warehouse. `series` is metric_series; `regressions` and
-    `improvements` are rows of regressions, the worst or best and the newest first, with their `situation`; `near` are
-    near_changes; `withdrawn` is withdrawn_findings; `limits` is detection_limits; `breaches` is breach_outlook joined
-    with metric_series, the limits about to be crossed; `trends` is metric_trends joined with title, metric, unit,
-    project and simulated. `overdue` are sentences about results that were expected and have not come.
+    `improvements` are rows of regressions, the worst or best and the newest first, with their `situation`; `lost` are
+    improvements whose level before came back; `near` are near_changes; `withdrawn` is withdrawn_findings; `limits` is
+    detection_limits; `breaches` is breach_outlook joined with metric_series, the limits about to be crossed; `trends`
+    is metric_trends joined with title, metric, unit, project and simulated. `overdue` are sentences about results that
+    were expected and have not come.
     """
 
     series: pd.DataFrame
     regressions: pd.DataFrame
     improvements: pd.DataFrame
+    lost: pd.DataFrame
     members: pd.DataFrame
     near: pd.DataFrame
     withdrawn: pd.DataFrame
@@ -162,7 +164,7 @@ def read_report(
     changes = changes.assign(acknowledged=ids.isin(handling.acknowledged), alert=ids.map(dict(handling.alerted)))
     points = table("SELECT * FROM change_points ORDER BY series_id, position")
     changes["situation"] = _situations(changes, points, rules)
-    regressions = changes[changes["kind"] == "regression"]
+    regressions, better = (changes[changes["kind"] == kind] for kind in ("regression", "improvement"))
     members = table("SELECT * FROM regression_members ORDER BY regression_id, abs(change) DESC, series_id")
     outlook = table("SELECT * FROM breach_outlook ORDER BY series_id")
     scores = table("SELECT * FROM node_scores ORDER BY project, rank, node_id")
@@ -171,7 +173,8 @@ def read_report(
     return Report(
         series=series,
         regressions=worst_first(regressions).reset_index(drop=True),
-        improvements=changes[changes["kind"] == "improvement"].reset_index(drop=True),
+        improvements=better[better["situation"] != "recovered"].reset_index(drop=True),
+        lost=better[better["situation"] == "recovered"].reset_index(drop=True),
         members=members.merge(
             series[["series_id", "title", "metric", "test_name", "node_id", "node_type"]], on="series_id"
         ),

@@ -123,6 +123,9 @@ def _recovered(report: Report) -> Iterator[str]:
             f"\n[bold]Recovered[/]: {reading.what_recovered(report)}, the last on {last} "
             "[dim](perf-assets regressions)[/]"
         )
+    if len(report.lost):
+        count = reading.counted(len(report.lost), "improvement")
+        yield f"\n[bold]Improved for a while[/]: {count}, none of which lasted [dim](perf-assets regressions)[/]"
     if len(report.back):
         count = reading.counted(len(report.back), "regression")
         yield f"\n[bold]Back after a short improvement[/]: {count} [dim](perf-assets regressions)[/]"

@@ -346,6 +346,16 @@ def test_a_context_that_is_no_object_explains_nothing() -> None:
     assert fleet.find().table.iloc[0]["explanation"] == "Only this series changed."
 
 
+def test_an_improvement_is_over_when_the_level_before_comes_back() -> None:
+    where = {"test_name": "test-2", "node_id": "node-3"}
+    lost, kept = Fleet().shift(40, -20.0, **where).shift(60, 20.0, **where), Fleet().shift(40, -20.0, **where)
+    for fleet, until in ((lost, TS[60]), (kept, pd.NaT)):
+        table = fleet.find().table
+        (row,) = table[table["kind"] == "improvement"].itertuples()
+        assert row.first_bad_at == TS[40]
+        assert row.recovered_at is until or row.recovered_at == until
+
+
 def test_the_only_series_of_a_project_is_not_told_from_others() -> None:
     fleet = Fleet().shift(50, 20.0, test_name="test-2", node_id="node-3")
     (key,) = fleet.ids(test_name="test-2", node_id="node-3")

@@ -203,6 +203,15 @@ def test_a_regression_that_crept_is_no_headline_of_none(tmp_path: Path) -> None:
     assert "No regressions" not in text
 
 
+def test_an_improvement_that_did_not_last_is_no_improvement(tmp_path: Path) -> None:
+    def lost(con: DuckDBPyConnection) -> None:
+        con.execute("UPDATE regressions SET recovered_at = TIMESTAMP '2026-10-20' WHERE kind = 'improvement'")
+
+    text = " ".join(" ".join(report(tmp_path, measured("test_x", "login"), then=lost)).split())
+    assert "1 regression, no improvements" in text
+    assert "Improved for a while: 1 improvement, none of which lasted (perf-assets regressions)" in text
+
+
 def test_what_changed_in_the_environment_is_said_with_the_change(tmp_path: Path) -> None:
     def environment(con: DuckDBPyConnection) -> None:
         con.execute("UPDATE regressions SET cause = 'environment', explanation = 'cpu_model changed from a to b.'")
