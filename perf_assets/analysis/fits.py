@@ -48,6 +48,10 @@ class Sums:
         """Sums over rows [start, end), each of shape (k,) or (p, k)."""
         return np.asarray(sums[end, self.columns] - sums[start, self.columns])
 
+    def within(self, sums: FloatArray, edges: IndexArray) -> FloatArray:
+        """Sums over the rows between each edge and the next, shape (p, k), of edges (p + 1, k)."""
+        return np.diff(sums[edges, self.columns], axis=0)
+
     def at(self, row: IndexArray) -> FloatArray:
         return np.asarray(self.block.values[row, self.columns])
 
@@ -76,41 +80,26 @@ class Lines:
 
     def left_over(self, sums: Sums) -> tuple[FloatArray, FloatArray]:
         """(residual sum of squares, sum of the products of each residual with the one before it), each (k,)."""
-        running_sums = (sums.values, sums.moments, sums.squares, sums.products)
-        return _left_over(sums.block.values, *running_sums, self.edges, self.origin, self.slope)
-
-
-def _left_over(
-    rows: FloatArray,
-    values: FloatArray,
-    moments: FloatArray,
-    squares: FloatArray,
-    products: FloatArray,
-    edges: IndexArray,
-    origin: FloatArray,
-    slope: FloatArray,
-) -> tuple[FloatArray, FloatArray]:
-    """What lines leave of the values `rows`, (w, k), from running sums of them, (w + 1, k), as `Lines.left_over`."""
-    columns = np.arange(rows.shape[1])
-    start, end, last = edges[:-1], edges[1:], edges[1:] - 1
-    size, middle = (end - start).astype(np.float64), (start + end - 1) / 2.0
-    total = values[end, columns] - values[start, columns]
-    moment = moments[end, columns] - moments[start, columns] - middle * total
-    level = origin + slope * middle
-    left = squares[end, columns] - squares[start, columns] - 2.0 * level * total - 2.0 * slope * moment
-    left += size * level**2 + slope**2 * size * (size**2 - 1.0) / 12.0
-    pairs = size - 1.0
-    first_value, last_value = rows[start, columns], rows[last, columns]
-    first_fit, last_fit = origin + slope * start, origin + slope * last
-    # The product of two neighbouring values of a line is the square of its value between them, less slope^2 / 4.
-    of_fit = pairs * (level**2 - slope**2 / 4.0) + slope**2 * pairs * (pairs**2 - 1.0) / 12.0
-    mixed = 2.0 * (level * total + slope * moment) - first_value * first_fit - last_value * last_fit
-    mixed += slope * (first_value - last_value)
-    within = products[end, columns] - products[start + 1, columns] - mixed + of_fit
-    across = (first_value - first_fit)[1:] * (last_value - last_fit)[:-1]
-    empty = last < start
-    product = _total(np.where(empty, 0.0, within)) + _total(np.where(empty[1:] | empty[:-1], 0.0, across))
-    return np.maximum(_total(left), 0.0), product
+        start, end, last = self.edges[:-1], self.edges[1:], self.edges[1:] - 1
+        size, middle = (end - start).astype(np.float64), (start + end - 1) / 2.0
+        pairs, total = size - 1.0, sums.within(sums.values, self.edges)
+        level = self.origin + self.slope * middle
+        first_value, last_value = sums.at(start), sums.at(last)
+        first_fit, last_fit = self.origin + self.slope * start, self.origin + self.slope * last
+        left = sums.within(sums.squares, self.edges) - 2.0 * level * total + size * level**2
+        mixed = 2.0 * level * total - first_value * first_fit - last_value * last_fit
+        of_fit = pairs * level**2
+        if self.slope.any():
+            moment, steepness = sums.within(sums.moments, self.edges) - middle * total, self.slope**2
+            left += steepness * size * (size**2 - 1.0) / 12.0 - 2.0 * self.slope * moment
+            mixed += 2.0 * self.slope * moment + self.slope * (first_value - last_value)
+            # The product of two neighbours on a line is the square of its value between them, less slope^2 / 4.
+            of_fit += steepness * pairs * (pairs**2 - 1.0) / 12.0 - pairs * steepness / 4.0
+        within = sums.between(sums.products, start + 1, end) - mixed + of_fit
+        across = (first_value - first_fit)[1:] * (last_value - last_fit)[:-1]
+        empty = last < start
+        product = _total(np.where(empty, 0.0, within)) + _total(np.where(empty[1:] | empty[:-1], 0.0, across))
+        return np.maximum(_total(left), 0.0), product
 
 
 Fit = Callable[[Sums], Lines]
@@ -121,7 +110,7 @@ def levels(*cuts: IndexArray) -> Fit:
 
     def fit(sums: Sums) -> Lines:
         edges = _edges(sums, cuts)
-        mean = sums.between(sums.values, edges[:-1], edges[1:]) / np.maximum(np.diff(edges, axis=0), 1)
+        mean = sums.within(sums.values, edges) / np.maximum(np.diff(edges, axis=0), 1)
         return Lines(edges, mean, np.zeros_like(mean))
 
     return fit
@@ -135,8 +124,8 @@ def lines(*cuts: IndexArray) -> Fit:
         start, end = edges[:-1], edges[1:]
         size = np.maximum(end - start, 1).astype(np.float64)
         middle, spread = (start + end - 1) / 2.0, _spread(size)
-        total = sums.between(sums.values, start, end)
-        moment = sums.between(sums.moments, start, end) - middle * total
+        total = sums.within(sums.values, edges)
+        moment = sums.within(sums.moments, edges) - middle * total
         slope = np.where(size > 1, moment / spread, 0.0)
         return Lines(edges, total / size - slope * middle, slope)
 
@@ -215,7 +204,10 @@ def _best_bend(
 
 
 def _edges(sums: Sums, cuts: tuple[IndexArray, ...]) -> IndexArray:
-    return np.stack([np.zeros_like(sums.block.sizes), *cuts, sums.block.sizes])
+    edges = np.zeros((len(cuts) + 2, sums.block.sizes.size), dtype=np.intp)
+    for own, cut in zip(edges[1:], (*cuts, sums.block.sizes), strict=True):
+        own[:] = cut
+    return edges
 
 
 def _spread(size: FloatArray) -> FloatArray:

@@ -272,7 +272,9 @@ class TwoModes:
     def log_density(self, residuals: FloatArray) -> FloatArray:
         lower = np.log1p(-self.share_upper) - 0.5 * ((residuals - self.lower) / self.sd) ** 2
         upper = np.log(self.share_upper) - 0.5 * ((residuals - self.upper) / self.sd) ** 2
-        return np.asarray(np.logaddexp(lower, upper) - np.log(self.sd))
+        # As logaddexp, which numpy computes one value at a time.
+        together = np.maximum(lower, upper) + np.log1p(np.exp(-np.abs(upper - lower)))
+        return np.asarray(together - np.log(self.sd))
 
 
 @dataclass(frozen=True)
@@ -450,24 +452,29 @@ def _two_modes(block: Block, residuals: FloatArray) -> tuple[TwoModes, FloatArra
 def _likeliest(counts: FloatArray, sizes: IndexArray, rounds: int) -> tuple[TwoModes, FloatArray]:
     """(modes, gain) after as many rounds of expectation and maximisation, the better of two starts."""
     centres = np.linspace(-_BIN_SPAN, _BIN_SPAN, _BINS)[:, None]
+    of_all = totals(counts), totals(counts * centres), totals(counts * centres**2)
     found = []
     for share, lower, upper in ((0.7, -1.2, 0.7), (0.3, -0.7, 1.2)):
         modes = TwoModes(*(np.full(sizes.size, start) for start in (share, lower, upper, 0.6)))
         for _ in range(rounds):
-            modes = _maximised(modes, counts, centres, sizes)
+            modes = _maximised(modes, counts, centres, of_all)
         found.append((modes, 2.0 * totals(counts * modes.log_density(centres)) + sizes))
     (one, gain), (other, other_gain) = found
     better = other_gain > gain
     return _chosen(better, other, one), np.where(better, other_gain, gain)
 
 
-def _maximised(modes: TwoModes, counts: FloatArray, centres: FloatArray, sizes: IndexArray) -> TwoModes:
+def _maximised(
+    modes: TwoModes, counts: FloatArray, centres: FloatArray, of_all: tuple[FloatArray, FloatArray, FloatArray]
+) -> TwoModes:
+    """The next modes; `of_all`: number, sum and sum of squares of all values, each of shape (k,)."""
+    size, total, squares = of_all
     upper = counts * modes.chance_upper(centres)
-    lower = counts - upper
-    of_upper, of_lower = np.maximum(totals(upper), 1e-9), np.maximum(totals(lower), 1e-9)
-    high, low = totals(upper * centres) / of_upper, totals(lower * centres) / of_lower
-    variance = totals(upper * (centres - high) ** 2 + lower * (centres - low) ** 2) / sizes
-    return TwoModes(np.clip(of_upper / sizes, 0.02, 0.98), low, high, np.maximum(np.sqrt(variance), 0.15))
+    in_upper, of_upper = totals(upper), totals(upper * centres)
+    of_one, of_other = np.maximum(in_upper, 1e-9), np.maximum(size - in_upper, 1e-9)
+    high, low = of_upper / of_one, (total - of_upper) / of_other
+    variance = np.maximum(squares - of_one * high**2 - of_other * low**2, 0.0) / size
+    return TwoModes(np.clip(of_one / size, 0.02, 0.98), low, high, np.maximum(np.sqrt(variance), 0.15))
 
 
 def _chosen(first: BoolArray, one: TwoModes, other: TwoModes) -> TwoModes:

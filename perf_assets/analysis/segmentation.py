@@ -50,7 +50,7 @@ BENT_LINE = 18.0
 STEP_ON_LINE = 21.7
 TWO_LINES = 29.7
 TWO_STEPS = 27.6
-_PROPOSED = 11.0
+_PROPOSED = 9.0
 """Gain from which a cut is proposed: more are than stand, the penalties above decide."""
 _PLACES = 2.0
 """Penalty for each e-fold that a stretch is shorter than the series: there are as many more of them to choose from."""
@@ -96,7 +96,8 @@ def segment(series: Sequence[FloatArray], rivals: Sequence[Rival]) -> list[Index
 def _lasting(values: FloatArray, found: list[int]) -> IndexArray:
     """The cuts of a whole series, sorted: without those between modes, and with that of its newest values."""
     cuts = np.array(sorted(found), dtype=np.intp)
-    cuts = cuts[~between_modes(values, cuts)]
+    if cuts.size:
+        cuts = cuts[~between_modes(values, cuts)]
     newest = [values.size - NEWEST] if ends_in_step(values[cuts[-1] if cuts.size else 0 :]) else []
     return np.append(cuts, newest).astype(np.intp)
 
