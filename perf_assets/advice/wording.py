@@ -21,14 +21,16 @@ _AS_GOOD_AS_ZERO = 1e-6
 """Share of the larger of two levels below which the other one is rounding."""
 
 
-def quantity(value: float, unit: str) -> str:
-    """A value with its UCUM unit, in the prefix that reads best: `1.25 ms`, `88 MB`, `82 %`."""
+def quantity(value: float, unit: str, like: float | None = None) -> str:
+    """A value with its UCUM unit, in the prefix that reads best: `1.25 ms`, `88 MB`, `82 %`; or, to be compared with
+    it, in that of the value `like`.
+    """
     if pd.isna(value) or not math.isfinite(value):
         return "missing"
     if unit == "s":
-        return _scaled(value, _TIMES)
+        return _scaled(value, _TIMES, like)
     if unit in ("By", "By/s"):
-        return _scaled(value, _BYTES) + ("/s" if unit == "By/s" else "")
+        return _scaled(value, _BYTES, like) + ("/s" if unit == "By/s" else "")
     if unit == "1" and abs(value) <= 1.5:
         return f"{_figure(value * 100, 3)} %"
     label = unit.replace("{", "").replace("}", "") if unit not in ("", "1") else ""
@@ -75,9 +77,11 @@ def levels(row: Any) -> str:
 
 
 def level_pair(before: float, after: float, unit: str) -> tuple[str, str]:
-    """Two levels of one series; what rounding has left of one is 0."""
-    least = _AS_GOOD_AS_ZERO * max(abs(before), abs(after))
-    first, second = (quantity(0.0 if abs(level) < least else level, unit) for level in (before, after))
+    """Two levels of one series, in one unit where they are near each other; what rounding has left of one is 0."""
+    largest = max(abs(before), abs(after))
+    like = before if largest < _MULTIPLE_FROM * min(abs(before), abs(after)) else None
+    least = _AS_GOOD_AS_ZERO * largest
+    first, second = (quantity(0.0 if abs(level) < least else level, unit, like) for level in (before, after))
     return first, second
 
 
@@ -116,10 +120,10 @@ def short_reach(reach: object) -> str:
     return words if len(words) <= _LONGEST_REACH else words.partition(" (")[0]
 
 
-def _scaled(value: float, units: tuple[tuple[float, float, str], ...]) -> str:
-    """`value` in the largest of the units (smallest size to use it for, factor, name) that it reaches."""
+def _scaled(value: float, units: tuple[tuple[float, float, str], ...], like: float | None) -> str:
+    """`value` in the largest of the units (smallest size to use it for, factor, name) that it, or `like`, reaches."""
     # What rounds to a whole unit is written as one: 1 s, not 1,000 ms. Zero is zero of the plain unit.
-    size = abs(value) * 1.0005
+    size = abs(value if like is None else like) * 1.0005
     unit = next((unit for unit in units if size >= unit[0]), units[-1]) if size else (0.0, 1.0, _plain(units))
     return f"{_figure(value / unit[1], 3)} {unit[2]}"
 
