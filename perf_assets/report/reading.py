@@ -28,6 +28,8 @@ RECENT = pd.Timedelta(days=30)
 _ALIKE = 1.5
 """The third quartile of distances over the first, up to which measurements have a rhythm."""
 _DAILY = 1.5 * 86400.0
+_PAUSE = 6.0
+"""Usual distances that a pause is long; where one distance of twenty is, measurements come in bursts."""
 _BRANCHES_NAMED = 5
 _SHORT_LEVEL = 12
 """Values from which a level is one that later ones are held against in the report."""
@@ -124,14 +126,15 @@ class Report:
         """Series with a rhythm, at least daily, that missed a tenth of it, or were silent for a tenth of their span;
         the worst first, with silent_days, and `missing_share` as the share of their rhythm that they missed.
 
-        A rhythm is there where the middle half of the distances between measurements is alike; what comes with
-        commits has none, and no gaps.
+        A rhythm is there where the middle half of the distances between measurements is alike, and long pauses are
+        rare; what comes with commits, or in bursts, has none, and no gaps.
         """
         table = self.series.drop(columns="missing_share").merge(self.rhythms, on="series_id")
         expected = 1.0 + table["span_days"] * 86400.0 / table["usual"]
         table["missing_share"] = (1.0 - (1.0 + table["steps"]) / expected).clip(lower=0.0)
         table["silent_days"] = (table["as_of"] - table["last_seen"]).dt.total_seconds() / 86400.0
         regular = (table["long"] <= _ALIKE * table["short"]) & (table["usual"] <= _DAILY)
+        regular &= table["longest"] <= _PAUSE * table["usual"]
         silent = table["silent_days"] > (0.1 * table["span_days"]).clip(lower=2.0)
         gaps = regular & (silent | (table["missing_share"] >= 0.1))
         return table[gaps].sort_values(["silent_days", "missing_share", "title"], ascending=[False, False, True])
@@ -218,7 +221,7 @@ _RHYTHMS = """
 WITH hours AS (SELECT series_id, ts, epoch(date_trunc('hour', ts)) AS hour FROM analysed_measurements),
 steps AS (SELECT series_id, hour - lag(hour) OVER (PARTITION BY series_id ORDER BY ts) AS step FROM hours)
 SELECT series_id, count(*) AS steps, quantile_cont(step, 0.25) AS short, median(step) AS usual,
-  quantile_cont(step, 0.75) AS long
+  quantile_cont(step, 0.75) AS long, quantile_cont(step, 0.95) AS longest
 FROM steps WHERE step > 0 GROUP BY series_id ORDER BY series_id
 """
 

@@ -219,12 +219,15 @@ def test_what_nothing_got_worse_is_worth(tmp_path: Path) -> None:
 
 
 def test_a_history_without_rhythm_has_no_gaps(tmp_path: Path) -> None:
-    """A commit every few days, some with several runs, and a nightly test that missed a fortnight."""
+    """A commit every few days, some with several runs, six runs of each of twelve commits, and a nightly test that
+    missed a fortnight."""
     nightly = measured("test_execution_time", "nightly").drop(index=range(20, 34))
     commits = measured("test_execution_time", "commits")
     days = np.cumsum([0.0, 0.03, 0.5, 0.04, 3.2, 1.1, 0.2, 7.7, 0.9, 0.4, 0.1, 2.1] * 5)
     commits["timestamp"] = [START + pd.Timedelta(days=float(day)) for day in days]
-    with snapshot(tmp_path, pd.concat([nightly, commits])) as con:
+    again = measured("test_execution_time", "again")
+    again["timestamp"] = [START + pd.Timedelta(days=run // 6, minutes=40 * (run % 6)) for run in range(len(again))]
+    with snapshot(tmp_path, pd.concat([nightly, commits, again])) as con:
         report = read_report(con)
     [row] = rows_of(report.gappy)
     assert row.test_name == "nightly"
