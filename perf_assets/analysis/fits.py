@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 
 import numpy as np
 
@@ -98,8 +98,9 @@ class Lines:
         within = sums.between(sums.products, start + 1, end) - mixed + of_fit
         across = (first_value - first_fit)[1:] * (last_value - last_fit)[:-1]
         empty = last < start
-        product = _total(np.where(empty, 0.0, within)) + _total(np.where(empty[1:] | empty[:-1], 0.0, across))
-        return np.maximum(_total(left), 0.0), product
+        if empty.any():
+            within, across = np.where(empty, 0.0, within), np.where(empty[1:] | empty[:-1], 0.0, across)
+        return np.maximum(_total(left), 0.0), _total(within) + _total(across)
 
 
 Fit = Callable[[Sums], Lines]
@@ -223,4 +224,4 @@ def _beside(values: FloatArray) -> FloatArray:
 
 def _total(pieces: FloatArray) -> FloatArray:
     """Sum over the pieces, in their order."""
-    return np.asarray(np.cumsum(pieces, axis=0)[-1]) if pieces.shape[0] else np.zeros(pieces.shape[1])
+    return reduce(np.add, pieces) if len(pieces) else np.zeros(pieces.shape[1])
