@@ -7,6 +7,7 @@ there.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -16,6 +17,7 @@ import pandas as pd
 
 from perf_assets.analysis.bends import bends_of_levels
 from perf_assets.analysis.level_changes import ALL_DAY
+from perf_assets.analysis.noise import without_outliers
 from perf_assets.analysis.ragged import runs
 from perf_assets.analysis.regressions import (
     ANCHOR_COLUMNS,
@@ -27,8 +29,8 @@ from perf_assets.analysis.regressions import (
     id_of,
     no_findings,
 )
-from perf_assets.analysis.statistics import benjamini_hochberg
-from perf_assets.analysis.stretches import BoolArray, IndexArray
+from perf_assets.analysis.statistics import FloatArray, benjamini_hochberg
+from perf_assets.analysis.stretches import BoolArray, IndexArray, in_blocks, pack
 from perf_assets.analysis.trends import SETTLING_BUCKETS, fit_trends
 from perf_assets.analysis.withdrawals import WITHDRAWN_COLUMNS
 
@@ -117,8 +119,8 @@ def withdrawn_drifts(
 class _Parts:
     """Stretches between two steps and, where these have bends, their parts between those: all in order of time.
 
-    `values`: their buckets, with the number of the `part`; of each part the number of its `stretch`, counted from the
-    end of its series, and whether it is all of it (`whole`), each of shape (k,).
+    `values`: their buckets without outliers, with the number of the `part`; of each part the number of its `stretch`,
+    counted from the end of its series, and whether it is all of it (`whole`), each of shape (k,).
     """
 
     values: pd.DataFrame
@@ -129,7 +131,7 @@ class _Parts:
     def of(cls, buckets: pd.DataFrame, steps: pd.DataFrame) -> _Parts:
         """`buckets`: sorted by series and time."""
         spans = _stretches(buckets, steps)
-        values = buckets["value"].to_numpy(dtype=np.float64)
+        values = _without_outliers(buckets["value"].to_numpy(dtype=np.float64), spans)
         bends = bends_of_levels([values[start:end] for _, start, end in spans])
         parts = []
         for (number, start, end), within in zip(spans, bends, strict=True):
@@ -137,7 +139,7 @@ class _Parts:
             edges = [start, *(start + bend for bend in within), end] if within else []
             parts += [(number, False, one, other) for one, other in pairwise(edges)]
         rows = [np.arange(start, end) for *_, start, end in parts]
-        table = buckets.iloc[np.concatenate(rows) if rows else []]
+        table = buckets.assign(value=values).iloc[np.concatenate(rows) if rows else []]
         owner = np.repeat(np.arange(len(parts)), [end - start for *_, start, end in parts])
         stretch, whole = (np.array([part[k] for part in parts], dtype=kind) for k, kind in ((0, np.intp), (1, bool)))
         return cls(table.assign(part=owner), stretch, whole)
@@ -159,6 +161,17 @@ def _stretches(buckets: pd.DataFrame, steps: pd.DataFrame) -> list[tuple[int, in
             if end - settled >= 2:
                 found.append((number, begin + settled, begin + end))
     return found
+
+
+def _without_outliers(values: FloatArray, spans: Sequence[tuple[int, int, int]]) -> FloatArray:
+    """`values` with the outliers of each stretch drawn in: more of them at one end would be a slope."""
+    cleaned = values.copy()
+    for chosen in in_blocks(np.array([end - start for _, start, end in spans], dtype=np.intp)):
+        own = [spans[k] for k in chosen]
+        block = without_outliers(pack([values[start:end] for _, start, end in own]))
+        for column, (_, start, end) in enumerate(own):
+            cleaned[start:end] = block[: end - start, column]
+    return cleaned
 
 
 def _middles(parts: pd.DataFrame) -> pd.DataFrame:

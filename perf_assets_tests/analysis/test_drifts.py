@@ -72,6 +72,21 @@ def test_the_explanation_says_how_fast_and_how_long() -> None:
     ]
 
 
+@pytest.mark.parametrize("far", [0.5, 1.8])
+def test_outliers_at_the_end_make_a_drift_neither_larger_nor_smaller(far: float) -> None:
+    for seed in range(5):
+        values = 100.0 * 1.0006 ** np.arange(240) * (1.0 + 0.012 * white(240, seed))
+        values[np.random.default_rng(seed).permutation(np.arange(160, 240, 3))[:14]] *= far
+        (row,) = drifts([values])[0].itertuples()
+        assert row.change == pytest.approx(1.0006**239 - 1.0, abs=0.008)
+
+
+def test_odd_values_at_the_end_are_no_drift() -> None:
+    values = 100.0 * (1.0 + 0.01 * white(150, 1))
+    values[[104, 111, 117, 123, 130, 136, 143, 148]] *= 1.6
+    assert drifts([values])[0].empty
+
+
 def test_a_drift_down_is_the_other_kind() -> None:
     table, _ = drifts([slope(1, -0.005), 200.0 - slope(2)], direction=["lower_is_better", "higher_is_better"])
     assert dict(zip(table["series_id"], table["kind"], strict=True)) == {0: "improvement", 1: "regression"}
