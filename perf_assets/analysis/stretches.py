@@ -19,8 +19,6 @@ BoolArray = npt.NDArray[np.bool_]
 
 _CELLS = 1 << 17
 """Cells of a block: 1 MB an array, so that what one operation writes the next still finds in the cache."""
-
-
 _WIDE = 300
 """Columns from which adding whole rows is faster than numpy's sums along the first axis."""
 

@@ -20,7 +20,7 @@ from perf_assets.advice.severity import badness
 from perf_assets.advice.wording import change, day, metric_words, share
 from perf_assets.analysis.level_changes import ALL_DAY
 from perf_assets.analysis.near_changes import near_changes
-from perf_assets.analysis.regressions import INCIDENT, RegressionRules
+from perf_assets.analysis.regressions import DRIFT, INCIDENT, RegressionRules
 from perf_assets.warehouse.branches import OtherBranches, other_branches
 from perf_assets.warehouse.readings import scenario_runs
 
@@ -228,7 +228,7 @@ FROM steps WHERE step > 0 GROUP BY series_id ORDER BY series_id
 
 def _situations(changes: pd.DataFrame, points: pd.DataFrame, rules: RegressionRules) -> Any:
     """Of each row of regressions: recovered, back, drift, suspected, or standing. `points`: rows of change_points."""
-    drift = changes["shape"] == "drift" if "shape" in changes else pd.Series(False, index=changes.index)
+    drift = changes["shape"] == DRIFT if "shape" in changes else pd.Series(False, index=changes.index)
     back = _back_from_a_short_level(changes, points, rules)
     conditions = [changes["recovered_at"].notna(), back, drift, changes["state"] != "confirmed"]
     return np.select(conditions, ["recovered", "back", "drift", "suspected"], "standing")
@@ -291,7 +291,7 @@ def watched(report: Report) -> str:
 
 def what_recovered(report: Report) -> str:
     """How many levels came back, and how many incidents are over."""
-    total = counts(report)[0]
+    total = _count(report, "", None)
     parts = [(total.recovered, "regression"), (total.incidents, "incident")]
     return " and ".join(counted(number, noun) for number, noun in parts if number)
 
