@@ -162,10 +162,13 @@ def test_a_step_is_described_by_the_values_next_to_it_where_a_level_holds_more_t
         assert found.p_value[0] < 1e-8
 
 
-@limits(max_examples=30, deadline=None)
-@given(seed=st.integers(0, 500), before=st.integers(10, 60), after=st.integers(10, 60))
-def test_a_level_of_even_noise_is_described_by_all_of_its_values(seed: int, before: int, after: int) -> None:
-    values = levels(seed, (before, 10.0, 1.0), (after, 14.0, 1.0))
-    found = local(values, before)
-    assert found.before[0] == pytest.approx(values[:before].mean())
-    assert found.after[0] == pytest.approx(values[before:].mean())
+def test_a_level_of_even_noise_is_described_by_all_of_its_values() -> None:
+    # Fifteen values are less than half as noisy as all by chance, though seldom.
+    sizes = np.random.default_rng(3).integers(10, 61, size=(400, 2))
+    described = []
+    for seed, (before, after) in enumerate(sizes):
+        values = levels(seed, (before, 10.0, 1.0), (after, 14.0, 1.0))
+        found = local(values, before)
+        whole = values[:before].mean(), values[before:].mean()
+        described.append(np.allclose((found.before[0], found.after[0]), whole, rtol=1e-9))
+    assert np.mean(described) >= 0.99
