@@ -90,7 +90,8 @@ def fit_trends(buckets: pd.DataFrame, changes: pd.DataFrame) -> pd.DataFrame:
 
     `buckets`: series_id, ts, value (regular, gaps absent), sorted; `changes`: series_id, changed_at of change points.
     Slopes in the series' unit a day, with 95 % interval, by `fit_slopes`;
-    `robust_slope_per_day` by `robust_slope`; `level` is the median; `since` the beginning of the stretch.
+    `robust_slope_per_day` by `robust_slope`; `level` is the median of the stretch, of its last value where none is
+    left; `since` the beginning of the stretch.
     """
     usable = np.flatnonzero(np.isfinite(buckets["value"].to_numpy(dtype=np.float64)))
     ids = buckets["series_id"].to_numpy()[usable]
@@ -100,12 +101,14 @@ def fit_trends(buckets: pd.DataFrame, changes: pd.DataFrame) -> pd.DataFrame:
     values = buckets["value"].to_numpy(dtype=np.float64)[usable]
     owner = np.repeat(np.arange(first.size), end - first)
     start = first + _level_starts(pd.Series(ids[first]), ts, owner, changes)
+    begin = np.minimum(start, end - 1)
+    level = medians(values[np.arange(values.size) >= begin[owner]], np.append(0, np.cumsum(end - begin)))
     table = pd.DataFrame(
         {
             "series_id": ids[first],
-            "level": medians(values, np.append(first, values.size)),
+            "level": level,
             "points": end - start,
-            "since": ts[np.minimum(start, end - 1)],
+            "since": ts[begin],
         }
     )
     return pd.concat((table, _fitted(ts, values, first, start, end)), axis=1)[list(FIT_COLUMNS)]
@@ -115,7 +118,7 @@ def judge_trends(fits: pd.DataFrame, series: pd.DataFrame, averages: pd.DataFram
     """The fleet as a whole: one row a series of both tables, in the order of `series`, with the columns TREND_COLUMNS.
 
     `fits`: as `fit_trends` gives them; `series`: series_id, direction, as_of; `averages`: series_id, average_7d,
-    average_30d. `change_per_week` is a share of the series' median; q-values are over all series tested (Benjamini &
+    average_30d. `change_per_week` is a share of that level; q-values are over all series tested (Benjamini &
     Hochberg 1995). A verdict needs q of at most 0.05.
     """
     table = series[["series_id", "as_of", "direction"]].merge(fits, on="series_id")

@@ -321,7 +321,7 @@ METRIC_TRENDS = _table(
     slope_high DOUBLE upper end of the 95 % interval
     robust_slope_per_day DOUBLE the same by the median slope of pairs of points, which outliers do not move, in the unit
     change_per_week DOUBLE change a week as a share of the level
-    level DOUBLE median, in the unit
+    level DOUBLE median of the stretch, in the unit
     p_value DOUBLE of no slope, in autocorrelated noise
     q_value DOUBLE false-discovery rate over all series tested
     points BIGINT buckets used

@@ -103,6 +103,14 @@ def test_a_step_is_no_trend_once_its_change_point_is_known() -> None:
     assert trend_of(values, changes=change(40))["verdict"] == "no trend"
 
 
+@pytest.mark.parametrize(("newest", "share"), [(40, 0.07 / 10), (2, np.nan)])
+def test_the_level_is_that_since_the_last_change(newest: int, share: float) -> None:
+    before, after = np.full(60, 2_000.0), 10 + 0.01 * (np.arange(newest) - (newest - 1) / 2)
+    found = trend_of(np.concatenate((before, after)), changes=change(60))
+    assert found["level"] == pytest.approx(10, abs=0.02)
+    assert found["change_per_week"] == pytest.approx(share, rel=0.01, nan_ok=True)
+
+
 @pytest.mark.parametrize("early", [1, 2, 3])
 def test_a_change_found_early_does_not_tilt_the_new_level(early: int) -> None:
     values = np.concatenate((white(60, 2), 8 + white(40, 3)))
