@@ -31,6 +31,7 @@ _DAILY = 1.5 * 86400.0
 _PAUSE = 6.0
 """Usual distances that a pause is long; where one distance of twenty is, measurements come in bursts."""
 _BRANCHES_NAMED = 5
+_DAY = pd.Timedelta(days=1)
 _SHORT_LEVEL = 12
 """Values from which a level is one that later ones are held against in the report."""
 _SCENARIO_INSIGHTS = ("strongest_predictor", "prediction_accuracy", "slowest_scenario", "most_variable_scenario")
@@ -176,12 +177,12 @@ def read_report(
     return Report(
         series=series,
         regressions=worst_first(regressions).reset_index(drop=True),
-        improvements=better[better["situation"] != "recovered"].reset_index(drop=True),
+        improvements=better[~better["situation"].isin(["recovered", "back"])].reset_index(drop=True),
         lost=better[better["situation"] == "recovered"].reset_index(drop=True),
         members=members.merge(
             series[["series_id", "title", "metric", "test_name", "node_id", "node_type"]], on="series_id"
         ),
-        near=near_changes(points, series, _told(members, changes), rules).merge(
+        near=near_changes(points, series, _told(members, changes, points), rules).merge(
             series[["series_id", "simulated"]], on="series_id"
         ),
         withdrawn=table("SELECT * FROM withdrawn_findings ORDER BY confirmed_at DESC, regression_id"),
@@ -230,7 +231,12 @@ def _situations(changes: pd.DataFrame, points: pd.DataFrame, rules: RegressionRu
     """Of each row of regressions: recovered, back, drift, suspected, or standing. `points`: rows of change_points."""
     drift = changes["shape"] == DRIFT if "shape" in changes else pd.Series(False, index=changes.index)
     back = _back_from_a_short_level(changes, points, rules)
-    conditions = [changes["recovered_at"].notna(), back, drift, changes["state"] != "confirmed"]
+    conditions = [
+        changes["recovered_at"].notna(),
+        back | _recoveries(changes, rules),
+        drift,
+        changes["state"] != "confirmed",
+    ]
     return np.select(conditions, ["recovered", "back", "drift", "suspected"], "standing")
 
 
@@ -247,11 +253,36 @@ def _back_from_a_short_level(changes: pd.DataFrame, points: pd.DataFrame, rules:
     return pd.Series((short & (beyond < near)).to_numpy(dtype=bool), index=changes.index)
 
 
-def _told(members: pd.DataFrame, changes: pd.DataFrame) -> pd.DataFrame:
-    """series_id, changed_at of what the findings `changes` tell: where their members changed, and incidents ended."""
-    over = changes["recovered_at"].notna() & (changes["shape"] == INCIDENT if "shape" in changes else False)
-    ends = changes.loc[over, ["series_id", "recovered_at"]].rename(columns={"recovered_at": "changed_at"})
-    return pd.concat((members[["series_id", "changed_at"]], ends), ignore_index=True)
+def _recoveries(changes: pd.DataFrame, rules: RegressionRules) -> pd.Series:
+    """Which improvements only bring back the level that a regression of the same series left."""
+    over = changes.loc[
+        (changes["kind"] == "regression") & changes["recovered_at"].notna(), ["series_id", "recovered_at", "before"]
+    ]
+    pairs = changes.reset_index(names="row").merge(
+        over, left_on=["series_id", "first_bad_at"], right_on=["series_id", "recovered_at"], suffixes=("", "_once")
+    )
+    near = pairs["metric"].map(rules.threshold_of).astype(float) * pairs["before_once"].abs()
+    better = np.sign(pairs["after"] - pairs["before"]) * (pairs["after"] - pairs["before_once"])
+    restored = pairs.loc[(pairs["kind"] == "improvement") & (better < near), "row"]
+    return pd.Series(changes.index.isin(restored), index=changes.index)
+
+
+def _told(members: pd.DataFrame, changes: pd.DataFrame, points: pd.DataFrame) -> pd.DataFrame:
+    """series_id, changed_at of what the findings `changes` tell: where their members changed, and where incidents came
+    and went. `points`: rows of change_points.
+    """
+    own = members[["series_id", "changed_at"]]
+    if "shape" not in changes:
+        return own
+    over = changes.loc[
+        (changes["shape"] == INCIDENT) & changes["recovered_at"].notna(), ["regression_id", "recovered_at"]
+    ]
+    pairs = members.merge(over, on="regression_id").merge(points[["series_id", "changed_at"]], on="series_id")
+    beside = (pairs["changed_at_y"] >= pairs["changed_at_x"] - _DAY) & (
+        pairs["changed_at_y"] <= pairs["recovered_at"] + _DAY
+    )
+    ends = pairs.loc[beside, ["series_id", "changed_at_y"]].rename(columns={"changed_at_y": "changed_at"})
+    return pd.concat((own, ends), ignore_index=True)
 
 
 def worst_first(changes: pd.DataFrame) -> pd.DataFrame:

@@ -37,6 +37,8 @@ def incidents(
     changes: pd.DataFrame = NOTHING,
     members: pd.DataFrame = NOTHING,
     width: str = "1h",
+    anchors: pd.DataFrame | None = None,
+    nodes: Sequence[str] | None = None,
     **about: Any,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Findings and members; `about` a value or one for each series."""
@@ -51,11 +53,13 @@ def incidents(
     rows = [
         {"series_id": number, "project": "p", "metric": "freshness_delay", "unit": "s",
          "direction": "lower_is_better", "test_name": f"test-{number}", "node_id": None, "node_type": None,
-         "title": f"title {number}", "simulated": False, "buckets": values.size, "last_seen": last[number],
+         "title": f"title {number}", "simulated": False, "buckets": values.size, "first_seen": MONDAY,
+         "last_seen": last[number],
          "bucket_seconds": int(pd.Timedelta(width).total_seconds())} | about
         for number, values in enumerate(series)
     ]  # fmt: skip
-    return find_short_incidents(find_anomalies(buckets), changes, members, pd.DataFrame(rows), RegressionRules())
+    table = pd.DataFrame(rows).assign(node_id=nodes)
+    return find_short_incidents(find_anomalies(buckets), changes, members, table, RegressionRules(), anchors)
 
 
 def hour(number: int) -> pd.Timestamp:
@@ -140,3 +144,53 @@ def test_the_unit_changes_nothing_but_levels(begin: int, unit: float) -> None:
     assert plain["regression_id"].tolist() == scaled["regression_id"].tolist()
     for name, times in (("change", 1.0), ("after", unit)):
         np.testing.assert_allclose(plain[name].astype(float) * times, scaled[name].astype(float))
+
+
+SHORT = np.full(3, 1.6)
+
+
+def of_node(odd: int, rise: FloatArray = SHORT, others: int = 12) -> list[FloatArray]:
+    """Ten series of one node, the first `odd` of which rise for three hours, and those of another node."""
+    return [hourly(*[BEGIN] * (place < odd), rise=rise, seed=place) for place in range(10 + others)]
+
+
+def at_node(odd: int, anchors: pd.DataFrame | None = None, **about: Any) -> tuple[pd.DataFrame, pd.DataFrame]:
+    return incidents(of_node(odd), anchors=anchors, nodes=[f"n{place // 10}" for place in range(22)], **about)
+
+
+def test_three_values_are_an_incident_where_most_series_of_a_node_are_odd_at_once() -> None:
+    table, members = at_node(9)
+    (row,) = table.itertuples()
+    assert (row.scope, row.scope_name, row.members, row.state) == ("node", "n0", 9, "confirmed")
+    assert (row.first_bad_at, row.recovered_at) == (hour(BEGIN), hour(BEGIN + 3))
+    assert row.change == pytest.approx(0.6, abs=0.1)
+    assert row.explanation == "9 series of node n0 went further from what is usual than before at one time."
+    assert sorted(members["series_id"]) == list(range(9))
+    assert set(members["regression_id"]) == {row.regression_id}
+
+
+def test_a_few_series_of_a_node_are_no_incident_of_it() -> None:
+    assert at_node(4)[0].empty
+
+
+def test_a_whole_project_is_named_before_its_nodes() -> None:
+    table, _ = incidents(of_node(10, others=0), nodes=["n0"] * 5 + ["n1"] * 5)
+    assert table[["scope", "scope_name", "members"]].values.tolist() == [["project", "p", 10]]
+
+
+def test_what_was_confirmed_while_it_lasted_is_an_incident_with_its_id() -> None:
+    lasted = {"low_ts": hour(BEGIN - 1), "high_ts": hour(BEGIN), "kind": "regression"}
+    anchors = pd.DataFrame({"series_id": [str(place) for place in range(9)], "regression_id": "77", **lasted})
+    assert at_node(9, anchors)[0]["regression_id"].tolist() == [77]
+    (row,) = at_node(2, anchors)[0].itertuples()
+    assert (row.regression_id, row.scope, row.members, row.explanation) == (
+        77, "series", 2, "It was over within a day.",
+    )  # fmt: skip
+    assert at_node(2, anchors.assign(low_ts=hour(10), high_ts=hour(11)))[0].empty
+    assert at_node(2, anchors.assign(kind="improvement"))[0].empty
+
+
+@pytest.mark.parametrize("correlation", [0.0, 0.9])
+def test_what_nodes_have_in_common_is_no_incident_by_chance(correlation: float) -> None:
+    noise = [10.0 + autoregressive(POINTS, correlation, seed) for seed in range(120)]
+    assert incidents(noise, nodes=[f"n{place // 3}" for place in range(120)])[0].empty

@@ -212,6 +212,51 @@ def test_an_improvement_that_did_not_last_is_no_improvement(tmp_path: Path) -> N
     assert "Improved for a while: 1 improvement, none of which lasted (perf-assets regressions)" in text
 
 
+@pytest.mark.parametrize(("level", "improved"), [(1.0, False), (0.95, False), (0.6, True)])
+def test_the_end_of_a_regression_is_an_improvement_only_beyond_the_level_before(
+    tmp_path: Path, level: float, improved: bool
+) -> None:
+    def over(con: DuckDBPyConnection) -> None:
+        con.execute("UPDATE regressions SET recovered_at = TIMESTAMP '2026-10-20' WHERE kind = 'regression'")
+        con.execute(
+            """UPDATE regressions SET first_bad_at = TIMESTAMP '2026-10-20', before = bad.after, after = $1 * bad.before
+            FROM (SELECT before, after FROM regressions WHERE kind = 'regression') AS bad WHERE kind = 'improvement'""",
+            [level],
+        )
+
+    text = " ".join(" ".join(report(tmp_path, measured("test_x", "login"), then=over)).split())
+    assert "Recovered: 1 regression" in text
+    assert ("1 improvement" in text) == improved
+    assert ("no improvements" in text) != improved
+
+
+def test_the_end_of_an_incident_in_any_of_its_series_is_told_with_it(tmp_path: Path) -> None:
+    def incident(con: DuckDBPyConnection) -> None:
+        con.execute("ALTER TABLE regressions ADD COLUMN IF NOT EXISTS shape VARCHAR")
+        con.execute(
+            """UPDATE regressions SET shape = 'incident', recovered_at = first_bad_at + INTERVAL 9 HOURS
+            WHERE kind = 'regression'"""
+        )
+        con.execute(
+            """INSERT INTO regression_members (regression_id, series_id, changed_at)
+            SELECT r.regression_id, s.series_id, r.first_bad_at FROM regressions r, metric_series s
+            WHERE r.kind = 'regression' AND s.series_id <> r.series_id"""
+        )
+        con.execute(
+            """INSERT INTO change_points (series_id, part_of_day, position, changed_at, changed_at_low, changed_at_high,
+              before, after, size, noise, p_value, q_value, points_after)
+            SELECT m.series_id, 'all day', 45, moment, moment, moment, 15, 12, -3, 1, .2, .4, 15
+            FROM regression_members m JOIN regressions r USING (regression_id),
+              LATERAL (SELECT r.first_bad_at + to_hours(hours) AS moment FROM range(10, 100, 89) AS ends (hours))
+            WHERE r.shape = 'incident'"""
+        )
+
+    table = pd.concat(measured("test_execution_time", f"benchmark-{number}") for number in range(2))
+    lines = report(tmp_path, table, 1, then=incident)
+    listed = [line for line in lines if ": -20 % since" in line and "too little evidence" in line]
+    assert [line.split(":")[1].strip() for line in listed] == ["-20 % since 2026-10-14"] * 2
+
+
 def test_what_changed_in_the_environment_is_said_with_the_change(tmp_path: Path) -> None:
     def environment(con: DuckDBPyConnection) -> None:
         con.execute("UPDATE regressions SET cause = 'environment', explanation = 'cpu_model changed from a to b.'")

@@ -289,10 +289,12 @@ def regressions(
         with warehouse.reading() as con:
             drifts = _drifts(con, found.members, series, limits, counted, anchors)
             table, members = _together([(found.table, found.members), drifts, shifts])
-            incidents = _with_runs(con, *find_short_incidents(episodes, changes, members, series, counted))
+            incidents = _with_runs(con, *find_short_incidents(episodes, changes, members, series, counted, anchors))
             crossings = _limit_crossings(con, table, members, series, settings, counted)
         table, members = _together([(table, members), incidents, crossings])
-        withdrawn = joined([found.withdrawn, withdrawn_drifts(anchors, table, members, series)], WITHDRAWN_COLUMNS)
+        # What was confirmed and is over within a day is an incident now.
+        gone = found.withdrawn[~found.withdrawn["regression_id"].isin(incidents[0]["regression_id"])]
+        withdrawn = joined([gone, withdrawn_drifts(anchors, table, members, series)], WITHDRAWN_COLUMNS)
         warehouse.replace((REGRESSIONS, table), (REGRESSION_MEMBERS, members), (WITHDRAWN_FINDINGS, withdrawn))
         state.add_anchors(found.anchors)
         state.add_anchors(drift_anchors(table, members, series))
