@@ -223,6 +223,9 @@ def time_axis(times: pd.Series, width: int) -> Any:
     return alt.X("ts:T", scale=alt.Scale(type="utc"), axis=axis)
 
 
+_SMALLEST = 1e-200
+
+
 @dataclass(frozen=True)
 class Extent:
     """Where an axis begins and ends; equal distances are equal ratios where it is logarithmic."""
@@ -268,7 +271,8 @@ def extent_about(values: pd.Series, before: float, after: float) -> Extent:
     numbers = values.to_numpy(dtype=float)
     bulk = _bulk_of(numbers)
     low, high = min(before, after, bulk[0]), max(before, after, bulk[1])
-    if numbers.min() <= 0 or low <= 0 or high / low <= LOGARITHMIC_FROM:
+    # The margin below a smaller number would be rounded to 0, which has no logarithm.
+    if min(numbers.min(), low) <= _SMALLEST or high / low <= LOGARITHMIC_FROM:
         return Extent(*_limits(numbers, before, after))
     first, last = _limits(np.log(numbers), math.log(before), math.log(after))
     return Extent(math.exp(first), math.exp(last), logarithmic=True)

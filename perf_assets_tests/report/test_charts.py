@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from perf_assets.analysis.durations import run_outliers, scenario_efficiency
@@ -171,6 +171,7 @@ def test_values_that_are_a_tenth_of_all_are_in_the_picture() -> None:
     st.floats(-1e12, 1e12, allow_subnormal=False),
     st.floats(-1e12, 1e12, allow_subnormal=False),
 )
+@example([3.3e-308], 1.0, 1.0)
 def test_an_axis_has_both_levels_and_most_values(values: list[float], before: float, after: float) -> None:
     extent = extent_about(pd.Series(values), before, after)
     assert extent.low <= min(before, after) <= max(before, after) <= extent.high
