@@ -23,6 +23,7 @@ from benchmarks.findings import (
     FindingsRun,
     measure_findings,
 )
+from benchmarks.forecasts import PROPHET_SERIES, SIZES, Cost, measure_forecasts
 from benchmarks.ingest import CASES, FILES, LEVELS, QUERY_TURNS, ROWS, IngestRun, measure_ingest
 from benchmarks.ingest import SERIES as INGESTED_SERIES
 from benchmarks.ingest import TURNS as INGEST_TURNS
@@ -41,6 +42,8 @@ MOST_QUERY_SECONDS = {
     "slope statistics over all series": 0.5,
     "quantiles per hour of one metric": 0.06,
 }
+MOST_MILLISECONDS, MOST_FORECAST_MB = (0.5, 0.2, 0.2), 1_000
+LEAST_TIMES_PROPHET = 300.0
 _HOME = Path("var/benchmarks")
 
 
@@ -121,6 +124,39 @@ def _pipeline() -> list[str]:
 
 def _findings() -> list[str]:
     return findings_chapter(measure_findings())
+
+
+def _forecasts() -> list[str]:
+    return forecasts_chapter(*measure_forecasts())
+
+
+def forecasts_chapter(ours: list[Cost], prophets: list[Cost]) -> list[str]:
+    rows = []
+    for place, ((series, points, horizon), cost) in enumerate(zip(SIZES, ours, strict=True)):
+        most, times = MOST_MILLISECONDS[place], ""
+        if place < len(prophets):
+            times = _times(prophets[place].milliseconds / cost.milliseconds, LEAST_TIMES_PROPHET)
+        slow, large = cost.milliseconds > most, place == len(SIZES) - 1 and cost.peak_mb > MOST_FORECAST_MB
+        rows.append(
+            f"| {series:,} x {points}, {horizon} ahead | {cost.milliseconds:.2f}{_missed(slow)} | at most {most} | "
+            f"{times} | {cost.peak_mb:,.0f}{_missed(large)} | {cost.before_mb:,.0f} |"
+        )
+    figures = ", ".join(
+        f"{cost.milliseconds:.0f} ms for {points} points" for (_, points, _), cost in zip(SIZES, prophets, strict=False)
+    )
+    return [
+        "## Forecasts of whole fleets, beside Prophet",
+        "",
+        "Hourly series with a daily cycle; backtest, weights and intervals included, CPU of one core, imports "
+        f"excluded. Prophet: one fit a series without a backtest, {PROPHET_SERIES} series: {figures}; at least "
+        f"{LEAST_TIMES_PROPHET:.0f} times ours is the target, and at most {MOST_FORECAST_MB:,} MB for the largest "
+        "fleet, its history included.",
+        "",
+        "| series x points | CPU ms a series | target | Prophet takes, times as long | peak MB | of it before |",
+        "|---|---|---|---|---|---|",
+        *rows,
+        "",
+    ]
 
 
 def _ingest() -> list[str]:
@@ -224,6 +260,7 @@ CHAPTERS: dict[str, Callable[[], list[str]]] = {
     "dagster": _dagster,
     "pipeline": _pipeline,
     "findings": _findings,
+    "forecasts": _forecasts,
     "ingest": _ingest,
 }
 

@@ -18,7 +18,7 @@ from evaluation.history_files import MarkedSeries
 from evaluation.signals import IndexArray
 from perf_assets.warehouse import open_snapshot
 
-_CONFIG = "[forecast]\nhorizon = 3\nmax_series = 2\nmax_headline = 0\n"
+_CONFIG = "[forecast]\nhorizon = 3\nmax_headline = 0\n"
 """Forecasts, the slowest part, say nothing about what has changed."""
 _INSTALLATION = ("PERF_ASSETS_", "DAGSTER_", "SLACK_", "SCALE_DASHBOARD_")
 """Beginnings of variables by which a user's own installation is configured."""

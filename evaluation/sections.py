@@ -12,6 +12,7 @@ import pandas as pd
 from evaluation import (
     anomalies,
     change_points,
+    forecasts,
     histories,
     history_files,
     joint_episodes,
@@ -84,6 +85,10 @@ def _measure_trends(seed: int, size: int, data: Path | None) -> Tables:
     return {"results": trends.evaluate_trends(size, seed)}
 
 
+def _measure_forecasts(seed: int, size: int, data: Path | None) -> Tables:
+    return forecasts.evaluate_forecasts(data, seed, size)
+
+
 def _measure_fleets(seed: int, size: int, data: Path | None) -> Tables:
     started = time.monotonic()
     outcomes: list[planted_events.SeedOutcome] = []
@@ -145,6 +150,7 @@ SECTIONS = (
         lambda tables: joint_episodes.checks(tables["results"]),
         lambda tables, seed: joint_episodes.chapter(tables["results"], seed),
     ),
+    Section("forecasts", 8101, 6, _measure_forecasts, forecasts.checks, forecasts.chapter),
     Section(
         "fleets", 111, 10, _measure_fleets,
         lambda tables: planted_events.checks(tables["fleets"], tables["events"], tables["unplanted"]),

@@ -156,10 +156,8 @@ class ForecastSettings(_Section):
 
     horizon: int = Field(14, ge=1, le=365)
     """Steps ahead."""
-    max_series: int = Field(120, ge=1)
-    """Series forecast in one run: those with a limit first, then by importance."""
     headline: tuple[str, ...] = ("tests_per_hour",)
-    """Metrics whose series may use Prophet, the slowest model of the pool."""
+    """Metrics for whose series slow methods, Prophet among them, compete with the pool."""
     max_headline: int = Field(2, ge=0)
     limits: dict[str, _Finite] = {}
     """Limits by metric name, on top of the catalogue's."""

@@ -540,7 +540,7 @@ def efficiency(scenarios: pd.DataFrame) -> Chart | None:
 
 @missing_if_failed
 def model_choice(models: pd.DataFrame) -> Chart | None:
-    """How often each model was chosen, and how well it did wherever it was tried."""
+    """How many series each method has the most weight for, and how large the errors were."""
     import altair as alt
 
     tried = models[models["model"] != "none"]
@@ -563,7 +563,7 @@ def model_choice(models: pd.DataFrame) -> Chart | None:
     chosen = alt.Chart(data(table)).encode(
         x=alt.X(
             "series:Q",
-            title="series forecast by it",
+            title="series it has the most weight for",
             scale=alt.Scale(domain=[0, most], nice=False),
             axis=alt.Axis(tickMinStep=1, tickCount=5),
         ),
@@ -584,9 +584,11 @@ def model_choice(models: pd.DataFrame) -> Chart | None:
     )
     errors = alt.layer(error.mark_circle(size=90, color=WORSE), figures, naive)
     top = table.iloc[0]
-    heading = f"{metric_words(str(top['model'])).capitalize()} was chosen for {top['series']:,} of {total:,} series"
+    heading = (
+        f"{metric_words(str(top['model'])).capitalize()} has the most weight for {top['series']:,} of {total:,} series"
+    )
     size: dict[str, Any] = {"width": 230, "height": alt.Step(24)}
-    note = "Error on held-out values wherever it was tried; left of the dashed line: better than naive."
+    note = "Error of the weighted forecast on held-out values; left of the dashed line: better than naive."
     return alt.hconcat(counts.properties(**size), errors.properties(**size), spacing=18).properties(
         title=title(heading, 600, note)
     )

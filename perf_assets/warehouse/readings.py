@@ -284,15 +284,12 @@ GROUP BY series_id, field, number ORDER BY series_id, field, position
 
 @dataclass(frozen=True)
 class ForecastSelection:
-    """Which series are forecast: ids as text, those that may use Prophet, titles by id, limits, and how many there
-    are.
-    """
+    """Which series are forecast: ids as text, those for which slow methods compete, titles by id, and limits."""
 
     series: tuple[str, ...]
     headline: tuple[str, ...]
     titles: Mapping[str, str]
     limits: pd.DataFrame
-    available: int
 
 
 def metric_limits(catalog: Catalog, own: Mapping[str, float]) -> pd.DataFrame:
@@ -310,28 +307,30 @@ def metric_limits(catalog: Catalog, own: Mapping[str, float]) -> pd.DataFrame:
 
 
 def forecast_selection(
-    con: DuckDBPyConnection, limits: pd.DataFrame, headline: Sequence[str], most_headline: int, most: int
+    con: DuckDBPyConnection, limits: pd.DataFrame, headline: Sequence[str], most_headline: int
 ) -> ForecastSelection:
-    """The series to forecast: headline metrics first, then those with a limit, then by importance and data."""
+    """The series that are alive: headline metrics first, then those with a limit, then by importance and data.
+
+    Alive is what was silent for at most two weeks, or a quarter of its span, before the newest measurement of its
+    project.
+    """
     con.register("limits", limits)
     table = con.execute(
         f"""SELECT s.series_id :: VARCHAR AS unique_id, s.title || CASE WHEN s.simulated THEN ' (simulated)' ELSE '' END
           AS title, l.limit_value, CASE WHEN l.limit_value IS NOT NULL THEN {_SIDE} END AS side,
           list_contains(?, s.metric) AS headline
         FROM metric_series s LEFT JOIN limits l ON l.metric = s.metric
-        WHERE s.observed_buckets >= 14
+        WHERE s.last_seen >= s.as_of - greatest(INTERVAL 14 DAY, (s.last_seen - s.first_seen) / 4)
         ORDER BY headline DESC, l.limit_value IS NULL, CASE s.importance WHEN 'critical' THEN 0 WHEN 'high' THEN 1
           WHEN 'important' THEN 2 WHEN 'medium' THEN 3 ELSE 4 END, s.measurements DESC, s.series_id""",  # noqa: S608
         [list(headline)],
     ).df()
     con.unregister("limits")
-    chosen = table.head(most)
     return ForecastSelection(
-        series=tuple(chosen["unique_id"]),
-        headline=tuple(chosen.loc[chosen["headline"].astype(bool), "unique_id"].head(most_headline)),
-        titles=dict(zip(chosen["unique_id"], chosen["title"], strict=True)),
-        limits=chosen.loc[chosen["limit_value"].notna(), ["unique_id", "limit_value", "side"]].reset_index(drop=True),
-        available=len(table),
+        series=tuple(table["unique_id"]),
+        headline=tuple(table.loc[table["headline"].astype(bool), "unique_id"].head(most_headline)),
+        titles=dict(zip(table["unique_id"], table["title"], strict=True)),
+        limits=table.loc[table["limit_value"].notna(), ["unique_id", "limit_value", "side"]].reset_index(drop=True),
     )
 
 
@@ -446,20 +445,18 @@ SELECT series_id, ts, value FROM series_buckets SEMI JOIN beyond USING (series_i
 """  # noqa: S608 - an expression of this module
 
 
-def forecast_history(con: DuckDBPyConnection, selection: ForecastSelection) -> pd.DataFrame:
-    """unique_id, ds, y, since, stepped_at, metric, unit: means of buckets of at least a day; `since` is the last change
-    point, `stepped_at` the last of the steps shown.
+def forecast_history(con: DuckDBPyConnection, series: Sequence[str]) -> pd.DataFrame:
+    """unique_id, ds, y, stepped_at, metric, unit of the series with these ids: means of buckets of at least a day;
+    `stepped_at` is the last of the steps shown.
     """
-    chosen = pd.DataFrame({"unique_id": pd.Series(selection.series, dtype=str)})
+    chosen = pd.DataFrame({"unique_id": pd.Series(series, dtype=str)})
     con.register("chosen", chosen)
     history = con.execute(
         f"""SELECT c.unique_id, time_bucket(to_seconds(greatest(s.bucket_seconds, 86400)), b.ts, TIMESTAMP '1970-01-05')
-            AS ds, avg(b.value ORDER BY b.ts) AS y, any_value(p.since) AS since,
-            any_value(t.stepped_at) AS stepped_at, any_value(s.metric) AS metric, any_value(s.unit) AS unit
+            AS ds, avg(b.value ORDER BY b.ts) AS y, any_value(t.stepped_at) AS stepped_at,
+            any_value(s.metric) AS metric, any_value(s.unit) AS unit
         FROM chosen c JOIN metric_series s ON s.series_id = c.unique_id :: BIGINT
         JOIN series_buckets b ON b.series_id = s.series_id
-        LEFT JOIN (SELECT series_id, max(changed_at) AS since FROM change_points GROUP BY series_id) p ON
-        p.series_id = s.series_id
         LEFT JOIN (SELECT series_id, max(changed_at) AS stepped_at FROM ({steps_shown(con)}) GROUP BY series_id) t ON
         t.series_id = s.series_id
         GROUP BY c.unique_id, ds ORDER BY c.unique_id, ds"""  # noqa: S608 - a query of this module

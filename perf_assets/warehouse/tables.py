@@ -616,18 +616,18 @@ KEY_INSIGHTS = _table(
 
 FORECAST_MODELS = _table(
     "forecast_models",
-    "Models tried for each series and how they did on held-out data.",
+    "How each series is forecast, and how that did on held-out data.",
     "series_id model",
     """
     series_id BIGINT series
-    model VARCHAR model
-    folds BIGINT rolling origins
-    mae DOUBLE mean absolute error, in the unit
-    mase DOUBLE mean absolute scaled error
+    model VARCHAR method with the most weight in the pool, or one that competes with it; none without a forecast
+    origins BIGINT origins at which forecasts were tried
+    mae DOUBLE mean absolute error of what was held out, in the unit
+    mase DOUBLE the same as a share of the error of the naive forecast
     coverage_80 DOUBLE share of held-out values inside the 80 % interval
     coverage_95 DOUBLE share inside the 95 % interval
     chosen BOOLEAN used for the forecast
-    note VARCHAR why it was not tried, or not chosen
+    note VARCHAR its weight in the pool, or why there is no forecast
     """,
 )
 

@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 from perf_assets.cli.main import main
 from perf_assets.warehouse import open_snapshot
 
-CONFIG = "[forecast]\nhorizon = 3\nmax_series = 2\nmax_headline = 0\n"
+CONFIG = "[forecast]\nhorizon = 3\nmax_headline = 0\n"
 COMMAND = (sys.executable, "-m", "perf_assets.cli.main")
 
 

@@ -25,7 +25,7 @@ START = datetime.fromisoformat("2026-06-01")
 DAYS = 40
 STEP_AT = 25
 RECEIVED = datetime.fromisoformat("2026-07-20T09:00:00")
-FEW_FORECASTS = ForecastSettings(horizon=3, max_series=2, max_headline=0)
+FEW_FORECASTS = ForecastSettings(horizon=3, max_headline=0)
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 

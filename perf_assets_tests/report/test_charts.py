@@ -345,7 +345,7 @@ def test_model_choice_counts_series() -> None:
          "chosen": [True, False, True, False]}
     )  # fmt: skip
     text = words(charts.model_choice(models))
-    assert "Linear trend was chosen for 2 of 2 series" in text
+    assert "Linear trend has the most weight for 2 of 2 series" in text
     assert "median error (MASE)" in text
     assert charts.model_choice(models.head(0)) is None
 

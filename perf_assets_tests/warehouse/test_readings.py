@@ -265,10 +265,9 @@ def test_the_history_of_a_forecast_knows_steps_and_bounds(site: Site) -> None:
     later = change | {"changed_at": START + pd.Timedelta(days=9), "index_run_id": 2, "confirmed": False}
     site.warehouse.replace((CHANGE_POINTS, _rows(CHANGE_POINTS, [change, later])))
     with site.warehouse.reading() as con:
-        selection = forecast_selection(con, metric_limits(load_catalog(), {}), [], 0, 5)
-        history = with_bounds(forecast_history(con, selection), load_catalog())
+        selection = forecast_selection(con, metric_limits(load_catalog(), {}), [], 0)
+        history = with_bounds(forecast_history(con, selection.series), load_catalog())
     assert set(history["stepped_at"]) == {stepped}
-    assert set(history["since"]) == {START + pd.Timedelta(days=9)}
     assert set(zip(history["lowest"], history["highest"], strict=True)) == {(0.0, math.inf)}
     assert with_bounds(history.iloc[:0].drop(columns=["lowest", "highest"]), load_catalog()).empty
 

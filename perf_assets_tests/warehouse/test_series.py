@@ -156,9 +156,9 @@ def test_an_empty_warehouse_has_no_series(site):
         build_rollups(con)
         assert scenario_runs(con).empty
         assert daily_metric_values(con).empty
-        selection = forecast_selection(con, metric_limits(load_catalog(), {}), [], 0, 10)
+        selection = forecast_selection(con, metric_limits(load_catalog(), {}), [], 0)
         assert selection.series == ()
-        assert forecast_history(con, selection).empty
+        assert forecast_history(con, selection.series).empty
 
 
 def test_recent_durations_are_medians_of_two_weeks_a_test_and_node(site):
@@ -190,18 +190,25 @@ def test_headline_and_limited_series_are_forecast_first(site):
     metrics = {"test_execution_time": "s", "memory_usage": "1", "tests_per_hour": "{test}/h"}
     for metric in metrics:
         site.load([row(0.5, run=f"r{day}", hour=24 * day, metric_name=metric, test_name=metric) for day in days])
-    site.load([row(1.0, test_name="short")])
+    for test, days in (("ended", range(-90, -60)), ("rests", range(-90, 3))):
+        site.load(
+            [row(0.5, run=f"{test}{day}", hour=24 * day, metric_name="memory_usage", test_name=test) for day in days]
+        )
     rebuild(site)
     limits = metric_limits(load_catalog(), {"test_execution_time": 7.0})
     with site.warehouse.reading() as con:
-        selection = forecast_selection(con, limits, ["tests_per_hour"], 1, 2)
-        history = forecast_history(con, selection)
-    titles = [selection.titles[key].split(" · ")[0] for key in selection.series]
-    assert titles == ["tests_per_hour", titles[1]]
-    assert titles[1] in ("memory_usage", "test_execution_time")
+        selection = forecast_selection(con, limits, ["tests_per_hour"], 1)
+        history = forecast_history(con, selection.series)
+    titles = [selection.titles[key].split(" · ") for key in selection.series]
+    # What rests for less than a quarter of its life is alive, what ended is not.
+    assert [metric for metric, *_ in titles] == [
+        "tests_per_hour", "test_execution_time", "memory_usage", "memory_usage",
+    ]  # fmt: skip
+    assert sorted(test for _, test, *_ in titles[2:]) == ["memory_usage", "rests"]
     assert selection.headline == selection.series[:1]
-    assert (selection.available, len(selection.limits)) == (3, 1)
-    assert history.groupby("unique_id").size().tolist() == [20, 20]
+    assert len(selection.limits) == 3
+    assert sorted(history.groupby("unique_id").size()) == [20, 20, 20, 93]
+    history = history[history["ds"] >= pd.Timestamp(datetime.fromisoformat("2026-09-01"))]
     assert history["ds"].min() == pd.Timestamp(datetime.fromisoformat("2026-09-01"))
 
 

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from perf_assets.analysis.breach import breach_outlook as find_breaches
-from perf_assets.analysis.forecasting import forecast_series
+from perf_assets.analysis.forecasts import forecast_fleet
 from perf_assets.catalog import load_catalog
 from perf_assets.defs.asset_spec import POOL, outcome, table_spec
 from perf_assets.defs.pictures import picture
@@ -19,14 +19,14 @@ from perf_assets.warehouse.tables import BREACH_OUTLOOK, FORECAST_MODELS, METRIC
         table_spec(
             FORECAST_MODELS,
             "forecasts",
-            ["metric_rollups", "change_points", "regressions"],
+            ["metric_series", "change_points", "regressions"],
             {"scikitlearn"},
-            "Chosen by rolling-origin backtest, for each series by itself.",
+            "A pool of methods, weighted for each series by a rolling-origin backtest.",
         ),
         table_spec(
             METRIC_FORECASTS,
             "forecasts",
-            ["metric_rollups", "change_points", "regressions"],
+            ["metric_series", "change_points", "regressions"],
             {"scikitlearn"},
             "With 80 and 95 % intervals calibrated on held-out values.",
         ),
@@ -41,12 +41,13 @@ def forecast_metrics(
     catalog = load_catalog(settings.metrics_file)
     limits = metric_limits(catalog, rules.limits)
     with warehouse.reading() as con:
-        selection = forecast_selection(con, limits, rules.headline, rules.max_headline, rules.max_series)
-        history = with_bounds(forecast_history(con, selection), catalog)
-    found = forecast_series(history, horizon=rules.horizon, headline=selection.headline)
-    models = found.models.assign(series_id=found.models["unique_id"].astype("int64"))
-    warehouse.replace((FORECAST_MODELS, models), (METRIC_FORECASTS, found.forecasts))
-    counts = {"series_forecast": len(selection.series), "series_in_all": selection.available}
+        selection = forecast_selection(con, limits, rules.headline, rules.max_headline)
+        history = with_bounds(forecast_history(con, selection.series), catalog)
+    found = forecast_fleet(history, rules.horizon, selection.headline)
+    models = found.scores.assign(series_id=found.scores["unique_id"].astype("int64"))
+    ahead = found.table.assign(step=found.table.groupby("unique_id").cumcount() + 1)
+    warehouse.replace((FORECAST_MODELS, models), (METRIC_FORECASTS, ahead))
+    counts = {"series_forecast": ahead["unique_id"].nunique(), "series_alive": len(selection.series)}
     return (
         dg.MaterializeResult(
             asset_key="forecast_models",
@@ -58,8 +59,7 @@ def forecast_metrics(
         dg.MaterializeResult(
             asset_key="metric_forecasts",
             metadata=outcome(
-                found.forecasts,
-                {"headline": picture(charts.headline_forecasts(history, found.forecasts, selection.titles)), **counts},
+                ahead, {"headline": picture(charts.headline_forecasts(history, ahead, selection.titles)), **counts}
             ),
         ),
     )
@@ -83,9 +83,12 @@ def breach_outlook(
     rules = settings.forecast
     limits = metric_limits(load_catalog(settings.metrics_file), rules.limits)
     with warehouse.reading() as con:
-        selection = forecast_selection(con, limits, rules.headline, rules.max_headline, rules.max_series)
-        history = forecast_history(con, selection)
-        forecasts = con.execute("SELECT * FROM metric_forecasts ORDER BY unique_id, ds").df()
+        selection = forecast_selection(con, limits, rules.headline, rules.max_headline)
+        limited = selection.limits["unique_id"].tolist()
+        history = forecast_history(con, limited)
+        forecasts = con.execute(
+            "SELECT * FROM metric_forecasts WHERE list_contains(?, unique_id) ORDER BY unique_id, ds", [limited]
+        ).df()
     found = find_breaches(forecasts, selection.limits.rename(columns={"limit_value": "limit"}), history)
     table = found.rename(columns={"limit": "limit_value"}).assign(series_id=found["unique_id"].astype("int64"))
     warehouse.replace((BREACH_OUTLOOK, table))

@@ -1,0 +1,214 @@
+"""Histories as rectangles: values at equal distances of time, series of one distance and length together.
+
+Belongs here: how the distance is chosen and how values come to their places. What is made of them is elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from perf_assets.analysis.ragged import IndexArray, medians, offsets_of, runs
+from perf_assets.analysis.statistics import FloatArray
+
+TimeArray = npt.NDArray[np.datetime64]
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+
+FEWEST_POINTS = 8
+"""Places with a value that a series needs for a forecast."""
+
+LENGTHS = (
+    8, 9, 10, 12, 14, 16, 18, 21, 24, 28, 32, 36, 42, 48, 54, 60, 70, 80, 90, 105, 120, 140, 160, 180, 200, 230, 260,
+    300, 340, 390, 450, 520, 600, 700, 800, 900, 1_000,
+)  # fmt: skip
+"""Each series is cut to the newest points of the longest of these lengths that it fills, so that many are alike."""
+
+_SECOND = 1_000_000
+_DAY = 86_400 * _SECOND
+_STEPS = np.array(
+    [minutes * 60 * _SECOND for minutes in (1, 2, 5, 10, 15, 20, 30, 60, 120, 180, 240, 360, 480, 720, 1_440, 2_880)]
+    + [7 * _DAY, 28 * _DAY]
+)
+"""Distances, in microseconds, onto which irregular values are averaged."""
+_MONDAY = int(np.datetime64("1970-01-05", "us").astype(np.int64))
+"""Where whole weeks begin."""
+_MOST_MISSING = 0.5
+"""Share of places without a value from which a series counts as irregular."""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """s series of t places each.
+
+    `ids`, shape (s,); `values`, shape (s, t), NaN where nothing was measured, the last place of each measured; `last`,
+    shape (s,): its time; `step`: distance of two places in microseconds, or in months if `monthly`; `level_from`, shape
+    (s,): place from which the present level stands, 0 if it always has.
+    """
+
+    ids: npt.NDArray[np.object_]
+    values: FloatArray
+    last: TimeArray
+    step: int
+    monthly: bool
+    level_from: IntArray
+
+    def dates(self, horizon: int) -> TimeArray:
+        """Times of the next places, shape (s, horizon)."""
+        return self._dates(np.arange(1, horizon + 1))
+
+    def past(self) -> TimeArray:
+        """Times of the places, shape (s, t)."""
+        return self._dates(np.arange(1 - self.values.shape[1], 1))
+
+    def _dates(self, ahead: npt.NDArray[np.int64]) -> TimeArray:
+        if not self.monthly:
+            return np.asarray(self.last[:, None] + (ahead * self.step).astype("timedelta64[us]"))
+        months = self.last.astype("datetime64[M]")
+        within = self.last - months.astype("datetime64[us]")
+        return np.asarray((months[:, None] + ahead).astype("datetime64[us]") + within[:, None])
+
+    @property
+    def seasons(self) -> tuple[int, ...]:
+        """Places of a day and a week, of a week, or of a year, as far as the values hold at least two, shortest first;
+        (1,) if none.
+        """
+        if self.monthly:
+            lengths = [12]
+        else:
+            spans = (_DAY, 7 * _DAY) if self.step < _DAY else (7 * _DAY,)
+            lengths = [span // self.step for span in spans if span % self.step == 0 and span > self.step]
+        held = tuple(length for length in lengths if 2 * length <= self.values.shape[1])
+        return held or (1,)
+
+
+def panels(history: pd.DataFrame) -> Iterator[Panel]:
+    """The series of `history` (unique_id, ds, y, optionally stepped_at) that have at least FEWEST_POINTS places with a
+    value. Raises ValueError for missing columns and, naming the series, for a row without a time.
+    """
+    missing = {"unique_id", "ds", "y"} - set(history.columns)
+    if missing:
+        raise ValueError(f"history lacks the columns {sorted(missing)}")
+    without = history["ds"].isna()
+    if without.any():
+        raise ValueError(f"series {history.loc[without, 'unique_id'].iloc[0]!r}: a row has no ds")
+    rows = _rows(history)
+    if rows.y.size:
+        yield from _rectangles(rows, _grids(rows))
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Measured values by series and time, each of shape (n,); where the series begin and the last ends, shape
+    (s + 1,); of each series its id, and the moment from which its present level stands, shape (s,).
+    """
+
+    ds: IntArray
+    y: FloatArray
+    bounds: IndexArray
+    ids: npt.NDArray[np.object_]
+    stepped: IntArray
+
+    @property
+    def owner(self) -> IndexArray:
+        return np.repeat(np.arange(self.ids.size), np.diff(self.bounds))
+
+
+@dataclass(frozen=True)
+class _Grids:
+    """Where the places of each series lie, each of shape (s,): distance in microseconds, whether they are months, and
+    the time of one of the places.
+    """
+
+    step: IntArray
+    monthly: BoolArray
+    anchor: IntArray
+
+
+def _rows(history: pd.DataFrame) -> _Rows:
+    code, ids = pd.factorize(history["unique_id"], sort=True)
+    y = history["y"].to_numpy(dtype=np.float64)
+    ds = history["ds"].to_numpy(dtype="datetime64[us]").astype(np.int64)
+    stepped = np.full(len(ids), np.iinfo(np.int64).min)
+    if "stepped_at" in history:
+        at = history["stepped_at"].to_numpy(dtype="datetime64[us]").astype(np.int64)
+        np.maximum.at(stepped, code, at)  # a missing time is the smallest integer
+    known = np.isfinite(y)
+    if not known.all():
+        code, y, ds = code[known], y[known], ds[known]
+    if (np.diff(code) < 0).any() or ((np.diff(code) == 0) & (np.diff(ds) < 0)).any():
+        order = np.lexsort((ds, code))
+        code, y, ds = code[order], y[order], ds[order]
+    bounds = runs(code) if code.size else np.zeros(1, dtype=np.intp)
+    present = code[bounds[:-1]]
+    return _Rows(ds, y, bounds, np.asarray(ids, dtype=object)[present], stepped[present])
+
+
+def _grids(rows: _Rows) -> _Grids:
+    """Places as far apart as most values of a series are, if all values lie on such; by months where they do so; else
+    whole minutes, hours, days or weeks, wide enough for a value in most of them.
+    """
+    first, last, count = rows.ds[rows.bounds[:-1]], rows.ds[rows.bounds[1:] - 1], np.diff(rows.bounds)
+    gap = np.diff(rows.ds, prepend=rows.ds[0])
+    apart = gap > 0
+    apart[rows.bounds[:-1]] = False
+    distances = np.add.reduceat(apart, rows.bounds[:-1])
+    typical = np.nan_to_num(medians(gap[apart].astype(np.float64), offsets_of(distances)), nan=float(_DAY))
+    typical = np.maximum(np.round(typical), 1.0).astype(np.int64)
+    dense = (last - first) * (1.0 - _MOST_MISSING) <= typical * count
+    on_grid = ~_any(rows, (rows.ds - first[rows.owner]) % typical[rows.owner] != 0)
+    regular = on_grid & dense & (distances == count - 1)
+    times = rows.ds.astype("datetime64[us]")
+    within = (times - times.astype("datetime64[M]")).astype(np.int64)
+    monthly = ~_any(rows, within != within[rows.bounds[:-1]][rows.owner])
+    monthly &= (typical >= 28 * _DAY) & (typical <= 31 * _DAY)
+    needed = np.where(dense, typical, (last - first) / np.maximum(count - 1, 1))
+    whole = _STEPS[np.minimum(np.searchsorted(_STEPS, needed), _STEPS.size - 1)]
+    return _Grids(np.where(regular, typical, whole), monthly, np.where(regular, first, _MONDAY))
+
+
+def _any(rows: _Rows, holds: BoolArray) -> BoolArray:
+    return np.asarray(np.logical_or.reduceat(holds, rows.bounds[:-1]))
+
+
+def _rectangles(rows: _Rows, grids: _Grids) -> Iterator[Panel]:
+    owner = rows.owner
+    place = (rows.ds - grids.anchor[owner]) // grids.step[owner]
+    if grids.monthly.any():
+        months = rows.ds.astype("datetime64[us]").astype("datetime64[M]").astype(np.int64)
+        place = np.where(grids.monthly[owner], months, place)
+    begins = runs(owner, place)
+    value = np.add.reduceat(rows.y, begins[:-1]) / np.diff(begins) if begins.size <= rows.y.size else rows.y
+    owner, place, stands = (
+        owner[begins[:-1]],
+        place[begins[:-1]],
+        rows.ds[begins[1:] - 1] >= rows.stepped[owner[begins[:-1]]],
+    )
+    newest, oldest = place[runs(owner)[1:] - 1], place[runs(owner)[:-1]]
+    rank = np.searchsorted(LENGTHS, newest - oldest + 1, side="right") - 1
+    size = np.array(LENGTHS)[np.maximum(rank, 0)]
+    column = size[owner] - 1 - (newest[owner] - place)
+    kept = column >= 0
+    measured = np.bincount(owner[kept], minlength=size.size)
+    # A step behind the newest value has nothing after it, and one before the first changes nothing.
+    level_from = np.full(size.size, np.iinfo(np.int64).max)
+    np.minimum.at(level_from, owner[stands], np.maximum(column[stands], 0))
+    level_from = np.minimum(level_from, size - 1)
+    last = np.where(grids.monthly, rows.ds[rows.bounds[1:] - 1], grids.anchor + newest * grids.step)
+    usable = (rank >= 0) & (measured >= FEWEST_POINTS)
+    kinds = np.stack((grids.monthly, np.where(grids.monthly, 1, grids.step), rank), axis=1)
+    for kind in np.unique(kinds[usable], axis=0):
+        chosen = np.flatnonzero(usable & (kinds == kind).all(axis=1))
+        row = np.full(size.size, -1)
+        row[chosen] = np.arange(chosen.size)
+        here = kept & (row[owner] >= 0)
+        values = np.full((chosen.size, LENGTHS[kind[2]]), np.nan)
+        values[row[owner[here]], column[here]] = value[here]
+        yield Panel(
+            rows.ids[chosen], values, last[chosen].astype("datetime64[us]"), int(kind[1]), bool(kind[0]),
+            level_from[chosen],
+        )  # fmt: skip

@@ -1,0 +1,405 @@
+"""The forecast of a history: each method of the pool for all series of a rectangle, weighted, with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from perf_assets.analysis.forecasts.challengers import challengers
+from perf_assets.analysis.forecasts.grids import FEWEST_POINTS, Panel, panels
+from perf_assets.analysis.forecasts.intervals import Scales, widths_of
+from perf_assets.analysis.forecasts.members import Task, WindowMaps, forecasts
+from perf_assets.analysis.forecasts.weights import Fleet, weights
+from perf_assets.analysis.statistics import FloatArray
+
+MOST_ORIGINS = 9
+"""Origins at which forecasts are tried, half of what is held out apart; intervals are taken from every second one, so
+that no two share a value."""
+WINNING = 0.95
+"""Share of the pool's error below which a challenger takes its place."""
+_SAMPLE, _BLOCK = 2_000, 1_000
+"""Series from which the fleet is learned; series computed at once."""
+_SEED = 0
+
+SCORE_COLUMNS = ("unique_id", "model", "origins", "mae", "mase", "coverage_80", "coverage_95", "chosen", "note")
+"""What is known of a method and a series: origins tried; mean absolute error of what was held out, in the unit, and as
+a share of that of the naive forecast within the history (MASE; Hyndman & Koehler 2006); shares of held-out values
+inside their intervals; whether it is the forecast; and a note in words. Not measured is NaN."""
+
+
+@dataclass(frozen=True)
+class Forecasts:
+    """`table`: as `forecast` gives it, with the levels 80 and 95. `scores`: SCORE_COLUMNS, for each series one row of
+    the pool, by the name of the method with the most weight ("none" for a series too short to forecast), and of the
+    headline series one of each challenger."""
+
+    table: pd.DataFrame
+    scores: pd.DataFrame
+
+
+def forecast(history: pd.DataFrame, horizon: int, levels: Sequence[int] = (80, 95)) -> pd.DataFrame:
+    """Forecast every series of `history` for `horizon` steps beyond its last value.
+
+    `history`: unique_id, ds (naive UTC), y (NaN for none), and optionally stepped_at (a step beyond doubt, whose new
+    level holds: what lies before it tells the shape, not the level), lowest and highest (bounds of the values; one that
+    a value lies beyond is none). Times need not be regular: values of irregular series are averaged by minutes, hours,
+    days or weeks, as many as hold one; a series needs values at eight such places.
+
+    Gives unique_id, ds, mean, lo- and hi- for each of `levels` (percent, within the bounds), model (the method with
+    the largest weight), ordered by unique_id and ds. Raises ValueError for missing columns, a horizon below 1, levels
+    outside 0 to 100, and, naming the series, for a row without a time.
+    """
+    return _table(list(_outlooks(history, horizon, levels, ())), levels)
+
+
+def forecast_fleet(history: pd.DataFrame, horizon: int, headline: Collection[str] = ()) -> Forecasts:
+    """What `forecast` gives, and how each series' methods did; challengers are tried for the ids in `headline`."""
+    outlooks = list(_outlooks(history, horizon, (80, 95), headline))
+    rows = [row for outlook in outlooks for row in outlook.scores()]
+    measured = history[np.isfinite(history["y"].to_numpy(dtype=np.float64))].groupby("unique_id").size()
+    for unique_id in sorted(set(history["unique_id"]) - {row["unique_id"] for row in rows}):
+        count = int(measured.get(unique_id, 0))
+        note = f"{count} values are too few or too far apart: at least {FEWEST_POINTS} places with one are needed"
+        rows.append({"unique_id": unique_id, "model": "none", "origins": 0, "chosen": False, "note": note})
+    scores = pd.DataFrame(rows, columns=list(SCORE_COLUMNS)).sort_values(["unique_id", "model"], ignore_index=True)
+    return Forecasts(_table(outlooks, (80, 95)), scores)
+
+
+def _table(outlooks: Sequence[_Outlook], levels: Sequence[int]) -> pd.DataFrame:
+    names = ["unique_id", "ds", "mean", *(f"{end}-{level}" for level in levels for end in ("lo", "hi")), "model"]
+    if not outlooks:
+        return pd.DataFrame(columns=names)
+    table = pd.concat([outlook.table(levels) for outlook in outlooks], ignore_index=True)
+    return table.sort_values(["unique_id", "ds"], ignore_index=True)[names]
+
+
+def _outlooks(
+    history: pd.DataFrame, horizon: int, levels: Sequence[int], headline: Collection[str]
+) -> Iterator[_Outlook]:
+    if horizon < 1:
+        raise ValueError(f"horizon must be at least 1 step, not {horizon}")
+    if any(not 0 < level < 100 for level in levels):
+        raise ValueError(f"levels must lie between 0 and 100 percent, not {list(levels)}")
+    bounds = _bounds(history)
+    return (_outlook(panel, horizon, levels, bounds, headline) for panel in panels(history))
+
+
+def _bounds(history: pd.DataFrame) -> pd.DataFrame | None:
+    """lowest and highest by unique_id, as far as the values bear them out."""
+    given = [name for name in ("lowest", "highest") if name in history]
+    if not given:
+        return None
+    own = history.groupby("unique_id").agg(
+        smallest=("y", "min"), largest=("y", "max"), **{name: (name, "first") for name in given}
+    )
+    own = own.reindex(columns=["smallest", "largest", "lowest", "highest"]).astype(np.float64)
+    return pd.DataFrame(
+        {
+            "lowest": own["lowest"].where(own["smallest"] >= own["lowest"], -np.inf),
+            "highest": own["highest"].where(own["largest"] <= own["highest"], np.inf),
+        }
+    )
+
+
+@dataclass(frozen=True)
+class _Combined:
+    """Of s series: `mean`, shape (s, horizon); `errors` of like forecasts that did not know them, shape
+    (origins, s, horizon), NaN where nothing was measured, and the same `on_scale` of the series; the method with the
+    most weight and that weight, shape (s,).
+    """
+
+    mean: FloatArray
+    errors: FloatArray
+    on_scale: FloatArray
+    model: npt.NDArray[np.object_]
+    weight: FloatArray
+
+
+@dataclass(frozen=True)
+class _Tried:
+    """A challenger: `row` of its series, errors as in `_Combined`, and whether it took the pool's place."""
+
+    row: int
+    name: str
+    errors: FloatArray
+    won: bool
+
+
+@dataclass(frozen=True)
+class _Outlook:
+    """A panel and what comes of it: mean, shape (s, horizon); ends of the intervals, shape (2, levels, s, horizon);
+    share of held-out values inside them, shape (levels, s); error of the naive forecast within the history, shape (s,).
+    """
+
+    panel: Panel
+    mean: FloatArray
+    ends: FloatArray
+    inside: FloatArray
+    pool: _Combined
+    naive: FloatArray
+    tried: Sequence[_Tried]
+
+    def table(self, levels: Sequence[int]) -> pd.DataFrame:
+        horizon = self.mean.shape[1]
+        columns = {
+            "unique_id": np.repeat(self.panel.ids, horizon),
+            "ds": self.panel.dates(horizon).ravel(),
+            "mean": self.mean.ravel(),
+            "model": np.repeat(self.models(), horizon),
+        }
+        for place, level in enumerate(levels):
+            columns[f"lo-{level}"], columns[f"hi-{level}"] = self.ends[0, place].ravel(), self.ends[1, place].ravel()
+        return pd.DataFrame(columns)
+
+    def models(self) -> npt.NDArray[np.object_]:
+        names = self.pool.model.copy()
+        for each in self.tried:
+            if each.won:
+                names[each.row] = each.name
+        return names
+
+    def scores(self) -> list[dict[str, object]]:
+        won = {each.row for each in self.tried if each.won}
+        mae = _mean_of_measured(np.abs(self.pool.errors), axis=(0, 2))
+        rows = [
+            self._score(row, str(self.pool.model[row]), mae[row], row not in won)
+            | {"note": f"has {self.pool.weight[row]:.0%} of the weight in the pool"}
+            for row in range(len(self.panel.ids))
+        ]
+        return rows + [
+            self._score(each.row, each.name, float(_mean_of_measured(np.abs(each.errors), axis=None)), each.won)
+            | {"note": "a challenger of the pool"}
+            for each in self.tried
+        ]
+
+    def _score(self, row: int, model: str, mae: float, chosen: bool) -> dict[str, object]:
+        inside = dict(zip(("coverage_80", "coverage_95"), self.inside[:, row], strict=True)) if chosen else {}
+        return {
+            "unique_id": self.panel.ids[row], "model": model, "origins": len(self.pool.errors), "mae": mae,
+            "mase": mae / self.naive[row] if self.naive[row] > 0 else np.nan, **inside, "chosen": chosen,
+        }  # fmt: skip
+
+
+def _mean_of_measured(values: FloatArray, axis: tuple[int, ...] | None) -> FloatArray:
+    known = np.isfinite(values)
+    count = known.sum(axis=axis)
+    total = np.where(known, values, 0.0).sum(axis=axis)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def _outlook(
+    panel: Panel, horizon: int, levels: Sequence[int], bounds: pd.DataFrame | None, headline: Collection[str]
+) -> _Outlook:
+    count = len(panel.ids)
+    own = None if bounds is None else bounds.loc[panel.ids]
+    lowest = np.full(count, -np.inf) if own is None else own["lowest"].fillna(-np.inf).to_numpy()
+    highest = np.full(count, np.inf) if own is None else own["highest"].fillna(np.inf).to_numpy()
+    scales = Scales.of(panel.values, lowest, highest)
+    cycle, *longer = panel.seasons
+    filled, doubt = on_one_level(without_gaps(panel.values, cycle), panel.level_from, cycle)
+    truth = np.where(np.isfinite(panel.values), filled, np.nan)
+    task = _task(filled, horizon, cycle, longer)
+    sample = np.sort(np.random.default_rng(_SEED).permutation(count)[:_SAMPLE]).astype(np.intp)
+    learned = task.part(sample)
+    maps = WindowMaps.learned(learned)
+    names, fleet = _fleet(learned, maps)
+    pool = _joined(
+        [_combined(task.part(rows), truth[rows], scales.part(rows), maps, fleet, names) for rows in _blocks(count)]
+    )
+    rows = np.flatnonzero(np.isin(panel.ids.astype(str), list(headline)))
+    mean, on_scale, tried = _challenged(panel, truth, task, scales, pool, sample, rows)
+    values = scales.on(filled)
+    widths = widths_of(on_scale, _naive(values, cycle), [level / 100.0 for level in levels])
+    half = np.hypot(widths.half, widths.half[..., :1] * doubt[None, :, None])
+    centre = scales.on(mean)
+    ends = np.stack([np.stack([scales.back(centre + side * width) for width in half]) for side in (-1.0, 1.0)])
+    mean = scales.within(mean)
+    ends[0], ends[1] = np.minimum(ends[0], mean), np.maximum(ends[1], mean)
+    return _Outlook(panel, mean, ends, widths.inside, pool, _naive(filled, cycle), tried)
+
+
+def _naive(values: FloatArray, cycle: int) -> FloatArray:
+    return np.asarray(np.abs(values[:, cycle:] - values[:, :-cycle]).mean(axis=1))
+
+
+def _blocks(count: int) -> Iterator[slice]:
+    return (slice(begin, min(begin + _BLOCK, count)) for begin in range(0, count, _BLOCK))
+
+
+def _joined(parts: Sequence[_Combined]) -> _Combined:
+    return _Combined(
+        np.concatenate([part.mean for part in parts]),
+        np.concatenate([part.errors for part in parts], axis=1),
+        np.concatenate([part.on_scale for part in parts], axis=1),
+        np.concatenate([part.model for part in parts]),
+        np.concatenate([part.weight for part in parts]),
+    )
+
+
+def _challenged(
+    panel: Panel,
+    truth: FloatArray,
+    task: Task,
+    scales: Scales,
+    pool: _Combined,
+    sample: npt.NDArray[np.intp],
+    rows: npt.NDArray[np.intp],
+) -> tuple[FloatArray, FloatArray, list[_Tried]]:
+    """Mean and errors on scale of the pool, and in place of those of `rows` of the challenger with the smallest error,
+    if that is clearly smaller."""
+    mean, on_scale, tried = pool.mean.copy(), pool.on_scale.copy(), []
+    times = np.concatenate((panel.past(), panel.dates(task.horizon)), axis=1)[rows]
+    for row, dates in zip(rows.tolist(), times, strict=True):
+        own = truth[[row]]
+        beside = task.part(np.concatenate(([row], sample)))
+        scored = _scored(task)
+        beside = replace(beside, origins=(*(task.origins[place] for place in sorted(scored)), task.origins[-1]))
+        origins = beside.origins[:-1]
+        ahead = {name: then[:, None] for name, then in challengers(beside, 0, dates)}
+        errors = {name: _errors(then, own, origins, _plain)[:, 0] for name, then in ahead.items()}
+        sizes = {name: float(_mean_of_measured(np.abs(error), axis=None)) for name, error in errors.items()}
+        best = min(sizes, key=sizes.__getitem__, default="")
+        won = best and sizes[best] < WINNING * float(_mean_of_measured(np.abs(pool.errors[:, row]), axis=None))
+        if won:
+            mean[row] = ahead[best][-1, 0]
+            on_scale[:, row] = _errors(ahead[best], own, origins, scales.part(slice(row, row + 1)).on)[:, 0]
+        tried += [_Tried(row, name, errors[name], bool(won) and name == best) for name in ahead]
+    return mean, on_scale, tried
+
+
+def _task(values: FloatArray, horizon: int, cycle: int, longer: list[int]) -> Task:
+    size = values.shape[1]
+    stride = -(-max(1, min(horizon, size // 4)) // 2)
+    if horizon > cycle:
+        # Whole cycles are held out: on some days of the week all methods are better than on others.
+        stride = -(-stride // cycle) * cycle
+    first = max(size // 3, 2 * cycle, 4)
+    origins = [size - stride * number for number in range(MOST_ORIGINS, 0, -1) if size - stride * number >= first]
+    origins = origins or [size - stride]
+    held = longer[0] if longer and origins[0] >= 2 * longer[0] else 0
+    return Task(values, (*origins, size), stride, horizon, cycle, held)
+
+
+def without_gaps(values: FloatArray, cycle: int) -> FloatArray:
+    """`values`, shape (s, t), with NaN replaced by the value a cycle before, else a cycle later, else the nearest."""
+    gaps = np.isnan(values)
+    if not gaps.any():
+        return values
+    filled = values.copy()
+    columns = np.flatnonzero(gaps.any(axis=0))
+    for shift, order in ((-cycle, columns), (cycle, columns[::-1])):
+        for column in order:
+            if 0 <= column + shift < values.shape[1]:
+                rows = np.isnan(filled[:, column])
+                filled[rows, column] = filled[rows, column + shift]
+    if np.isnan(filled).any():
+        filled = pd.DataFrame(filled.T).ffill().bfill().to_numpy(dtype=np.float64).T
+    return filled
+
+
+def on_one_level(values: FloatArray, level_from: npt.NDArray[np.int64], cycle: int) -> tuple[FloatArray, FloatArray]:
+    """`values`, shape (s, t), with what lies before the present level moved onto it, and by how many half widths of an
+    interval the new level itself is in doubt, shape (s,).
+    """
+    doubt = np.zeros(len(values))
+    if not level_from.any():
+        return values, doubt
+    moved = values.copy()
+    for row in np.flatnonzero(level_from):
+        begin = int(level_from[row])
+        after, before = values[row, begin:], values[row, max(begin - max(4 * cycle, 14), 0) : begin]
+        # The same places of the cycle on both sides, where the new level does not hold whole ones.
+        if after.size < cycle and before.size >= cycle:
+            alike = (np.arange(-before.size, 0) % cycle)[:, None] == (np.arange(after.size) % cycle)[None, :]
+            before = before[alike.any(axis=1)]
+        new, old = float(np.median(after)), float(np.median(before))
+        past = values[row, :begin]
+        # What grows with its level is multiplied, what can be 0 or negative is shifted.
+        if past.min() > 0 and new > 0 and old > 0:
+            moved[row, :begin] = past * (new / old)
+        else:
+            moved[row, :begin] = past + (new - old)
+        doubt[row] = 1.0 / np.sqrt(after.size)
+    return moved, doubt
+
+
+def _fleet(task: Task, maps: WindowMaps) -> tuple[list[str], Fleet]:
+    tried = {name: _sizes(ahead, task) for name, ahead in forecasts(task, maps)}
+    return list(tried), Fleet.of(_known(np.stack(list(tried.values())), len(task.origins) - 1))
+
+
+def _sizes(ahead: FloatArray, task: Task) -> FloatArray:
+    """Mean absolute errors at each origin but the last over the first stride ahead, over the first two, and so on as
+    far as there is a truth: shape (origins - 1, s, strides)."""
+    size, stride = task.values.shape[1], task.stride
+    ends = np.minimum(np.arange(1, -(-task.horizon // stride) + 1) * stride, task.horizon)
+    result = np.zeros((len(ahead) - 1, len(task.values), ends.size))
+    for place, origin in enumerate(task.origins[:-1]):
+        held = min(task.horizon, size - origin)
+        error = np.abs(ahead[place, :, :held] - task.values[:, origin : origin + held])
+        known = ends[ends <= held]
+        sums = np.add.reduceat(error, np.append(0, known[:-1]), axis=1)[:, : known.size]
+        result[place, :, : known.size] = np.cumsum(sums, axis=1) / known
+    return result
+
+
+def _known(sizes: FloatArray, at: int) -> FloatArray:
+    """Of errors as `_sizes` gives them, shape (methods, origins, s, strides): those that origin number `at` knows, of
+    the origins before it, shape (methods, at, s)."""
+    last = sizes.shape[3]
+    return np.stack([sizes[:, place, :, min(at - place, last) - 1] for place in range(at)], axis=1)
+
+
+def _combined(
+    task: Task, truth: FloatArray, scales: Scales, maps: WindowMaps, fleet: Fleet, names: Sequence[str]
+) -> _Combined:
+    """`truth`: the values of the task with NaN for gaps: only what was measured has an error."""
+    ahead = np.stack([each for _, each in forecasts(task, maps)])
+    sizes = np.stack([_sizes(each, task) for each in ahead])
+    count = len(task.origins) - 1
+    weight = weights(_known(sizes, count), fleet)
+    # Every second origin, each weighted by what was known at it.
+    scored = _scored(task)
+    then = np.empty((len(scored) + 1, *ahead.shape[2:]))
+    then[-1] = np.einsum("ms,msh->sh", weight, ahead[:, -1])
+    for number, place in enumerate(scored):
+        own = weights(_known(sizes, place), fleet) if place else fleet.usual(len(weight[0]))
+        then[number] = np.einsum("ms,msh->sh", own, ahead[:, place])
+    origins = [task.origins[place] for place in scored]
+    families = np.array([name.split()[0] for name in names], dtype=object)
+    shares = np.stack([weight[families == family].sum(axis=0) for family in dict.fromkeys(families)])
+    main = shares.argmax(axis=0)
+    return _Combined(
+        then[-1],
+        _errors(then, truth, origins, _plain),
+        _errors(then, truth, origins, scales.on),
+        np.array(list(dict.fromkeys(families)), dtype=object)[main],
+        np.take_along_axis(shares, main[None], axis=0)[0],
+    )
+
+
+def _errors(
+    then: FloatArray, truth: FloatArray, origins: Sequence[int], on: Callable[[FloatArray], FloatArray]
+) -> FloatArray:
+    """Of forecasts, shape (at least origins, s, horizon), at the `origins`: shape (origins, s, horizon), NaN where
+    `truth`, shape (s, t), is or has ended."""
+    size, horizon = truth.shape[1], then.shape[2]
+    errors = np.full((len(origins), *then.shape[1:]), np.nan)
+    for place, origin in enumerate(origins):
+        held = min(horizon, size - origin)
+        errors[place, :, :held] = on(truth[:, origin : origin + held]) - on(then[place, :, :held])
+    return errors
+
+
+def _scored(task: Task) -> list[int]:
+    """Numbers of the origins that intervals are taken from: every second one, the newest of which has a whole held-out
+    part behind it."""
+    return list(range(len(task.origins) - 3, -1, -2)) or [0]
+
+
+def _plain(values: FloatArray) -> FloatArray:
+    return values
