@@ -250,7 +250,7 @@ def _fitted(row: Any, values: pd.DataFrame) -> pd.DataFrame:
 
 @missing_if_failed
 def correlation_heatmap(correlations: pd.DataFrame) -> Chart | None:
-    """Spearman correlations of the metrics over the whole project; pairs that may be chance are left blank."""
+    """Correlations of the metrics over the whole project; pairs that may be chance are left blank."""
     import altair as alt
 
     known = correlations[(correlations["node_id"] == "whole project") & correlations["rho"].notna()]
@@ -315,7 +315,10 @@ def _cell_figures(alt: Any, sure: pd.DataFrame, x: Any, y: Any) -> Chart:
 
 
 def _heatmap_words(sure: pd.DataFrame, pairs: int, project: str, width: int) -> tuple[str, int, str]:
-    note = f"Spearman's rank correlation of the days, {project}; dots: may be chance (q > {SIGNIFICANT})."
+    note = (
+        f"Days of project {project} without cycles, levels and their own past, at the lag with the most evidence; "
+        f"dots: may be chance (q > {SIGNIFICANT})."
+    )
     top = next(rows_of(sure.sort_values("size", ascending=False)))
     verb = "moves" if len(sure) == 1 else "move"
     heading = (
@@ -334,7 +337,7 @@ def _nearest_pairs(pairs: pd.DataFrame, project: str) -> Chart:
         pair=[f"{metric_words(a)}, {metric_words(b)}" for a, b in zip(rows["metric_a"], rows["metric_b"], strict=True)]
     )
     rows["pair"] = rows["pair"].map(lambda name: short(name, 50))
-    x_scale, x_title = alt.Scale(domain=[-1, 1], nice=False), "Spearman's ρ with 95 % interval"
+    x_scale, x_title = alt.Scale(domain=[-1, 1], nice=False), "ρ with 95 % interval"
     base = alt.Chart(data(rows[["pair", "rho", "rho_low", "rho_high"]])).encode(
         y=alt.Y("pair:N", title=None, **in_order(rows["pair"].tolist()))
     )
@@ -345,7 +348,7 @@ def _nearest_pairs(pairs: pd.DataFrame, project: str) -> Chart:
         base.mark_circle(size=70, color=NEUTRAL, opacity=1).encode(x=alt.X("rho:Q", scale=x_scale, title=x_title)),
     ]
     heading = f"None of {len(pairs):,} pairs of metrics moves together beyond chance"
-    note = f"The nearest {len(rows)}; rank correlation of the days, project {project}."
+    note = f"The nearest {len(rows)}; days of project {project} without cycles, levels and their own past."
     return alt.layer(*layers).properties(width=340, height=alt.Step(20), title=title(heading, 560, note))
 
 

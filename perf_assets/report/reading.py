@@ -456,6 +456,15 @@ def near_title(row: Any) -> str:
     return f"{row.title}{hours}: {change(row)} since {day(row.changed_at)}"
 
 
+def pair(row: Any) -> str:
+    """`cpu usage, 2 days later queue wait time`: the metrics of a row of metric_correlations, the first one first."""
+    first, second = (metric_words(str(name)) for name in (row.metric_a, row.metric_b))
+    if row.lag == 0:
+        return f"{first}, {second}"
+    first, second = (first, second) if row.lag > 0 else (second, first)
+    return f"{first}, {counted(abs(int(row.lag)), 'day')} later {second}"
+
+
 def chance(value: float) -> str:
     """A p- or q-value as people write it."""
     return "unknown" if pd.isna(value) else "< .0001" if value < 1e-4 else f"= {value:.2g}".replace("0.", ".", 1)

@@ -358,16 +358,16 @@ def stopped_table(rows: pd.DataFrame) -> Table:
 
 def correlations_table(rows: pd.DataFrame) -> Table:
     """Rows of `metric_correlations`."""
-    table = _table("Metrics", "Where", "ρ", "95 % interval", "Strength", "q", "Days", numbers=("ρ", "q", "Days"))
+    table = _table("Metrics", "Where", "ρ", "95 % interval", "Strength", "q", "Points", numbers=("ρ", "q", "Points"))
     for row in rows_of(rows):
         table.add_row(
-            Text(f"{metric_words(str(row.metric_a))}, {metric_words(str(row.metric_b))}"),
+            Text(reading.pair(row)),
             Text(f"{row.project}, {row.node_id}"),
             _figure(row.rho),
             f"{_figure(row.rho_low)} to {_figure(row.rho_high)}",
             Text("" if pd.isna(row.strength) else str(row.strength)),
             reading.chance(row.q_value).replace("= ", ""),
-            f"{row.points:,.0f}",
+            f"{row.effective_n:,.0f}",
         )
     return table
 

@@ -77,17 +77,6 @@ def recent_averages(con: DuckDBPyConnection) -> pd.DataFrame:
     ).df()
 
 
-def metric_change_times(con: DuckDBPyConnection) -> pd.DataFrame:
-    """Project, node_id (or 'whole project'), metric, changed_at: days on which levels changed."""
-    return con.execute(
-        """WITH changed AS (SELECT s.project, s.node_id, s.metric, date_trunc('day', c.changed_at) AS changed_at
-          FROM change_points c JOIN metric_series s USING (series_id))
-        SELECT DISTINCT project, 'whole project' AS node_id, metric, changed_at FROM changed
-        UNION SELECT project, node_id, metric, changed_at FROM changed WHERE node_id IS NOT NULL
-        ORDER BY project, node_id, metric, changed_at"""
-    ).df()
-
-
 def reporting(con: DuckDBPyConnection) -> pd.DataFrame:
     """series_id, project, title, test_name, node_id, last_seen, simulated, reports, lifetime_hours, silent_hours,
     longest_gap_hours: one row a series, in hours with runs of its kind (project, test type, suite, type of node).

@@ -520,20 +520,21 @@ WITHDRAWN_FINDINGS = _table(
 
 METRIC_CORRELATIONS = _table(
     "metric_correlations",
-    "Metrics that rise and fall together, season and level removed.",
+    "Metrics that rise and fall together, cycles, levels, lines and what their own past predicts removed.",
     "project node_id metric_a metric_b",
     """
     project VARCHAR project
     node_id VARCHAR node, or the whole project
     metric_a VARCHAR first metric
     metric_b VARCHAR second metric
-    rho DOUBLE Spearman's rank correlation
+    rho DOUBLE correlation of normal scores at the lag with the most evidence
     rho_low DOUBLE lower end of its 95 % interval
     rho_high DOUBLE upper end of it
+    lag BIGINT days by which the second metric follows the first; below 0, the first the second
+    width BIGINT days that means were taken of, 1 for none
     strength VARCHAR strong, moderate or weak
-    points BIGINT buckets in which both have a value
-    effective_points DOUBLE independent points they are worth
-    p_value DOUBLE of no correlation
+    effective_n DOUBLE pairs of unpredictable values
+    p_value DOUBLE of no correlation at any lag
     q_value DOUBLE false-discovery rate over all pairs tested
     """,
 )

@@ -18,7 +18,7 @@ node_scores          advice       breach_outlook metric_series metric_trends per
 recommendations      advice       breach_outlook metric_series metric_trends node_scores regressions
 schedule_plan        advice       node_scores performance_metrics
 duration_drivers     correlations metric_series performance_metrics
-metric_correlations  correlations change_points metric_rollups metric_series
+metric_correlations  correlations metric_rollups metric_series
 run_outliers         correlations duration_drivers performance_metrics
 scenario_efficiency  correlations metric_series performance_metrics
 breach_outlook       forecasts    change_points metric_forecasts metric_series regressions

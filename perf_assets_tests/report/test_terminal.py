@@ -148,10 +148,12 @@ def test_a_place_is_named_as_what_it_is(scope: str, place: str, subject: str) ->
 def test_correlations_and_insights() -> None:
     pairs = pd.DataFrame(
         {"project": ["p"], "node_id": "whole project", "metric_a": "cpu_usage", "metric_b": "load_average", "rho": 0.81,
-         "rho_low": 0.7, "rho_high": 0.9, "strength": "strong", "q_value": 0.001, "points": 60}
+         "rho_low": 0.7, "rho_high": 0.9, "strength": "strong", "q_value": 0.001, "effective_n": 60, "lag": [0]}
     )  # fmt: skip
     text = printed(terminal.correlations_table(pairs))
     assert "cpu usage, load average" in text
+    assert reading.pair(pairs.assign(lag=2).iloc[0]) == "cpu usage, 2 days later load average"
+    assert reading.pair(pairs.assign(lag=-1).iloc[0]) == "load average, 1 day later cpu usage"
     assert "0.70 to 0.90" in text
     insight = pd.DataFrame({"title": [EVIL], "text": "because", "project": "p", "simulated": True})
     text = printed(terminal.insights_table(insight))

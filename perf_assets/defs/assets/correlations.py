@@ -4,12 +4,12 @@ import dagster as dg
 import pandas as pd
 
 from perf_assets.analysis import durations
-from perf_assets.analysis.correlations import correlate
+from perf_assets.analysis.correlations import correlate_places
 from perf_assets.defs.asset_spec import POOL, outcome, table_spec
 from perf_assets.defs.pictures import picture
 from perf_assets.report import charts
 from perf_assets.warehouse import Warehouse
-from perf_assets.warehouse.readings import daily_metric_values, metric_change_times, scenario_runs
+from perf_assets.warehouse.readings import daily_metric_values, scenario_runs
 from perf_assets.warehouse.tables import DURATION_DRIVERS, METRIC_CORRELATIONS, RUN_OUTLIERS, SCENARIO_EFFICIENCY
 
 
@@ -18,17 +18,17 @@ from perf_assets.warehouse.tables import DURATION_DRIVERS, METRIC_CORRELATIONS, 
         table_spec(
             METRIC_CORRELATIONS,
             "correlations",
-            ["metric_rollups", "metric_series", "change_points"],
+            ["metric_rollups", "metric_series"],
             {"scipy"},
-            "Spearman's rank correlation of the days, over the whole project and within each node.",
+            "What the days of a metric have beyond its own past, over the whole project and within each node.",
         )
     ],
     pool=POOL,
 )
 def metric_correlations(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult[None]:
     with warehouse.reading() as con:
-        values, changes = daily_metric_values(con), metric_change_times(con)
-    table = correlate(values, changes)
+        values = daily_metric_values(con)
+    table = correlate_places(values)
     warehouse.replace((METRIC_CORRELATIONS, table))
     return dg.MaterializeResult(
         metadata=outcome(
