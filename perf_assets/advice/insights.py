@@ -11,7 +11,14 @@ import pandas as pd
 from perf_assets.advice.identifiers import advice_id
 from perf_assets.advice.recommendations import Findings, breaches_ahead
 from perf_assets.advice.wording import change, day, levels, metric_words, moment, quantity, share, subject
-from perf_assets.analysis.durations import WELL_EXPLAINED, complete_runs, fit_duration_model
+from perf_assets.analysis.durations import (
+    WELL_EXPLAINED,
+    DurationModel,
+    complete_runs,
+    fit_duration_model,
+    largest_influence,
+    recorded_rivals,
+)
 from perf_assets.analysis.level_changes import ALL_DAY
 
 SILENCE_IS_NEWS_DAYS = 30
@@ -124,6 +131,9 @@ def _about_silence(stopped: pd.DataFrame, series: pd.DataFrame) -> Iterator[dict
         }
 
 
+_LARGE_GAP, _CLEARLY_MORE, _LARGE_LEVERAGE = 0.2, 0.1, 0.5
+
+
 def _about_scenarios(
     runs: pd.DataFrame, drivers: pd.DataFrame, efficiency: pd.DataFrame
 ) -> Iterator[dict[str, object]]:
@@ -144,29 +154,56 @@ def _about_scenarios(
 
 
 def _prediction(project: str, runs: pd.DataFrame, model: pd.Series) -> dict[str, object]:
-    inside, outside = float(model["r_squared"]), float(model["r_squared_cross_validated"])
-    figures = f"R² {inside:.3f} on the {int(model['runs'])} runs it was fitted to, {outside:.3f} leaving each one out"
-    if outside > WELL_EXPLAINED:
+    outside, low = float(model["r_squared_cross_validated"]), float(model["r_squared_low"])
+    figures = (
+        f"R² {model['r_squared']:.3f} on the {int(model['runs'])} runs it was fitted to, {outside:.3f} leaving each "
+        f"one out (95 % interval {low:.2f} to {model['r_squared_high']:.2f})"
+    )
+    # What is claimed must hold for runs to come, so the lower end of the interval decides.
+    if low > WELL_EXPLAINED:
         title, reason = "Duration is well explained by nodes, edges and observations", ""
-    elif outside > WELL_EXPLAINED / 2:
+    elif low > WELL_EXPLAINED / 2:
         title, reason = "Duration is partly explained by nodes, edges and observations", " Other factors matter too."
     else:
         title = "Duration is not explained reliably by nodes, edges and observations"
-        reason = f" {_why_unreliable(runs, inside, outside)}"
+        reason = f" {_why_unreliable(runs, outside)}"
     return _scenario(project, "prediction_accuracy", title, f"{figures}.{reason}", {"table": "duration_drivers"})
 
 
-def _why_unreliable(runs: pd.DataFrame, inside: float, outside: float) -> str:
+def _why_unreliable(runs: pd.DataFrame, outside: float) -> str:
     complete = complete_runs(runs)
     model = fit_duration_model(complete)
-    if model is None or inside <= WELL_EXPLAINED / 2:
-        return "The three say little about duration: what else differs between runs has not been recorded."
-    largest = int(model.leverages.argmax())
-    run = complete.iloc[largest]
-    pull = f"one run of {run['scenario']} ({run['edges']:,.0f} edges) has a leverage of {model.leverages[largest]:.2f}"
+    if model is None:
+        return ""
+    sentences = []
+    if model.r_squared - outside > _LARGE_GAP:
+        sentences.append(
+            f"The fit does not carry over to runs it has not seen: {len(complete)} runs are few for three features "
+            f"that rise together{_pull(complete, model)}."
+        )
+    rivals = recorded_rivals(complete)
+    best = max(rivals, key=rivals.__getitem__, default="")
+    if best and rivals[best] > max(outside, 0.0) + _CLEARLY_MORE:
+        model_by = f"{best} beside them" if best == "risks" else best
+        sentences.append(
+            f"What else is recorded says more: a model by {model_by} has R² {rivals[best]:.3f} leaving each run out."
+        )
+    elif not sentences:
+        nor = f", and neither does what else is recorded ({', '.join(rivals)})" if rivals else ""
+        sentences.append(f"The three say little about the duration of a run{nor}.")
+    return " ".join(sentences)
+
+
+def _pull(runs: pd.DataFrame, model: DurationModel) -> str:
+    influence = largest_influence(runs, model)
+    if influence is None or influence.leverage < _LARGE_LEVERAGE:
+        return ""
+    run = runs.iloc[influence.run]
+    with_it, without_it = (quantity(effect, "s") for effect in (influence.with_it, influence.without_it))
     return (
-        f"The fit does not carry over to runs it has not seen: {len(complete)} runs are few for three features that "
-        f"rise together, and {pull}, so it alone decides the slope."
+        f", and one run of {run['scenario']} ({run[influence.feature]:,.0f} {influence.feature}) has a leverage of "
+        f"{influence.leverage:.2f}: the model has {with_it} for each of the {influence.feature} with it, and "
+        f"{without_it} without it"
     )
 
 

@@ -15,9 +15,10 @@ DRIVERS = (*FEATURES, "risks")
 OUTLIER_SHARE = 0.20
 """Residual, as a share of what was expected, beyond which a run is slower or faster than expected."""
 WELL_EXPLAINED = 0.7
+_DRAWS = 2_000
 DRIVER_COLUMNS = (
     "project", "driver", "correlation", "strength", "in_model", "coefficient", "standardised_coefficient", "importance",
-    "intercept", "r_squared", "r_squared_cross_validated", "runs",
+    "intercept", "r_squared", "r_squared_cross_validated", "r_squared_low", "r_squared_high", "runs",
 )  # fmt: skip
 OUTLIER_COLUMNS = (
     "project", "run_id", "scenario", "duration", "expected", "residual", "residual_share", "leave_one_out_expected",
@@ -33,7 +34,8 @@ EFFICIENCY_COLUMNS = (
 class DurationModel:
     """Least squares of duration (s) on the features; arrays have one entry a run, or one a feature.
 
-    `leave_one_out` is what a model without the run expects of it; `leverages` the diagonal of the hat matrix.
+    `leave_one_out` is what a model without the run expects of it; `leverages` the diagonal of the hat matrix;
+    `r_squared_interval` holds the cross-validated R² with 95 %.
     """
 
     intercept: float
@@ -44,6 +46,7 @@ class DurationModel:
     leverages: FloatArray
     r_squared: float
     r_squared_cross_validated: float
+    r_squared_interval: tuple[float, float]
 
 
 def fit_duration_model(runs: pd.DataFrame) -> DurationModel | None:
@@ -73,7 +76,77 @@ def fit_duration_model(runs: pd.DataFrame) -> DurationModel | None:
         leverages=leverages,
         r_squared=1.0 - float(np.sum(residuals**2)) / total,
         r_squared_cross_validated=1.0 - float(np.sum(deleted**2)) / total,
+        r_squared_interval=_interval(deleted, y),
     )
+
+
+def _interval(deleted: FloatArray, y: FloatArray) -> tuple[float, float]:
+    """Of 1 - PRESS / SST, by a bootstrap of the runs (Davison & Hinkley 1997, section 2.2)."""
+    drawn = np.random.default_rng(0).integers(y.size, size=(_DRAWS, y.size))
+    total = ((y[drawn] - y[drawn].mean(axis=1, keepdims=True)) ** 2).sum(axis=1)
+    left = (deleted[drawn] ** 2).sum(axis=1)
+    shares = 1.0 - left[total > 0] / total[total > 0]
+    low, high = np.quantile(shares, [0.025, 0.975])
+    return float(low), float(high)
+
+
+@dataclass(frozen=True)
+class Influence:
+    """The run with the largest leverage and what it does to the effect of the feature that it is most extreme in:
+    seconds per unit with and without it."""
+
+    run: int
+    leverage: float
+    feature: str
+    with_it: float
+    without_it: float
+
+
+def largest_influence(runs: pd.DataFrame, model: DurationModel) -> Influence | None:
+    """`runs`: those the model was fitted to. None where a model without that run cannot be fitted."""
+    place = int(model.leverages.argmax())
+    rest = fit_duration_model(runs.drop(index=runs.index[place]))
+    if rest is None:
+        return None
+    x = runs[list(FEATURES)].to_numpy(dtype=np.float64)
+    spread = x.std(axis=0)
+    away = np.divide(np.abs(x[place] - x.mean(axis=0)), spread, out=np.zeros_like(spread), where=spread > 0)
+    feature = int(away.argmax())
+    return Influence(
+        place, float(model.leverages[place]), FEATURES[feature], float(model.coefficients[feature]),
+        float(rest.coefficients[feature]),
+    )  # fmt: skip
+
+
+def recorded_rivals(runs: pd.DataFrame) -> dict[str, float]:
+    """R², leaving each run out, of linear models by what else the results record of the runs that the model was fitted
+    to: `risks` beside the three features, `scenario` alone, and `scenario and observations`.
+
+    Effects of scenarios are drawn to 0 as by one more run of none (ridge regression), so that a scenario of one run is
+    left out as well. What is missing, or the same in all runs, is not among them.
+    """
+    y = runs["duration"].to_numpy(dtype=np.float64)
+    found = {}
+    if runs["risks"].notna().all() and runs["risks"].nunique() > 1 and len(runs) > len(DRIVERS) + 2:
+        found["risks"] = _left_out(runs[list(DRIVERS)].to_numpy(dtype=np.float64), y, 0)
+    if runs["scenario"].nunique() > 1 and len(runs) > 4:
+        scenarios = pd.get_dummies(runs["scenario"], dtype=np.float64).to_numpy()
+        found["scenario"] = _left_out(scenarios, y, scenarios.shape[1])
+        observations = runs[["observations"]].to_numpy(dtype=np.float64)
+        if np.ptp(observations) > 0:
+            both = np.column_stack((observations, scenarios))
+            found["scenario and observations"] = _left_out(both, y, scenarios.shape[1])
+    return found
+
+
+def _left_out(x: FloatArray, y: FloatArray, penalised: int) -> float:
+    """1 - PRESS / SST of least squares with an intercept, the last `penalised` coefficients with a penalty of 1."""
+    design = np.column_stack((np.ones(y.size), x))
+    penalty = np.concatenate((np.zeros(design.shape[1] - penalised), np.ones(penalised)))
+    solver = np.linalg.pinv(design.T @ design + np.diag(penalty)) @ design.T
+    leverage = np.clip(np.einsum("ij,ji->i", design, solver), 0.0, 1.0 - 1e-9)
+    deleted = (y - design @ (solver @ y)) / (1.0 - leverage)
+    return 1.0 - float((deleted**2).sum()) / float(((y - y.mean()) ** 2).sum())
 
 
 def complete_runs(runs: pd.DataFrame) -> pd.DataFrame:
@@ -113,6 +186,8 @@ def duration_drivers(runs: pd.DataFrame) -> pd.DataFrame:
                     "intercept": model.intercept if model else np.nan,
                     "r_squared": model.r_squared if model else np.nan,
                     "r_squared_cross_validated": model.r_squared_cross_validated if model else np.nan,
+                    "r_squared_low": model.r_squared_interval[0] if model else np.nan,
+                    "r_squared_high": model.r_squared_interval[1] if model else np.nan,
                     "runs": len(complete),
                 }
             )

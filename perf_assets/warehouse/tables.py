@@ -555,6 +555,8 @@ DURATION_DRIVERS = _table(
     intercept DOUBLE intercept of the model, in s
     r_squared DOUBLE of the model in sample
     r_squared_cross_validated DOUBLE leave-one-out, 1 - PRESS / SST
+    r_squared_low DOUBLE lower end of its 95 % interval
+    r_squared_high DOUBLE upper end of it
     runs BIGINT runs the model was fitted to
     """,
 )

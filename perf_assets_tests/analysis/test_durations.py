@@ -10,7 +10,14 @@ from hypothesis import given
 from hypothesis import settings as limits
 from hypothesis import strategies as st
 
-from perf_assets.analysis.durations import duration_drivers, fit_duration_model, run_outliers, scenario_efficiency
+from perf_assets.analysis.durations import (
+    duration_drivers,
+    fit_duration_model,
+    largest_influence,
+    recorded_rivals,
+    run_outliers,
+    scenario_efficiency,
+)
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +55,47 @@ def test_leave_one_out_is_what_a_model_without_the_run_expects(sample_runs: pd.D
         features = sample_runs.loc[left_out, ["nodes", "edges", "observations"]].to_numpy(dtype=float)
         expected = rest.intercept + float(features @ rest.coefficients)
         assert model.leave_one_out[left_out] == pytest.approx(expected)
+
+
+def test_what_one_run_decides_is_what_a_model_without_it_says(sample_runs: pd.DataFrame) -> None:
+    model = fit_duration_model(sample_runs)
+    assert model is not None
+    influence = largest_influence(sample_runs, model)
+    assert influence is not None
+    rest = fit_duration_model(sample_runs.drop(index=influence.run))
+    assert rest is not None
+    assert (sample_runs.loc[influence.run, "scenario"], influence.feature) == ("lambda_timeout", "edges")
+    assert influence.with_it == model.coefficients[1]
+    assert influence.without_it == pytest.approx(rest.coefficients[1])
+    assert influence.leverage == model.leverages.max()
+
+
+def test_rivals_are_judged_by_runs_left_out() -> None:
+    random = np.random.default_rng(1)
+    runs = pd.DataFrame(
+        {
+            "scenario": np.resize(["a", "b", "c", "d"], 40), "nodes": random.uniform(1, 9, 40),
+            "edges": random.uniform(1, 9, 40), "observations": random.uniform(1, 9, 40),
+            "risks": random.integers(0, 3, 40).astype(float), "duration": random.normal(100, 5, 40),
+        }
+    )  # fmt: skip
+    assert max(recorded_rivals(runs).values()) < 0.15
+    scenario = runs.assign(duration=runs["duration"] + 30 * (runs["scenario"] == "c"))
+    found = recorded_rivals(scenario)
+    assert found["scenario"] > 0.7
+    with_observations = recorded_rivals(scenario.assign(duration=scenario["duration"] + 8 * runs["observations"]))
+    assert with_observations["scenario and observations"] > with_observations["scenario"] + 0.2
+    assert set(recorded_rivals(runs.assign(scenario="a", risks=np.nan))) == set()
+    # A scenario of one run cannot tell its own run.
+    single = runs.assign(scenario=[f"s{n}" for n in range(40)], duration=runs["duration"] * 10)
+    assert recorded_rivals(single)["scenario"] < 0.05
+
+
+def test_the_interval_holds_what_new_runs_bear_out(sample_runs: pd.DataFrame) -> None:
+    model = fit_duration_model(sample_runs)
+    assert model is not None
+    low, high = model.r_squared_interval
+    assert low < model.r_squared_cross_validated < high <= 1.0
 
 
 def test_runs_beyond_a_fifth_of_the_expectation_stand_out(sample_runs: pd.DataFrame) -> None:
