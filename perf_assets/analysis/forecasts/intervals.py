@@ -18,8 +18,9 @@ PLAIN, LOGARITHM, ROOT, SHARE = 0, 1, 2, 3
 """Scales: values as they are; of what is positive and grows by ratios; of counts; of shares of a whole."""
 _CLOSE_TO_ZERO = 0.05
 """Share of the median below which the smallest value makes a logarithm of no use."""
-_KEPT = 0.7
-"""Share of the log ratio of a series' error to that of the naive forecast that is its own, not the fleet's."""
+_OF_FLEET = 1.3
+"""Origins that the fleet counts as beside a series' own, in the log ratio of its error to that of the naive forecast.
+"""
 _ASSUMED, _INDEPENDENT, _FREEDOM = 20.0, 2.0, 4.0
 """Errors of Student's t that stand beside those measured, its degrees of freedom, and how many independent ones the
 errors of one series at one origin are worth."""
@@ -42,13 +43,14 @@ class Scales:
 
     @classmethod
     def of(cls, values: FloatArray, lowest: FloatArray, highest: FloatArray) -> Scales:
-        """Of `values`, shape (s, t), NaN for gaps, with bounds that none lies beyond, shape (s,)."""
-        smallest = np.nanmin(values, axis=1)
-        usual = np.nanmedian(values, axis=1)
+        """Of `values`, shape (s, t), without gaps, with bounds that none lies beyond, shape (s,)."""
+        smallest = values.min(axis=1)
+        low, usual, high = np.quantile(values, [0.1, 0.5, 0.9], axis=1)
         kind = np.full(len(values), PLAIN, dtype=np.int8)
-        positive = lowest == 0
+        # What falls further than it rises has errors that are no ratios: a log scale would turn them upwards.
+        positive = (lowest == 0) & (high - usual >= usual - low)
         kind[positive] = np.where(smallest > _CLOSE_TO_ZERO * usual, LOGARITHM, ROOT)[positive]
-        kind[positive & np.isfinite(highest)] = SHARE
+        kind[(lowest == 0) & np.isfinite(highest)] = SHARE
         return cls(kind, lowest, highest, smallest)
 
     def within(self, values: FloatArray) -> FloatArray:
@@ -118,11 +120,11 @@ def widths_of(errors: FloatArray, unit: FloatArray, levels: Sequence[float]) -> 
     recency = RECENCY ** np.arange(len(errors), dtype=np.float64)
     share = recency[:, None]
     sums, counts = share * np.where(known, size, 0.0).sum(axis=2), share * known.sum(axis=2)
-    own = _unit(sums.sum(axis=0), counts.sum(axis=0), unit)
+    own = _unit(sums.sum(axis=0), counts.sum(axis=0), unit, len(errors))
     ratio = np.full_like(size, np.nan)
     for origin in range(len(errors)):
         rest = np.arange(len(errors)) != origin
-        others = _unit(sums[rest].sum(axis=0), counts[rest].sum(axis=0), unit)
+        others = _unit(sums[rest].sum(axis=0), counts[rest].sum(axis=0), unit, len(errors) - 1)
         ratio[origin] = np.divide(size[origin], others[:, None], out=ratio[origin], where=others[:, None] > 0)
     half, inside = np.empty((len(levels), *size.shape[1:])), np.empty((len(levels), size.shape[1]))
     for alike in _spread_alike(size):
@@ -154,14 +156,15 @@ def _spread_alike(size: FloatArray) -> Sequence[npt.NDArray[np.intp]]:
     return np.array_split(np.argsort(shape, kind="stable"), groups)
 
 
-def _unit(sums: FloatArray, counts: FloatArray, unit: FloatArray) -> FloatArray:
+def _unit(sums: FloatArray, counts: FloatArray, unit: FloatArray, origins: int) -> FloatArray:
     """Mean absolute error of each series, drawn towards what it would be if the series were like the fleet."""
     usable = (counts > 0) & (sums > 0) & (unit > 0)
     if not usable.any():
         return np.where(counts > 0, sums / np.where(counts > 0, counts, 1.0), unit)
     ratio = np.log(np.where(usable, sums / np.where(usable, counts, 1.0), 1.0) / np.where(usable, unit, 1.0))
     usual = float(np.median(ratio[usable]))
-    return np.where(usable, unit * np.exp(usual + _KEPT * (ratio - usual)), unit * np.exp(usual))
+    kept = origins / (origins + _OF_FLEET)
+    return np.where(usable, unit * np.exp(usual + kept * (ratio - usual)), unit * np.exp(usual))
 
 
 def _by_step(ratio: FloatArray) -> FloatArray:

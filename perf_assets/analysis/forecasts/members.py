@@ -272,7 +272,7 @@ def autoregression(task: Task, cycle: int) -> FloatArray:
     drawn_in = np.clip(difference, -bound, bound)
     squares, products = np.zeros((len(values), len(lags), len(lags))), np.zeros((len(values), len(lags)))
     ahead = np.empty((len(task.origins), len(values), task.horizon))
-    done = max(lags)
+    done, counted, largest = lags[-1], 0, np.zeros(len(values))
     for at, origin in enumerate(task.origins):
         known = origin - cycle
         if known > done:
@@ -281,17 +281,20 @@ def autoregression(task: Task, cycle: int) -> FloatArray:
             products += np.einsum("slt,st->sl", earlier, drawn_in[:, done:known])
             done = known
         weight = _solved(squares, products)
-        coming = np.concatenate((difference[:, :known], np.zeros((len(values), task.horizon))), axis=1)
-        for step in range(task.horizon):
+        # Rows are places here, so that each step reads and writes neighbouring numbers.
+        newest = min(known, lags[-1])
+        coming = np.zeros((newest + task.horizon, len(values)))
+        coming[:newest] = difference[:, known - newest : known].T
+        for step in range(newest, newest + task.horizon):
             for place, lag in enumerate(lags):
-                if known + step >= lag:
-                    coming[:, known + step] += weight[:, place] * coming[:, known + step - lag]
-        most = np.abs(difference[:, :known]).max(axis=1, keepdims=True) if known else 0.0
-        coming = np.clip(coming[:, known:], -most, most)
-        base = np.concatenate((values[:, origin - cycle : origin], np.zeros((len(values), task.horizon))), axis=1)
+                if step >= lag:
+                    coming[step] += weight[:, place] * coming[step - lag]
+        largest = np.maximum(largest, np.abs(difference[:, counted:known]).max(axis=1, initial=0.0))
+        counted = known
+        base = np.concatenate((values[:, origin - cycle : origin].T, np.zeros((task.horizon, len(values)))))
         for step in range(task.horizon):
-            base[:, cycle + step] = base[:, step] + coming[:, step]
-        ahead[at] = base[:, cycle:]
+            base[cycle + step] = base[step] + np.clip(coming[newest + step], -largest, largest)
+        ahead[at] = base[cycle:].T
     return ahead
 
 

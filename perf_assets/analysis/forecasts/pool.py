@@ -198,9 +198,10 @@ def _outlook(
     own = None if bounds is None else bounds.loc[panel.ids]
     lowest = np.full(count, -np.inf) if own is None else own["lowest"].fillna(-np.inf).to_numpy()
     highest = np.full(count, np.inf) if own is None else own["highest"].fillna(np.inf).to_numpy()
-    scales = Scales.of(panel.values, lowest, highest)
     cycle, *longer = panel.seasons
-    filled, doubt = on_one_level(without_gaps(panel.values, cycle), panel.level_from, cycle)
+    filled = without_gaps(panel.values, cycle)
+    scales = Scales.of(filled, lowest, highest)
+    filled, doubt = on_one_level(filled, panel.level_from, cycle)
     truth = np.where(np.isfinite(panel.values), filled, np.nan)
     task = _task(filled, horizon, cycle, longer)
     sample = np.sort(np.random.default_rng(_SEED).permutation(count)[:_SAMPLE]).astype(np.intp)

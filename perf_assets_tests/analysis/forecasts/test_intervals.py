@@ -76,7 +76,7 @@ def scales(values: list[float], lowest: float, highest: float) -> Scales:
     ("values", "lowest", "highest", "kind"),
     [([5.0, 7.0, 9.0], 0.0, np.inf, LOGARITHM), ([0.0, 1.0, 4.0], 0.0, np.inf, ROOT),
      ([0.2, 0.4, 0.4], 0.0, 1.0, SHARE), ([1.0, 2.0, 3.0], -np.inf, np.inf, PLAIN),
-     ([20.0, np.nan, 90.0], 0.0, 100.0, SHARE)],
+     ([20.0, 50.0, 90.0], 0.0, 100.0, SHARE), ([0.5, 9.0, 10.0, 10.0], 0.0, np.inf, PLAIN)],
 )  # fmt: skip
 def test_the_scale_is_that_of_what_is_measured(values: list[float], lowest: float, highest: float, kind: int) -> None:
     assert scales(values, lowest, highest).kind.tolist() == [kind]
