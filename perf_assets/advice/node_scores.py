@@ -18,8 +18,10 @@ _UNHEALTHY_SLOWDOWN = 0.08
 _FEWEST_TESTS = 3
 
 
-def node_alarms(findings: Findings) -> pd.DataFrame:
-    """project, node_id, reason: nodes that are about to run out of something, or got worse themselves and still are."""
+def node_alarms(findings: Findings, stopped: pd.DataFrame) -> pd.DataFrame:
+    """project, node_id, reason: nodes that are about to run out of something, got worse themselves and still are, or
+    report nothing while others do. `stopped`: rows of stopped_reporting.
+    """
     ahead = breaches_ahead(findings).dropna(subset=["node_id"])
     reasons = [
         (row.project, row.node_id, f"{metric_words(row.metric)} crosses its limit about {day(row.breach_date)}")
@@ -30,6 +32,9 @@ def node_alarms(findings: Findings) -> pd.DataFrame:
         for row in findings.regressions.itertuples()
         if node_got_worse(row)
     ]
+    silent = stopped[(stopped["scope"] == "node") & (stopped["verdict"] == "stopped_reporting")]
+    last = silent.groupby(["project", "scope_name"])["last_seen"].max()
+    reasons += [(project, node, f"has not reported since {day(at)}") for (project, node), at in last.items()]
     return pd.DataFrame(reasons, columns=["project", "node_id", "reason"])
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from perf_assets.advice.node_scores import NODE_SCORE_COLUMNS, node_alarms, score_nodes
 from perf_assets_tests.advice.building import AS_OF, findings
 
+NOTHING_STOPPED = pd.DataFrame(columns=["project", "scope", "scope_name", "verdict", "last_seen"])
 NO_ALARMS = pd.DataFrame(columns=["project", "node_id", "reason"])
 
 
@@ -106,8 +107,20 @@ def test_a_node_that_got_worse_and_still_is_may_not_be_scheduled():
                                   node | {"scope_name": "f", "state": "suspected"},
                                   node | {"scope_name": "g", "kind": "improvement"},
                                   node | {"scope": "test", "scope_name": "d"}])  # fmt: skip
-    alarms = node_alarms(worse)
+    alarms = node_alarms(worse, NOTHING_STOPPED)
     assert alarms["node_id"].tolist() == ["d"]
     scores = by_node(score_nodes(durations({"a": 1.0, "d": 1.0, "e": 1.0}), alarms))
     assert scores["healthy"].to_dict() == {"a": True, "d": False, "e": True}
     assert scores.loc["d", "reason"].startswith("test execution time +17.9 % since ")
+
+
+def test_a_silent_node_gets_no_work():
+    row = {"project": "fleet", "scope": "node", "scope_name": "b", "verdict": "stopped_reporting", "last_seen": AS_OF}
+    stopped = pd.DataFrame(
+        [row, row | {"last_seen": AS_OF - pd.Timedelta(days=1)}, row | {"scope_name": "c", "verdict": "removed"},
+         row | {"scope_name": "a", "scope": "test"}]
+    )  # fmt: skip
+    alarms = node_alarms(findings(), stopped)
+    assert alarms.values.tolist() == [["fleet", "b", f"has not reported since {AS_OF:%Y-%m-%d}"]]
+    scores = by_node(score_nodes(durations({"a": 1.0, "b": 1.0, "c": 1.0}), alarms))
+    assert scores["healthy"].to_dict() == {"a": True, "b": False, "c": True}

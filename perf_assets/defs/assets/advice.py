@@ -19,7 +19,14 @@ from perf_assets.warehouse.tables import KEY_INSIGHTS, NODE_SCORES, RECOMMENDATI
         table_spec(
             NODE_SCORES,
             "advice",
-            ["performance_metrics", "metric_series", "breach_outlook", "metric_trends", "regressions"],
+            [
+                "performance_metrics",
+                "metric_series",
+                "breach_outlook",
+                "metric_trends",
+                "regressions",
+                "stopped_reporting",
+            ],
             {"pandas"},
             "50 is the middle of the fleet; unhealthy nodes are left out of the schedule plan.",
         )
@@ -29,7 +36,8 @@ from perf_assets.warehouse.tables import KEY_INSIGHTS, NODE_SCORES, RECOMMENDATI
 def node_scores(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult[None]:
     with warehouse.reading() as con:
         durations = recent_durations(con)
-    table = score_nodes(durations, node_alarms(read_findings(warehouse)))
+    stopped = warehouse.query("SELECT * FROM stopped_reporting ORDER BY series_id")
+    table = score_nodes(durations, node_alarms(read_findings(warehouse), stopped))
     warehouse.replace((NODE_SCORES, table))
     return dg.MaterializeResult(metadata=outcome(table, {"ranking": picture(charts.node_ranking(table))}))
 
