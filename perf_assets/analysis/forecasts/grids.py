@@ -6,7 +6,7 @@ Belongs here: how the distance is chosen and how values come to their places. Wh
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +37,7 @@ _STEPS = np.array(
 """Distances, in microseconds, onto which irregular values are averaged."""
 _MONDAY = int(np.datetime64("1970-01-05", "us").astype(np.int64))
 """Where whole weeks begin."""
+_AT_ONCE, _ROWS_AT_ONCE = 5_000, 1_000_000
 _MOST_MISSING = 0.5
 """Share of places without a value from which a series counts as irregular."""
 
@@ -96,9 +97,21 @@ def panels(history: pd.DataFrame) -> Iterator[Panel]:
     without = history["ds"].isna()
     if without.any():
         raise ValueError(f"series {history.loc[without, 'unique_id'].iloc[0]!r}: a row has no ds")
-    rows = _rows(history)
-    if rows.y.size:
-        yield from _rectangles(rows, _grids(rows))
+    together: dict[tuple[int, bool, int], list[Panel]] = {}
+    for rows in _rows(history).parts():
+        for panel in _rectangles(rows, _grids(rows)):
+            together.setdefault((panel.step, panel.monthly, panel.values.shape[1]), []).append(panel)
+    for kind in sorted(together):
+        yield _joined(together.pop(kind))
+
+
+def _joined(parts: list[Panel]) -> Panel:
+    if len(parts) == 1:
+        return parts[0]
+    ids, values, last, level_from = (
+        np.concatenate([getattr(part, name) for part in parts]) for name in ("ids", "values", "last", "level_from")
+    )
+    return replace(parts[0], ids=ids, values=values, last=last, level_from=level_from)
 
 
 @dataclass(frozen=True)
@@ -116,6 +129,14 @@ class _Rows:
     @property
     def owner(self) -> IndexArray:
         return np.repeat(np.arange(self.ids.size), np.diff(self.bounds))
+
+    def parts(self) -> Iterator[_Rows]:
+        """The same in parts of some thousand series, so that what is computed of them needs little memory."""
+        for begin in range(0, self.ids.size, _AT_ONCE):
+            bounds = self.bounds[begin : begin + _AT_ONCE + 1]
+            own = slice(int(bounds[0]), int(bounds[-1]))
+            series = slice(begin, begin + _AT_ONCE)
+            yield _Rows(self.ds[own], self.y[own], bounds - bounds[0], self.ids[series], self.stepped[series])
 
 
 @dataclass(frozen=True)
@@ -140,12 +161,22 @@ def _rows(history: pd.DataFrame) -> _Rows:
     known = np.isfinite(y)
     if not known.all():
         code, y, ds = code[known], y[known], ds[known]
-    if (np.diff(code) < 0).any() or ((np.diff(code) == 0) & (np.diff(ds) < 0)).any():
+    if not _in_order(code, ds):
         order = np.lexsort((ds, code))
         code, y, ds = code[order], y[order], ds[order]
     bounds = runs(code) if code.size else np.zeros(1, dtype=np.intp)
     present = code[bounds[:-1]]
     return _Rows(ds, y, bounds, np.asarray(ids, dtype=object)[present], stepped[present])
+
+
+def _in_order(code: npt.NDArray[np.intp], ds: IntArray) -> bool:
+    """Are the rows by series and time? Asked in parts, as the answer for all takes as much memory as they do."""
+    for begin in range(0, code.size, _ROWS_AT_ONCE):
+        own = slice(begin, begin + _ROWS_AT_ONCE + 1)
+        series, time = np.diff(code[own]), np.diff(ds[own])
+        if (series < 0).any() or ((series == 0) & (time < 0)).any():
+            return False
+    return True
 
 
 def _grids(rows: _Rows) -> _Grids:

@@ -53,6 +53,16 @@ class Scales:
         kind[(lowest == 0) & np.isfinite(highest)] = SHARE
         return cls(kind, lowest, highest, smallest)
 
+    @classmethod
+    def joined(cls, parts: Sequence[Scales]) -> Scales:
+        """Those of some series, then those of others."""
+        return cls(
+            np.concatenate([part.kind for part in parts]),
+            np.concatenate([part.lowest for part in parts]),
+            np.concatenate([part.highest for part in parts]),
+            np.concatenate([part.smallest for part in parts]),
+        )
+
     def within(self, values: FloatArray) -> FloatArray:
         """`values`, shape (s, ...), each drawn to the bounds of its series."""
         shape = (-1,) + (1,) * (values.ndim - 1)

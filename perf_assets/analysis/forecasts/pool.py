@@ -200,9 +200,10 @@ def _outlook(
     highest = np.full(count, np.inf) if own is None else own["highest"].fillna(np.inf).to_numpy()
     cycle, *longer = panel.seasons
     filled = without_gaps(panel.values, cycle)
-    scales = Scales.of(filled, lowest, highest)
+    scales = Scales.joined([Scales.of(filled[rows], lowest[rows], highest[rows]) for rows in _blocks(count)])
     filled, doubt = on_one_level(filled, panel.level_from, cycle)
-    truth = np.where(np.isfinite(panel.values), filled, np.nan)
+    known = np.isfinite(panel.values)
+    truth = filled if known.all() else np.where(known, filled, np.nan)
     task = _task(filled, horizon, cycle, longer)
     sample = np.sort(np.random.default_rng(_SEED).permutation(count)[:_SAMPLE]).astype(np.intp)
     learned = task.part(sample)
@@ -213,14 +214,15 @@ def _outlook(
     )
     rows = np.flatnonzero(np.isin(panel.ids.astype(str), list(headline)))
     mean, on_scale, tried = _challenged(panel, truth, task, scales, pool, sample, rows)
-    values = scales.on(filled)
-    widths = widths_of(on_scale, _naive(values, cycle), [level / 100.0 for level in levels])
+    naive = np.concatenate([_naive(filled[rows], cycle) for rows in _blocks(count)])
+    unit = np.concatenate([_naive(scales.part(rows).on(filled[rows]), cycle) for rows in _blocks(count)])
+    widths = widths_of(on_scale, unit, [level / 100.0 for level in levels])
     half = np.hypot(widths.half, widths.half[..., :1] * doubt[None, :, None])
     centre = scales.on(mean)
     ends = np.stack([np.stack([scales.back(centre + side * width) for width in half]) for side in (-1.0, 1.0)])
     mean = scales.within(mean)
     ends[0], ends[1] = np.minimum(ends[0], mean), np.maximum(ends[1], mean)
-    return _Outlook(panel, mean, ends, widths.inside, pool, _naive(filled, cycle), tried)
+    return _Outlook(panel, mean, ends, widths.inside, pool, naive, tried)
 
 
 def _naive(values: FloatArray, cycle: int) -> FloatArray:
