@@ -30,7 +30,10 @@ LAGS = 6
 """Steps by which one series may follow the other."""
 WIDE, _WIDE_LAGS = 6, 1
 """Values that the second look takes the mean of, and the lags there."""
-_FEWEST = 20
+_FEWEST, _MOST_ALIKE = 20, 0.75
+"""Values that a column needs, and the share of one value from which it has no correlation."""
+_CLEAR_LINE = 2.5
+"""Standard deviations of a rank correlation with time from which a column has a line."""
 _LONGEST_ORDER, _LONGEST_WIDE_ORDER = 12, 4
 """Values of its own past that a series is predicted from."""
 _ROOT = 10.0
@@ -47,8 +50,9 @@ def correlate(panel: pd.DataFrame, lags: int = LAGS, given: str | None = None) -
     """Correlations of all pairs of columns of `panel`, with the columns PAIR_COLUMNS.
 
     `panel`: one column a metric, one row for each of equally distant times, NaN for gaps; a column needs 20 values.
-    Cycles, steps and lines are taken out of each, it is differenced where a unit root is likely, predicted from its own
-    past (autoregression; the order by BIC), and what is left becomes normal scores, so that no single value decides.
+    A column of which three quarters are one value has no correlation. Cycles, steps and, where there is one, a line are
+    taken out of each, it is differenced where a unit root is likely, predicted from its own past (autoregression; the
+    order by BIC), and what is left becomes normal scores, so that no single value decides.
     `rho` is the correlation at the lag with the most evidence, `lag` in steps (positive: metric_b follows metric_a),
     `width` 1, or WIDE where means of so many values told more, `effective_n` the pairs of unpredictable values; the
     interval is Fisher's. `p_value` is of no correlation at any lag or width (Sidak 1967), `q_value` the false-discovery
@@ -82,12 +86,15 @@ def _with_q_values(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _pairs(panel: pd.DataFrame, lags: int, given: str | None) -> pd.DataFrame:
-    usable = panel.loc[:, (panel.notna().sum() >= _FEWEST) & (panel.nunique() > 1)]
+    finite = panel.replace([np.inf, -np.inf], np.nan)
+    most = finite.apply(lambda column: column.value_counts(normalize=True).iloc[:1].sum())
+    usable = finite.loc[:, (finite.notna().sum() >= _FEWEST) & (most < _MOST_ALIKE)]
     names = [str(name) for name in usable.columns]
     if len(names) < 2:
         return pd.DataFrame(columns=list(PAIR_COLUMNS))
     plain = _without_levels(usable.to_numpy(dtype=np.float64).T)
-    place = names.index(given) if given in names else None
+    place = names.index(str(given)) if str(given) in names else None
+    lags = min(lags, panel.shape[0] - 2)
     looks = [_look(plain, 1, _LONGEST_ORDER, lags, place)]
     if plain.shape[1] >= WIDE * _FEWEST:
         looks.append(_look(_means(plain), WIDE, _LONGEST_WIDE_ORDER, min(_WIDE_LAGS, lags), place))
@@ -102,13 +109,14 @@ def _pairs(panel: pd.DataFrame, lags: int, given: str | None) -> pd.DataFrame:
     )
     margin = 1.96 / np.sqrt(np.maximum(count - 3.0, 1.0))
     score = np.arctanh(np.clip(rho, -0.999999, 0.999999))
+    ends = np.tanh(score - margin), np.tanh(score + margin)
     table = pd.DataFrame(
         {
             "metric_a": np.array(names, dtype=object)[first],
             "metric_b": np.array(names, dtype=object)[second],
             "rho": rho,
-            "rho_low": np.tanh(score - margin),
-            "rho_high": np.tanh(score + margin),
+            "rho_low": np.minimum(ends[0], rho),
+            "rho_high": np.maximum(ends[1], rho),
             "lag": (lag * width).astype(np.int64),
             "width": width.astype(np.int64),
             "effective_n": count,
@@ -117,7 +125,7 @@ def _pairs(panel: pd.DataFrame, lags: int, given: str | None) -> pd.DataFrame:
             "strength": [strength_of(one) for one in rho],
         }
     )
-    kept = (table["effective_n"] >= _FEWEST / 2) & ~table[["metric_a", "metric_b"]].eq(given).any(axis=1)
+    kept = (table["effective_n"] >= _FEWEST / 2) & ~table[["metric_a", "metric_b"]].eq(str(given)).any(axis=1)
     return table[kept].reset_index(drop=True)
 
 
@@ -163,7 +171,12 @@ def _look(values: FloatArray, width: int, order: int, lags: int, given: int | No
     for lag in range(-lags, lags + 1):
         (early, late), (early_known, late_known) = _shifted(scores, lag), _shifted(known.astype(np.float64), lag)
         pairs = early_known @ late_known.T
-        at_lag = (early @ late.T) / np.maximum(pairs, 1.0)
+        # Of the values that make up the pairs of this lag alone; where all are known, the sums are those of the rows.
+        if known.all():
+            power = (early**2).sum(axis=1)[:, None] * (late**2).sum(axis=1)
+        else:
+            power = (early**2 @ late_known.T) * (early_known @ (late**2).T)
+        at_lag = np.divide(early @ late.T, np.sqrt(power), out=np.zeros_like(power), where=power > 0)
         # Of few means the coefficients of the autoregression take a part that counts.
         freedom = np.maximum(pairs - 3.0 - (order if width > 1 else 0), 0.0)
         score = np.abs(np.arctanh(np.clip(at_lag, -0.9999, 0.9999))) * np.sqrt(freedom)
@@ -191,15 +204,21 @@ def _centred(values: FloatArray) -> tuple[FloatArray, BoolArray]:
     """`values` without a line, differenced where a unit root is likely, 0 where nothing is known; and what is known."""
     known = np.isfinite(values)
     count = np.maximum(known.sum(axis=1, keepdims=True), 1)
-    time = np.where(known, np.arange(values.shape[1], dtype=np.float64), 0.0)
-    time = np.where(known, time - time.sum(axis=1, keepdims=True) / count, 0.0)
-    plain = np.where(known, values, 0.0)
-    plain = np.where(known, plain - plain.sum(axis=1, keepdims=True) / count, 0.0)
+
+    def without_mean(each: FloatArray) -> FloatArray:
+        plain = np.where(known, each, 0.0)
+        return np.where(known, plain - plain.sum(axis=1, keepdims=True) / count, 0.0)
+
+    time, plain = without_mean(np.arange(values.shape[1], dtype=np.float64)), without_mean(values)
     squares = (time**2).sum(axis=1, keepdims=True)
-    plain -= (
-        np.divide((time * plain).sum(axis=1, keepdims=True), squares, out=np.zeros_like(squares), where=squares > 0)
-        * time
+    ranks = without_mean(_ranks(plain, known))
+    power = squares * (ranks**2).sum(axis=1, keepdims=True)
+    rising = np.divide(
+        (time * ranks).sum(axis=1, keepdims=True), np.sqrt(power), out=np.zeros_like(power), where=power > 0
     )
+    # Where there is no line, taking one out would tell equal values apart by their time.
+    slope = np.where(np.abs(rising) * np.sqrt(count) > _CLEAR_LINE, (time * plain).sum(axis=1, keepdims=True), 0.0)
+    plain -= np.divide(slope, squares, out=np.zeros_like(squares), where=squares > 0) * time
     power = (plain**2).sum(axis=1)
     together = (plain[:, 1:] * plain[:, :-1]).sum(axis=1)
     root = np.divide(together, power, out=np.zeros_like(power), where=power > 0) > 1.0 - _ROOT / count[:, 0]
@@ -249,18 +268,20 @@ def _lagged_sums(values: FloatArray, longest: int) -> FloatArray:
 
 
 def _scores(values: FloatArray, known: BoolArray) -> tuple[FloatArray, BoolArray]:
-    """Normal scores of what is known, of mean square 1, else 0. Values that differ in the tenth digit are equal."""
+    """Normal scores of what is known, of mean 0, else 0. Values that differ in the tenth digit are equal."""
     from scipy.special import ndtri
-    from scipy.stats import rankdata
 
     count = np.maximum(known.sum(axis=1, keepdims=True), 1)
-    largest = np.abs(values).max(axis=1, keepdims=True)
-    shares = np.round(np.divide(values, largest, out=np.zeros_like(values), where=largest > 0), 9)
-    ranks = rankdata(np.where(known, shares, np.inf), axis=1)
-    scores = np.where(known, ndtri(np.clip((ranks - 0.5) / count, 1e-9, 1.0 - 1e-9)), 0.0)
-    scores -= np.where(known, scores.sum(axis=1, keepdims=True) / count, 0.0)
-    power = np.sqrt((scores**2).sum(axis=1, keepdims=True) / count)
-    return np.divide(scores, power, out=np.zeros_like(scores), where=power > 0), known
+    scores = np.where(known, ndtri(np.clip((_ranks(values, known) - 0.5) / count, 1e-9, 1.0 - 1e-9)), 0.0)
+    return scores - np.where(known, scores.sum(axis=1, keepdims=True) / count, 0.0), known
+
+
+def _ranks(values: FloatArray, known: BoolArray) -> FloatArray:
+    from scipy.stats import rankdata
+
+    largest = np.where(known, np.abs(values), 0.0).max(axis=1, keepdims=True)
+    shares = np.round(np.divide(values, largest, out=np.zeros_like(values), where=known & (largest > 0)), 9)
+    return np.asarray(rankdata(np.where(known, shares, np.inf), axis=1), dtype=np.float64)
 
 
 def _given(scores: FloatArray, known: BoolArray, given: int, lags: int) -> FloatArray:

@@ -63,11 +63,18 @@ def independent(kind: str, seed: int) -> pd.DataFrame:
     elif kind == "steps at one time":
         noise += random.uniform(4, 9, (SERIES, 1)) * (TIME >= 120)
     elif kind == "heavy tails":
-        noise = random.standard_t(2, (SERIES, POINTS))
+        noise = random.standard_cauchy((SERIES, POINTS))
+    elif kind == "counts":
+        noise = random.poisson(random.choice([0.4, 1.0, 5.0], (SERIES, 1)), (SERIES, POINTS)).astype(float)
+    elif kind == "log-normal":
+        noise = np.exp(2.0 * noise)
     return panel(*noise)
 
 
-@pytest.mark.parametrize("kind", ["random walks", "own trends", "arma", "days", "steps at one time", "heavy tails"])
+@pytest.mark.parametrize(
+    "kind",
+    ["random walks", "own trends", "arma", "days", "steps at one time", "heavy tails", "counts", "log-normal"],
+)
 def test_what_is_independent_is_not_linked(kind: str) -> None:
     significant = [int((correlate(independent(kind, seed))["q_value"] < 0.05).sum()) for seed in range(6)]
     assert sum(significant) <= 2
@@ -111,6 +118,18 @@ def test_gaps_are_no_values() -> None:
     row = correlate(gappy).iloc[0]
     assert (row["q_value"] < 0.05, row["lag"]) == (True, 1)
     assert row["effective_n"] < 175
+
+
+def test_what_is_nearly_always_the_same_has_no_correlation() -> None:
+    rare = (np.random.default_rng(9).random((6, 300)) < 0.05).astype(float)
+    assert correlate(panel(*rare)).empty
+
+
+def test_no_correlation_is_above_one() -> None:
+    walks = np.random.default_rng(20).standard_normal((12, 20)).cumsum(axis=1)
+    table = correlate(panel(*walks), lags=40)
+    assert table["rho"].abs().max() <= 1.0
+    assert ((table["rho_low"] <= table["rho"]) & (table["rho"] <= table["rho_high"])).all()
 
 
 def test_errors_and_too_little() -> None:

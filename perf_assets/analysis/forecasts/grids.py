@@ -38,8 +38,18 @@ _STEPS = np.array(
 _MONDAY = int(np.datetime64("1970-01-05", "us").astype(np.int64))
 """Where whole weeks begin."""
 _AT_ONCE, _ROWS_AT_ONCE = 5_000, 1_000_000
+CYCLES = 3
+"""Cycles that a series must hold: one that is held out, and two before it."""
+_NEARLY = 0.9
+"""Share of the distance of irregular values that a step may be shorter: what comes about once a day comes once a day.
+"""
 _MOST_MISSING = 0.5
 """Share of places without a value from which a series counts as irregular."""
+
+
+def _is_month_end(times: TimeArray) -> BoolArray:
+    days = times.astype("datetime64[D]")
+    return np.asarray((days + np.timedelta64(1, "D")).astype("datetime64[M]") != days.astype("datetime64[M]"))
 
 
 @dataclass(frozen=True)
@@ -69,21 +79,26 @@ class Panel:
     def _dates(self, ahead: npt.NDArray[np.int64]) -> TimeArray:
         if not self.monthly:
             return np.asarray(self.last[:, None] + (ahead * self.step).astype("timedelta64[us]"))
-        months = self.last.astype("datetime64[M]")
-        within = self.last - months.astype("datetime64[us]")
-        return np.asarray((months[:, None] + ahead).astype("datetime64[us]") + within[:, None])
+        months = self.last.astype("datetime64[M]")[:, None] + ahead * self.step
+        # A month end is the end of every month, the 30th that of February.
+        from_end = _is_month_end(self.last)[:, None]
+        of_day = (self.last - self.last.astype("datetime64[D]").astype("datetime64[us]"))[:, None]
+        day = (self.last.astype("datetime64[D]") - self.last.astype("datetime64[M]").astype("datetime64[D]"))[:, None]
+        end = (months + 1).astype("datetime64[D]") - np.timedelta64(1, "D")
+        dates = np.where(from_end, end, np.minimum(months.astype("datetime64[D]") + day, end))
+        return np.asarray(dates.astype("datetime64[us]") + of_day)
 
     @property
     def seasons(self) -> tuple[int, ...]:
-        """Places of a day and a week, of a week, or of a year, as far as the values hold at least two, shortest first;
+        """Places of a day and a week, of a week, or of a year, as far as the values hold three of them, shortest first;
         (1,) if none.
         """
         if self.monthly:
-            lengths = [12]
+            lengths = [12 // self.step] if 12 % self.step == 0 and self.step < 12 else []
         else:
             spans = (_DAY, 7 * _DAY) if self.step < _DAY else (7 * _DAY,)
             lengths = [span // self.step for span in spans if span % self.step == 0 and span > self.step]
-        held = tuple(length for length in lengths if 2 * length <= self.values.shape[1])
+        held = tuple(length for length in lengths if CYCLES * length <= self.values.shape[1])
         return held or (1,)
 
 
@@ -193,13 +208,29 @@ def _grids(rows: _Rows) -> _Grids:
     dense = (last - first) * (1.0 - _MOST_MISSING) <= typical * count
     on_grid = ~_any(rows, (rows.ds - first[rows.owner]) % typical[rows.owner] != 0)
     regular = on_grid & dense & (distances == count - 1)
-    times = rows.ds.astype("datetime64[us]")
-    within = (times - times.astype("datetime64[M]")).astype(np.int64)
-    monthly = ~_any(rows, within != within[rows.bounds[:-1]][rows.owner])
-    monthly &= (typical >= 28 * _DAY) & (typical <= 31 * _DAY)
+    monthly, months = _monthly(rows)
     needed = np.where(dense, typical, (last - first) / np.maximum(count - 1, 1))
-    whole = _STEPS[np.minimum(np.searchsorted(_STEPS, needed), _STEPS.size - 1)]
-    return _Grids(np.where(regular, typical, whole), monthly, np.where(regular, first, _MONDAY))
+    whole = _STEPS[np.minimum(np.searchsorted(_STEPS, _NEARLY * needed), _STEPS.size - 1)]
+    monthly &= typical >= 28 * _DAY
+    step = np.where(monthly, months, np.where(regular, typical, whole))
+    return _Grids(step, monthly, np.where(regular & ~monthly, first, _MONDAY))
+
+
+def _monthly(rows: _Rows) -> tuple[BoolArray, IntArray]:
+    """Whether the values of each series lie on one day of their months, or on the last day, and how many months apart
+    most of them are."""
+    times = rows.ds.astype("datetime64[us]")
+    of_month, of_day = (
+        (times - times.astype(f"datetime64[{unit}]").astype("datetime64[us]")).astype(np.int64) for unit in "MD"
+    )
+    first = rows.bounds[:-1]
+    same_day = ~_any(rows, of_month != of_month[first][rows.owner])
+    ends = ~_any(rows, ~_is_month_end(times) | (of_day != of_day[first][rows.owner]))
+    gap = np.diff(times.astype("datetime64[M]").astype(np.int64), prepend=0).astype(np.float64)
+    gap[first] = np.nan
+    later = np.isfinite(gap)
+    months = np.nan_to_num(medians(gap[later], offsets_of(np.diff(rows.bounds) - 1)), nan=1.0)
+    return same_day | ends, np.maximum(months, 1.0).astype(np.int64)
 
 
 def _any(rows: _Rows, holds: BoolArray) -> BoolArray:
@@ -211,6 +242,7 @@ def _rectangles(rows: _Rows, grids: _Grids) -> Iterator[Panel]:
     place = (rows.ds - grids.anchor[owner]) // grids.step[owner]
     if grids.monthly.any():
         months = rows.ds.astype("datetime64[us]").astype("datetime64[M]").astype(np.int64)
+        months = (months - months[rows.bounds[1:] - 1][owner]) // grids.step[owner]
         place = np.where(grids.monthly[owner], months, place)
     begins = runs(owner, place)
     value = np.add.reduceat(rows.y, begins[:-1]) / np.diff(begins) if begins.size <= rows.y.size else rows.y
@@ -231,7 +263,7 @@ def _rectangles(rows: _Rows, grids: _Grids) -> Iterator[Panel]:
     level_from = np.minimum(level_from, size - 1)
     last = np.where(grids.monthly, rows.ds[rows.bounds[1:] - 1], grids.anchor + newest * grids.step)
     usable = (rank >= 0) & (measured >= FEWEST_POINTS)
-    kinds = np.stack((grids.monthly, np.where(grids.monthly, 1, grids.step), rank), axis=1)
+    kinds = np.stack((grids.monthly, grids.step, rank), axis=1)
     for kind in np.unique(kinds[usable], axis=0):
         chosen = np.flatnonzero(usable & (kinds == kind).all(axis=1))
         row = np.full(size.size, -1)

@@ -14,6 +14,8 @@ import numpy.typing as npt
 
 from perf_assets.analysis.statistics import FloatArray
 
+_LARGEST_EXPONENT = 100.0
+"""Values are of the size of 1."""
 PLAIN, LOGARITHM, ROOT, SHARE = 0, 1, 2, 3
 """Scales: values as they are; of what is positive and grows by ratios; of counts; of shares of a whole."""
 _CLOSE_TO_ZERO = 0.05
@@ -28,6 +30,8 @@ RECENCY = 0.6
 """How much less the errors at an origin count than those at the next one."""
 _ALIKE, _MOST_GROUPS = 40, 5
 """Series in a group whose errors are spread alike, at least, and groups at most."""
+_FURTHEST = 10.0
+"""How many times larger or smaller than on the whole errors may be at a step."""
 _ASSUMED_BY_STEP = 20.0
 """Errors for which all steps are assumed to be alike."""
 
@@ -89,7 +93,7 @@ class Scales:
         for kind, rows in self._rows():
             own = values[rows]
             if kind == LOGARITHM:
-                result[rows] = np.exp(own)
+                result[rows] = np.exp(np.minimum(own, _LARGEST_EXPONENT))
             elif kind == ROOT:
                 result[rows] = np.maximum(own, 0.0) ** 2
             elif kind == SHARE:
@@ -116,17 +120,20 @@ class Widths:
     inside: FloatArray
 
 
-def widths_of(errors: FloatArray, unit: FloatArray, levels: Sequence[float]) -> Widths:
+def widths_of(errors: FloatArray, unit: FloatArray, levels: Sequence[float], rounding: FloatArray) -> Widths:
     """Half widths that hold each of `levels` (shares).
 
     `errors`, shape (origins, s, horizon), the newest origin first: of forecasts that did not know their own, NaN where
     nothing was measured. Older ones count less (Barber et al. 2023): methods knew less then, and times change;
+    `rounding`, shape (s,): errors up to this are none;
     `unit`, shape (s,): error of a naive forecast of each series. Each error is taken in units of what the series' other
     errors tell, and the quantiles are those of all series whose errors are spread alike (Mondrian conformal prediction;
     Vovk et al. 2005): where most errors are small and few are large, the inner interval is narrow and the outer wide.
     """
     size = np.abs(errors)
     known = np.isfinite(size)
+    size[known & (size <= rounding[:, None])] = 0.0
+    unit = np.where(unit <= rounding, 0.0, unit)
     recency = RECENCY ** np.arange(len(errors), dtype=np.float64)
     share = recency[:, None]
     sums, counts = share * np.where(known, size, 0.0).sum(axis=2), share * known.sum(axis=2)
@@ -186,8 +193,11 @@ def _by_step(ratio: FloatArray) -> FloatArray:
         return steps
     measured = counts > 0
     flat = ratio.reshape(-1, horizon)[:, measured]
-    middle = np.nanmedian(flat, axis=0)
-    whole = float(np.median(middle)) or 1.0
+    middle = np.nanmedian(flat, axis=0) if flat.size else np.ones(int(measured.sum()))
+    whole = float(np.median(middle))
+    if whole == 0.0:
+        return steps
+    middle = np.clip(middle, whole / _FURTHEST, whole * _FURTHEST)
     steps[measured] = (counts[measured] * middle / whole + _ASSUMED_BY_STEP) / (counts[measured] + _ASSUMED_BY_STEP)
     last = int(np.flatnonzero(measured)[-1])
     # Beyond the furthest step that was measured errors grow as those of a random walk.

@@ -21,6 +21,8 @@ MOST_ORIGINS = 9
 that no two share a value."""
 WINNING = 0.95
 """Share of the pool's error below which a challenger takes its place."""
+_ROUNDING = 1e-9
+"""Errors of values of the size of 1 that are none."""
 _SAMPLE, _BLOCK = 2_000, 1_000
 """Series from which the fleet is learned; series computed at once."""
 _SEED = 0
@@ -61,7 +63,7 @@ def forecast_fleet(history: pd.DataFrame, horizon: int, headline: Collection[str
     outlooks = list(_outlooks(history, horizon, (80, 95), headline))
     rows = [row for outlook in outlooks for row in outlook.scores()]
     measured = history[np.isfinite(history["y"].to_numpy(dtype=np.float64))].groupby("unique_id").size()
-    for unique_id in sorted(set(history["unique_id"]) - {row["unique_id"] for row in rows}):
+    for unique_id in sorted(set(history["unique_id"]) - {row["unique_id"] for row in rows}, key=str):
         count = int(measured.get(unique_id, 0))
         note = f"{count} values are too few or too far apart: at least {FEWEST_POINTS} places with one are needed"
         rows.append({"unique_id": unique_id, "model": "none", "origins": 0, "chosen": False, "note": note})
@@ -80,9 +82,9 @@ def _table(outlooks: Sequence[_Outlook], levels: Sequence[int]) -> pd.DataFrame:
 def _outlooks(
     history: pd.DataFrame, horizon: int, levels: Sequence[int], headline: Collection[str]
 ) -> Iterator[_Outlook]:
-    if horizon < 1:
-        raise ValueError(f"horizon must be at least 1 step, not {horizon}")
-    if any(not 0 < level < 100 for level in levels):
+    if not isinstance(horizon, int | np.integer) or horizon < 1:
+        raise ValueError(f"horizon must be a whole number of steps, at least 1, not {horizon}")
+    if not levels or any(not 0 < level < 100 for level in levels):
         raise ValueError(f"levels must lie between 0 and 100 percent, not {list(levels)}")
     bounds = _bounds(history)
     return (_outlook(panel, horizon, levels, bounds, headline) for panel in panels(history))
@@ -132,7 +134,8 @@ class _Tried:
 @dataclass(frozen=True)
 class _Outlook:
     """A panel and what comes of it: mean, shape (s, horizon); ends of the intervals, shape (2, levels, s, horizon);
-    share of held-out values inside them, shape (levels, s); error of the naive forecast within the history, shape (s,).
+    share of held-out values inside them, shape (levels, s). Of values divided by `size`, shape (s,): the pool's errors,
+    that of the naive forecast within the history, shape (s,), and those of challengers.
     """
 
     panel: Panel
@@ -141,6 +144,7 @@ class _Outlook:
     inside: FloatArray
     pool: _Combined
     naive: FloatArray
+    size: FloatArray
     tried: Sequence[_Tried]
 
     def table(self, levels: Sequence[int]) -> pd.DataFrame:
@@ -179,7 +183,8 @@ class _Outlook:
     def _score(self, row: int, model: str, mae: float, chosen: bool) -> dict[str, object]:
         inside = dict(zip(("coverage_80", "coverage_95"), self.inside[:, row], strict=True)) if chosen else {}
         return {
-            "unique_id": self.panel.ids[row], "model": model, "origins": len(self.pool.errors), "mae": mae,
+            "unique_id": self.panel.ids[row], "model": model, "origins": len(self.pool.errors),
+            "mae": mae * self.size[row],
             "mase": mae / self.naive[row] if self.naive[row] > 0 else np.nan, **inside, "chosen": chosen,
         }  # fmt: skip
 
@@ -198,6 +203,10 @@ def _outlook(
     own = None if bounds is None else bounds.loc[panel.ids]
     lowest = np.full(count, -np.inf) if own is None else own["lowest"].fillna(-np.inf).to_numpy()
     highest = np.full(count, np.inf) if own is None else own["highest"].fillna(np.inf).to_numpy()
+    # Values of the size of 1, by a power of two: squares of others would be too large or small for a number.
+    size = np.exp2(np.frexp(np.nanmax(np.abs(panel.values), axis=1))[1].astype(np.float64))
+    panel = replace(panel, values=panel.values / size[:, None])
+    lowest, highest = lowest / size, highest / size
     cycle, *longer = panel.seasons
     filled = without_gaps(panel.values, cycle)
     scales = Scales.joined([Scales.of(filled[rows], lowest[rows], highest[rows]) for rows in _blocks(count)])
@@ -212,17 +221,19 @@ def _outlook(
     pool = _joined(
         [_combined(task.part(rows), truth[rows], scales.part(rows), maps, fleet, names) for rows in _blocks(count)]
     )
-    rows = np.flatnonzero(np.isin(panel.ids.astype(str), list(headline)))
+    named = {headline} if isinstance(headline, str) else {str(one) for one in headline}
+    rows = np.flatnonzero([str(one) in named for one in panel.ids]) if named else np.empty(0, dtype=np.intp)
     mean, on_scale, tried = _challenged(panel, truth, task, scales, pool, sample, rows)
     naive = np.concatenate([_naive(filled[rows], cycle) for rows in _blocks(count)])
     unit = np.concatenate([_naive(scales.part(rows).on(filled[rows]), cycle) for rows in _blocks(count)])
-    widths = widths_of(on_scale, unit, [level / 100.0 for level in levels])
+    rounding = np.full(count, _ROUNDING)
+    widths = widths_of(on_scale, unit, [level / 100.0 for level in levels], rounding)
     half = np.hypot(widths.half, widths.half[..., :1] * doubt[None, :, None])
     centre = scales.on(mean)
     ends = np.stack([np.stack([scales.back(centre + side * width) for width in half]) for side in (-1.0, 1.0)])
     mean = scales.within(mean)
     ends[0], ends[1] = np.minimum(ends[0], mean), np.maximum(ends[1], mean)
-    return _Outlook(panel, mean, ends, widths.inside, pool, naive, tried)
+    return _Outlook(panel, mean * size[:, None], ends * size[:, None], widths.inside, pool, naive, size, tried)
 
 
 def _naive(values: FloatArray, cycle: int) -> FloatArray:

@@ -25,12 +25,12 @@ def only(history: pd.DataFrame) -> Panel:
 
 
 def test_a_regular_series_stands_on_its_own_times() -> None:
-    times = pd.date_range("2026-01-05 00:17", periods=48, freq="h")
+    times = pd.date_range("2026-01-05 00:17", periods=80, freq="h")
     panel = only(table(times).drop(index=[5, 6]))
     assert (panel.step, panel.monthly, panel.seasons) == (HOUR, False, (24,))
     assert panel.last[0] == times[-1]
     assert panel.dates(2)[0].tolist() == [
-        pd.Timestamp("2026-01-07 00:17").to_pydatetime(), pd.Timestamp("2026-01-07 01:17").to_pydatetime(),
+        pd.Timestamp("2026-01-08 08:17").to_pydatetime(), pd.Timestamp("2026-01-08 09:17").to_pydatetime(),
     ]  # fmt: skip
     assert np.flatnonzero(np.isnan(panel.values[0])).tolist() == [5, 6]
     assert panel.past()[0].tolist() == times.to_pydatetime().tolist()
@@ -38,10 +38,12 @@ def test_a_regular_series_stands_on_its_own_times() -> None:
 
 @pytest.mark.parametrize(
     ("every", "count", "seasons"),
-    [("5min", 700, (288,)), ("h", 400, (24, 168)), ("D", 28, (7,)), ("D", 12, (1,)), ("W", 60, (1,)),
-     ("7h", 200, (24,))],
+    [("5min", 900, (288,)), ("h", 600, (24, 168)), ("h", 400, (24,)), ("D", 28, (7,)), ("D", 20, (1,)),
+     ("W", 60, (1,)), ("7h", 200, (24,))],
 )  # fmt: skip
-def test_a_cycle_is_a_day_a_week_or_a_year_that_is_held_twice(every: str, count: int, seasons: tuple[int, ...]) -> None:
+def test_a_cycle_is_a_day_a_week_or_a_year_that_is_held_three_times(
+    every: str, count: int, seasons: tuple[int, ...]
+) -> None:
     assert only(table(pd.date_range(START, periods=count, freq=every))).seasons == seasons
 
 
@@ -52,14 +54,35 @@ def test_months_have_different_lengths() -> None:
     assert panel.dates(3)[0].astype("datetime64[D]").astype(str).tolist() == ["2026-06-01", "2026-07-01", "2026-08-01"]
 
 
+@pytest.mark.parametrize(
+    ("every", "count", "season", "first", "second"),
+    [("ME", 60, 12, "2025-01-31", "2025-02-28"), ("QE", 40, 4, "2030-03-31", "2030-06-30"),
+     ("YE", 20, 1, "2040-12-31", "2041-12-31"), ("QS", 40, 4, "2030-01-01", "2030-04-01")],
+)  # fmt: skip
+def test_months_quarters_and_years_end_when_they_do(
+    every: str, count: int, season: int, first: str, second: str
+) -> None:
+    panel = only(table(pd.date_range("2020-01-01", periods=count, freq=every)))
+    assert (panel.monthly, panel.seasons) == (True, (season,))
+    assert not np.isnan(panel.values).any()
+    assert panel.dates(2)[0].astype("datetime64[D]").astype(str).tolist() == [first, second]
+
+
+def test_what_comes_about_once_a_day_comes_once_a_day() -> None:
+    hours = np.random.default_rng(2).uniform(0.0, 1.0, 60)
+    panel = only(table(pd.date_range(START, periods=60) + pd.to_timedelta(hours, unit="h")))
+    assert (panel.step, panel.values.shape, panel.seasons) == (DAY, (1, 60), (7,))
+    assert np.isfinite(panel.values).all()
+
+
 def test_irregular_values_are_averaged_into_whole_hours_days_or_weeks() -> None:
     random = np.random.default_rng(1)
     hours = np.sort(random.uniform(0.0, 24.0 * 60, 150))
     times = START + pd.to_timedelta(hours, unit="h")
     panel = only(table(times, np.ones(150)))
-    assert panel.step == 8 * HOUR
+    assert panel.step == 6 * HOUR
     assert set(panel.values[np.isfinite(panel.values)]) == {1.0}
-    assert (panel.last.astype(np.int64) % (8 * HOUR) == 0).all()
+    assert (panel.last.astype(np.int64) % (6 * HOUR) == 0).all()
     assert panel.last[0] <= times[-1] < panel.dates(1)[0, 0]
 
 

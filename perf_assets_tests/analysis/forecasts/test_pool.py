@@ -181,9 +181,37 @@ def test_a_shape_that_grows_is_left_to_what_knows_one() -> None:
     assert scores.loc[scores["chosen"], "mae"].iloc[0] == scores["mae"].min()
 
 
+@pytest.mark.parametrize("size", [8, 14, 15, 16, 20, 21, 28])
+def test_a_line_goes_on_however_short_it_is(size: int) -> None:
+    values = [3.0 * np.arange(size + 7) + 0.5 * white(size + 7, seed) for seed in range(20)]
+    table = forecast(history(*(one[:size] for one in values)), 7)
+    assert np.abs(matrix(table, "mean", 7)[:, -1] - 3.0 * (size + 6)).mean() < (6.0 if size < 10 else 3.0)
+
+
+def test_rounding_is_no_error() -> None:
+    time = np.arange(200)
+    for values in (np.where(time % 7 < 5, 10.0, 2.0), 1.0 * time, np.where(time == 100, 6.0, 5.0)):
+        table = forecast(history(values, lowest=0.0), 60)
+        assert (table["hi-95"] - table["lo-95"]).max() < 100.0
+
+
+def test_values_of_any_size_leave_the_others_alone() -> None:
+    values = [10.0 + white(60, seed) for seed in range(3)]
+    sizes = (1.0, 1e170, 1e-290)
+    table = forecast(history(*(size * one for size, one in zip(sizes, values, strict=True))), 5)
+    alone = forecast(history(*values), 5)
+    for row, size in enumerate(sizes):
+        own, other = (part[part["unique_id"] == f"s{row:04d}"] for part in (table, alone))
+        np.testing.assert_allclose(own["mean"] / size, other["mean"], rtol=1e-9)
+
+
 def test_errors_say_what_is_wrong() -> None:
-    with pytest.raises(ValueError, match="horizon must be at least 1 step, not 0"):
+    with pytest.raises(ValueError, match="horizon must be a whole number of steps, at least 1, not 0"):
         forecast(history(white(20, 1)), 0)
+    with pytest.raises(ValueError, match="horizon must be a whole number"):
+        forecast(history(white(20, 1)), 2.5)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"levels must lie between 0 and 100 percent, not \[\]"):
+        forecast(history(white(20, 1)), 1, levels=())
     with pytest.raises(ValueError, match="levels must lie between 0 and 100 percent"):
         forecast(history(white(20, 1)), 1, levels=(80, 100))
     with pytest.raises(ValueError, match=r"history lacks the columns \['y'\]"):
