@@ -127,7 +127,8 @@ class _Profiles:
 
     `table`, shape (k, slots): around 0, NaN in slots without values; the others have the shape (k,). `usable`: enough
     slots, and enough values in each that has any; `freedom`: values less cycles; `total` and `rest`: sums of squares
-    with and without the profile, what it leaves drawn in; `rounding`: standard deviation that rounding may cause.
+    with and without the profile, what it leaves drawn in; `mean_freedom`, `mean_total` and `mean_rest`: the same of the
+    means of each slot in each cycle; `rounding`: standard deviation that rounding may cause.
     """
 
     usable: BoolArray
@@ -135,20 +136,25 @@ class _Profiles:
     freedom: IndexArray
     total: FloatArray
     rest: FloatArray
+    mean_freedom: IndexArray
+    mean_total: FloatArray
+    mean_rest: FloatArray
     rounding: FloatArray
 
     @property
     def p_value(self) -> FloatArray:
-        """Of no profile, shape (k,), by the analysis of variance (Fisher 1925): noise has some in any case."""
+        """Of no profile, shape (k,), by the analysis of variance (Fisher 1925): noise has some in any case.
+
+        Of the means of each slot in each cycle, for the hours of one day are no independent values of its weekday.
+        """
         slots = np.count_nonzero(~np.isnan(self.table), axis=1) - 1.0
-        left = np.maximum(self.freedom - slots, 1.0)
+        left = np.maximum(self.mean_freedom - slots, 1.0)
         with np.errstate(divide="ignore", invalid="ignore"):
-            ratio = (self.total - self.rest) / np.maximum(slots, 1.0) / (self.rest / left)
-        return np.asarray(np.where(self.freedom > slots, special.fdtrc(np.maximum(slots, 1.0), left, ratio), 1.0))
+            ratio = (self.mean_total - self.mean_rest) / np.maximum(slots, 1.0) / (self.mean_rest / left)
+        return np.asarray(np.where(self.mean_freedom > slots, special.fdtrc(np.maximum(slots, 1.0), left, ratio), 1.0))
 
     def at(self, chosen: BoolArray) -> _Profiles:
-        sums = (self.total[chosen], self.rest[chosen], self.rounding[chosen])
-        return _Profiles(self.usable[chosen], self.table[chosen], self.freedom[chosen], *sums)
+        return replace(self, **{name: field[chosen] for name, field in vars(self).items()})
 
 
 def _without_profiles(points: _Points, slots: int, enough: BoolArray) -> FloatArray:
@@ -242,12 +248,20 @@ def _profiles(points: _Points, slots: int) -> _Profiles:
     edges = offsets_of(sizes.sum(axis=1))
     pattern = table.ravel()[cell]
     rest = _drawn_in(deviations - pattern, points.owner, edges)
+    means = runs(points.owner, points.cycle, points.slot)
+    whose = points.owner[means[:-1]]
+    mean_edges = runs(whose)
+    of_means = pattern[means[:-1]]
+    left = _drawn_in(np.add.reduceat(deviations, means[:-1]) / np.diff(means) - of_means, whose, mean_edges)
     return _Profiles(
         usable=(seen >= _FEWEST_SLOTS) & ((sizes == 0) | (sizes >= _FEWEST_IN_A_SLOT)).all(axis=1),
         table=table,
         freedom=np.diff(edges) - cycles,
         total=_squares(pattern + rest, points.owner, edges),
         rest=_squares(rest, points.owner, edges),
+        mean_freedom=np.diff(mean_edges) - cycles,
+        mean_total=_squares(of_means + left, whose, mean_edges),
+        mean_rest=_squares(left, whose, mean_edges),
         rounding=_ROUNDING * np.maximum.reduceat(np.abs(points.values), edges[:-1]),
     )
 

@@ -184,3 +184,14 @@ def test_weekdays_that_differ_by_chance_are_left_alone(correlation: float) -> No
         by_day = (values - deseasonalise(hourly(values.size), values)).reshape(14, 24).mean(axis=1)
         taken_out += bool(np.ptp(by_day) > 1e-9)
     assert taken_out <= 6
+
+
+@pytest.mark.parametrize("correlation", [0.6, 0.9, 1.0])
+@pytest.mark.parametrize("days", [5, 28])
+def test_what_wanders_over_hours_has_no_days_or_weeks(correlation: float, days: int) -> None:
+    hours = MONDAY.to_numpy() + np.arange(24 * days) * np.timedelta64(1, "h")
+    taken = []
+    for seed in range(60):
+        walk = white(24 * days, seed).cumsum() if correlation == 1.0 else autoregressive(24 * days, correlation, seed)
+        taken.append(not np.allclose(deseasonalise(hours, walk), walk))
+    assert np.mean(taken) <= 0.07
