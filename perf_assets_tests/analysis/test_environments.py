@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from perf_assets.analysis.environments import ENVIRONMENT_COLUMNS, Shift, shifts_of, went_over
@@ -118,13 +118,24 @@ def test_a_series_goes_over_where_a_setting_lasts() -> None:
     assert (row.field, row.setting, row.since) == ("cpu", "c", hourly(18)[11])
 
 
+def between_equal(settings: list[str | None]) -> list[str | None]:
+    """Settings with those that are unknown inside a stretch of one setting, which counts from its first to its last."""
+    known = pd.Series(settings, dtype=object)
+    before, after = known.ffill(), known.bfill()
+    return [one if one == other else None for one, other in zip(before, after, strict=True)]
+
+
 @given(st.lists(st.sampled_from(["a", "b", "c", None]), min_size=1, max_size=60), st.data())
-def test_old_and_new_are_what_most_runs_on_each_side_say(settings: list[str | None], data: st.DataObject) -> None:
-    at = data.draw(st.integers(1, max(len(settings) - 1, 1)))
+@example(["c", "c", "c", "b", None, "b", "a"], None)
+def test_old_and_new_are_what_most_runs_on_each_side_say(
+    settings: list[str | None], data: st.DataObject | None
+) -> None:
+    at = data.draw(st.integers(1, max(len(settings) - 1, 1))) if data else 4
     for shifts in shifts_of(change(at), told(settings, level(len(settings), at))).values():
         (shift,) = shifts
-        before = [each for each in settings[max(at - 10, 0) : at] if each is not None]
-        after = [each for each in settings[at : at + 10] if each is not None]
+        stretches = between_equal(settings)
+        before = [each for each in stretches[max(at - 10, 0) : at] if each is not None]
+        after = [each for each in stretches[at : at + 10] if each is not None]
         assert shift.before != shift.after
         assert before.count(shift.before) > len(before) / 2
         assert after.count(shift.after) > len(after) / 2
