@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from perf_assets.analysis.forecasts.weights import recency
 from perf_assets.analysis.statistics import FloatArray
 
 _LARGEST_EXPONENT = 100.0
@@ -26,8 +27,6 @@ _OF_FLEET = 1.3
 _ASSUMED, _INDEPENDENT, _FREEDOM = 20.0, 2.0, 4.0
 """Errors of Student's t that stand beside those measured, its degrees of freedom, and how many independent ones the
 errors of one series at one origin are worth."""
-RECENCY = 0.6
-"""How much less the errors at an origin count than those at the next one."""
 _ALIKE, _MOST_GROUPS = 40, 5
 """Series in a group whose errors are spread alike, at least, and groups at most."""
 _FURTHEST = 10.0
@@ -120,22 +119,22 @@ class Widths:
     inside: FloatArray
 
 
-def widths_of(errors: FloatArray, unit: FloatArray, levels: Sequence[float], rounding: FloatArray) -> Widths:
+def widths_of(errors: FloatArray, unit: FloatArray, levels: Sequence[float], rounding: float = 0.0) -> Widths:
     """Half widths that hold each of `levels` (shares).
 
-    `errors`, shape (origins, s, horizon), the newest origin first: of forecasts that did not know their own, NaN where
+    `errors`, shape (origins, s, horizon), the oldest origin first: of forecasts that did not know their own, NaN where
     nothing was measured. Older ones count less (Barber et al. 2023): methods knew less then, and times change;
-    `rounding`, shape (s,): errors up to this are none;
+    errors up to `rounding` are none;
     `unit`, shape (s,): error of a naive forecast of each series. Each error is taken in units of what the series' other
     errors tell, and the quantiles are those of all series whose errors are spread alike (Mondrian conformal prediction;
     Vovk et al. 2005): where most errors are small and few are large, the inner interval is narrow and the outer wide.
     """
     size = np.abs(errors)
     known = np.isfinite(size)
-    size[known & (size <= rounding[:, None])] = 0.0
+    size[known & (size <= rounding)] = 0.0
     unit = np.where(unit <= rounding, 0.0, unit)
-    recency = RECENCY ** np.arange(len(errors), dtype=np.float64)
-    share = recency[:, None]
+    counted = recency(len(errors))
+    share = counted[:, None]
     sums, counts = share * np.where(known, size, 0.0).sum(axis=2), share * known.sum(axis=2)
     own = _unit(sums.sum(axis=0), counts.sum(axis=0), unit, len(errors))
     ratio = np.full_like(size, np.nan)
@@ -147,7 +146,7 @@ def widths_of(errors: FloatArray, unit: FloatArray, levels: Sequence[float], rou
     for alike in _spread_alike(size):
         steps = _by_step(ratio[:, alike])
         of_step = ratio[:, alike] / steps
-        worth = np.broadcast_to(recency[:, None, None] * _INDEPENDENT / max(errors.shape[2], 1), of_step.shape)
+        worth = np.broadcast_to(counted[:, None, None] * _INDEPENDENT / max(errors.shape[2], 1), of_step.shape)
         quantile = _quantiles(of_step.ravel(), worth.ravel(), levels)
         half[:, alike] = quantile[:, None, None] * own[None, alike, None] * steps
         measured = np.isfinite(of_step)

@@ -47,7 +47,7 @@ def forecast(history: pd.DataFrame, horizon: int, levels: Sequence[int] = (80, 9
     """Forecast every series of `history` for `horizon` steps beyond its last value.
 
     `history`: unique_id, ds (naive UTC), y (NaN for none), and optionally stepped_at (a step beyond doubt, whose new
-    level holds: what lies before it tells the shape, not the level), lowest and highest (bounds of the values; one that
+    level holds: what lies before it gives the shape, not the level), lowest and highest (bounds of the values; one that
     a value lies beyond is none). Times need not be regular: values of irregular series are averaged by minutes, hours,
     days or weeks, as many as hold one; a series needs values at eight such places.
 
@@ -217,17 +217,19 @@ def _outlook(
     sample = np.sort(np.random.default_rng(_SEED).permutation(count)[:_SAMPLE]).astype(np.intp)
     learned = task.part(sample)
     maps = WindowMaps.learned(learned)
-    names, fleet = _fleet(learned, maps)
-    pool = _joined(
-        [_combined(task.part(rows), truth[rows], scales.part(rows), maps, fleet, names) for rows in _blocks(count)]
-    )
+    if count <= _BLOCK:
+        every = _try(task, maps)
+        pool = _combined(every, task, truth, scales, _fleet(every, task))
+    else:
+        fleet = _fleet(_try(learned, maps), task)
+        parts = ((task.part(rows), truth[rows], scales.part(rows)) for rows in _blocks(count))
+        pool = _joined([_combined(_try(own, maps), own, known, on, fleet) for own, known, on in parts])
     named = {headline} if isinstance(headline, str) else {str(one) for one in headline}
     rows = np.flatnonzero([str(one) in named for one in panel.ids]) if named else np.empty(0, dtype=np.intp)
     mean, on_scale, tried = _challenged(panel, truth, task, scales, pool, sample, rows)
     naive = np.concatenate([_naive(filled[rows], cycle) for rows in _blocks(count)])
     unit = np.concatenate([_naive(scales.part(rows).on(filled[rows]), cycle) for rows in _blocks(count)])
-    rounding = np.full(count, _ROUNDING)
-    widths = widths_of(on_scale, unit, [level / 100.0 for level in levels], rounding)
+    widths = widths_of(on_scale, unit, [level / 100.0 for level in levels], _ROUNDING)
     half = np.hypot(widths.half, widths.half[..., :1] * doubt[None, :, None])
     centre = scales.on(mean)
     ends = np.stack([np.stack([scales.back(centre + side * width) for width in half]) for side in (-1.0, 1.0)])
@@ -270,9 +272,8 @@ def _challenged(
     for row, dates in zip(rows.tolist(), times, strict=True):
         own = truth[[row]]
         beside = task.part(np.concatenate(([row], sample)))
-        scored = _scored(task)
-        beside = replace(beside, origins=(*(task.origins[place] for place in sorted(scored)), task.origins[-1]))
-        origins = beside.origins[:-1]
+        origins = [task.origins[place] for place in _scored(task)]
+        beside = replace(beside, origins=(*origins, task.origins[-1]))
         ahead = {name: then[:, None] for name, then in challengers(beside, 0, dates)}
         errors = {name: _errors(then, own, origins, _plain)[:, 0] for name, then in ahead.items()}
         sizes = {name: float(_mean_of_measured(np.abs(error), axis=None)) for name, error in errors.items()}
@@ -341,9 +342,23 @@ def on_one_level(values: FloatArray, level_from: npt.NDArray[np.int64], cycle: i
     return moved, doubt
 
 
-def _fleet(task: Task, maps: WindowMaps) -> tuple[list[str], Fleet]:
-    tried = {name: _sizes(ahead, task) for name, ahead in forecasts(task, maps)}
-    return list(tried), Fleet.of(_known(np.stack(list(tried.values())), len(task.origins) - 1))
+@dataclass(frozen=True)
+class _Methods:
+    """Names of the methods; what each says at each origin, shape (methods, origins, s, horizon); errors as `_sizes`
+    gives them, shape (methods, origins - 1, s, strides)."""
+
+    names: Sequence[str]
+    ahead: FloatArray
+    sizes: FloatArray
+
+
+def _try(task: Task, maps: WindowMaps) -> _Methods:
+    names, ahead = zip(*forecasts(task, maps), strict=True)
+    return _Methods(names, np.stack(ahead), np.stack([_sizes(each, task) for each in ahead]))
+
+
+def _fleet(methods: _Methods, task: Task) -> Fleet:
+    return Fleet.of(_known(methods.sizes, len(task.origins) - 1))
 
 
 def _sizes(ahead: FloatArray, task: Task) -> FloatArray:
@@ -368,14 +383,10 @@ def _known(sizes: FloatArray, at: int) -> FloatArray:
     return np.stack([sizes[:, place, :, min(at - place, last) - 1] for place in range(at)], axis=1)
 
 
-def _combined(
-    task: Task, truth: FloatArray, scales: Scales, maps: WindowMaps, fleet: Fleet, names: Sequence[str]
-) -> _Combined:
+def _combined(methods: _Methods, task: Task, truth: FloatArray, scales: Scales, fleet: Fleet) -> _Combined:
     """`truth`: the values of the task with NaN for gaps: only what was measured has an error."""
-    ahead = np.stack([each for _, each in forecasts(task, maps)])
-    sizes = np.stack([_sizes(each, task) for each in ahead])
-    count = len(task.origins) - 1
-    weight = weights(_known(sizes, count), fleet)
+    ahead, sizes = methods.ahead, methods.sizes
+    weight = weights(_known(sizes, len(task.origins) - 1), fleet)
     # Every second origin, each weighted by what was known at it.
     scored = _scored(task)
     then = np.empty((len(scored) + 1, *ahead.shape[2:]))
@@ -384,7 +395,7 @@ def _combined(
         own = weights(_known(sizes, place), fleet) if place else fleet.usual(len(weight[0]))
         then[number] = np.einsum("ms,msh->sh", own, ahead[:, place])
     origins = [task.origins[place] for place in scored]
-    families = np.array([name.split()[0] for name in names], dtype=object)
+    families = np.array([name.split()[0] for name in methods.names], dtype=object)
     shares = np.stack([weight[families == family].sum(axis=0) for family in dict.fromkeys(families)])
     main = shares.argmax(axis=0)
     return _Combined(
@@ -410,9 +421,9 @@ def _errors(
 
 
 def _scored(task: Task) -> list[int]:
-    """Numbers of the origins that intervals are taken from: every second one, the newest of which has a whole held-out
-    part behind it."""
-    return list(range(len(task.origins) - 3, -1, -2)) or [0]
+    """Numbers of the origins that intervals are taken from, ascending: every second one, the newest of which has a
+    whole held-out part behind it."""
+    return list(range(len(task.origins) - 3, -1, -2))[::-1] or [0]
 
 
 def _plain(values: FloatArray) -> FloatArray:

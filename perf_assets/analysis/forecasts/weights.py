@@ -57,10 +57,14 @@ class Fleet:
         return np.repeat(_weights(self.mean), count, axis=1)
 
 
+def recency(count: int) -> FloatArray:
+    """What each of so many origins counts, the oldest first, beside the newest, which counts 1."""
+    return np.asarray(RECENCY ** np.arange(count, dtype=np.float64)[::-1])
+
+
 def _shares(count: int) -> FloatArray:
-    """What each of so many origins, the oldest first, counts."""
-    share = RECENCY ** np.arange(count, dtype=np.float64)[::-1]
-    return np.asarray(share / share.sum())
+    counted = recency(count)
+    return np.asarray(counted / counted.sum())
 
 
 def _log_ratios(errors: FloatArray) -> FloatArray:

@@ -12,7 +12,7 @@ SERIES, ORIGINS, HORIZON, LATER = 600, 5, 12, 20
 
 
 def held(errors: np.ndarray, future: np.ndarray, unit: np.ndarray) -> list[float]:
-    half = widths_of(errors, unit, LEVELS, np.zeros(unit.size)).half
+    half = widths_of(errors, unit, LEVELS).half
     return [float((np.abs(future) <= width).mean()) for width in half]
 
 
@@ -37,14 +37,14 @@ def test_intervals_hold_what_they_say(draw: str) -> None:
     assert outer == pytest.approx(0.95, abs=0.01)
     if draw == "unlike":
         for part in (slice(0, 200), slice(200, None)):
-            half = widths_of(known, unit, LEVELS, np.zeros(unit.size)).half[:, part]
+            half = widths_of(known, unit, LEVELS).half[:, part]
             inside = [float((np.abs(later[:, part]) <= width).mean()) for width in half]
             assert inside == [pytest.approx(0.80, abs=0.08), pytest.approx(0.95, abs=0.02)]
 
 
 def test_the_share_inside_is_that_of_what_was_held_out() -> None:
     errors = np.random.default_rng(8).standard_normal((ORIGINS, SERIES, HORIZON))
-    inside = widths_of(errors, np.ones(SERIES), LEVELS, np.zeros(SERIES)).inside
+    inside = widths_of(errors, np.ones(SERIES), LEVELS).inside
     assert inside.shape == (2, SERIES)
     assert inside.mean(axis=1) == pytest.approx(LEVELS, abs=0.02)
 
@@ -52,19 +52,19 @@ def test_the_share_inside_is_that_of_what_was_held_out() -> None:
 def test_beyond_what_was_held_out_errors_grow() -> None:
     errors = np.random.default_rng(9).standard_normal((ORIGINS, 40, HORIZON))
     errors[:, :, 6:] = np.nan
-    half = widths_of(errors, np.ones(40), LEVELS, np.zeros(40)).half.mean(axis=1)
+    half = widths_of(errors, np.ones(40), LEVELS).half.mean(axis=1)
     assert (np.diff(half[:, 7:], axis=1) > 0).all()
     assert half[0, -1] == pytest.approx(half[0, 4] * np.sqrt(HORIZON / 6), rel=0.15)
 
 
 def test_a_single_series_has_wider_intervals_than_its_few_errors_tell() -> None:
-    half = widths_of(np.full((2, 1, 3), 1.0), np.ones(1), LEVELS, np.zeros(1)).half
+    half = widths_of(np.full((2, 1, 3), 1.0), np.ones(1), LEVELS).half
     assert (half[1] > 1.3).all()
 
 
 @pytest.mark.parametrize("errors", [np.zeros((2, 3, 4)), np.full((2, 3, 4), np.nan)])
 def test_without_errors_there_is_no_width_or_that_of_the_naive_forecast(errors: np.ndarray) -> None:
-    half = widths_of(errors, np.zeros(3), LEVELS, np.zeros(3)).half
+    half = widths_of(errors, np.zeros(3), LEVELS).half
     assert (half == 0.0).all()
 
 
@@ -92,3 +92,10 @@ def test_there_and_back_is_the_same_value_within_the_bounds(shares: list[float],
     assert (own.back(own.on(values) - 5.0) >= 0.0).all()
     if bounded:
         assert (far <= whole).all()
+
+
+def test_the_newest_origin_which_comes_last_counts_most() -> None:
+    errors = np.random.default_rng(10).standard_normal((4, 200, HORIZON))
+    grown, shrunk = (errors * factor[:, None, None] for factor in (np.array([1, 1, 1, 3]), np.array([3, 1, 1, 1])))
+    later, earlier = (widths_of(one, np.ones(200), LEVELS).half.mean() for one in (grown, shrunk))
+    assert later > 1.1 * earlier

@@ -8,7 +8,7 @@ from hypothesis import settings as limits
 from hypothesis import strategies as st
 
 from perf_assets.analysis.forecasts import forecast, forecast_fleet
-from perf_assets.analysis.forecasts.pool import SCORE_COLUMNS, on_one_level, without_gaps
+from perf_assets.analysis.forecasts.pool import SCORE_COLUMNS, _scored, _task, on_one_level, without_gaps
 from perf_assets.analysis.statistics import FloatArray
 from perf_assets_tests.analysis.signals import autoregressive, white
 
@@ -247,3 +247,12 @@ def test_any_numbers_give_nested_finite_intervals(series: list[list[float]], fre
     assert (table["lo-95"] <= table["lo-80"] + 1e-6 * table["mean"].abs()).all()
     assert (table["hi-80"] <= table["hi-95"] + 1e-6 * table["mean"].abs()).all()
     assert table.groupby("unique_id").size().isin([horizon]).all()
+
+
+def test_origins_that_are_scored_come_oldest_first() -> None:
+    task = _task(np.stack([white(120, 1)]), 14, 7, [])
+    scored = _scored(task)
+    assert scored == sorted(scored)
+    assert len(scored) > 2
+    # The newest of them has all that is held out behind it.
+    assert task.origins[scored[-1]] + 14 == 120
