@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from evaluation.peers import PYTHON
+from evaluation.peers import answer_of
 from evaluation.signals import FloatArray, autoregressive
 
-_WORKER = Path(__file__).with_name("forecast_worker.py")
+WORKER = Path(__file__).with_name("forecast_worker.py")
 _LARGEST_GAPS = 0.05
 _GENERATED = 150
 
@@ -38,22 +35,6 @@ class Panel:
         return "h" if self.cycles[0] == 24 else "D"
 
 
-def ask_worker(**asked: Any) -> dict[str, Any]:
-    """Raises FileNotFoundError where the peers are not installed."""
-    if not PYTHON.exists():
-        raise FileNotFoundError(f"{PYTHON} is absent: `make var/peers/.installed` installs the peers")
-    done = subprocess.run(
-        [PYTHON, "-W", "ignore", _WORKER],
-        input=json.dumps(asked),
-        env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    answer: dict[str, Any] = json.loads(done.stdout)
-    return answer
-
-
 Series = dict[str, FloatArray]
 """Hourly values by source."""
 
@@ -63,7 +44,7 @@ def find_panels(data: Path | None, seed: int, windows: int) -> Iterator[Panel]:
     random = np.random.default_rng(seed)
     public = {
         one["source"]: np.array([np.nan if value is None else value for value in one["values"]])
-        for one in ask_worker(ask="series")["series"]
+        for one in answer_of(WORKER, ask="series")["series"]
     }
     for size, horizon in ((200, 24), (700, 48), (1_000, 24)):
         yield _cut("public, hourly", public, size, horizon, _at_random(random, windows), (24, 168))

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from evaluation.forecast_panels import Panel, ask_worker, find_panels
+from evaluation.forecast_panels import WORKER, Panel, find_panels
 from evaluation.markdown import mark, met, number, table
 from evaluation.methods import OURS
-from evaluation.peers import peer_version
+from evaluation.peers import answer_of, peer_version
 from evaluation.proportions import Check, Estimate, exactly
 from evaluation.results import Tables
 from evaluation.signals import FloatArray
@@ -89,8 +89,8 @@ def _peers(panel: Panel, seed: int) -> Iterator[Said]:
         if peer == "Prophet":
             yield peer, *_prophet(panel, filled[rows], rows)
             continue
-        answer = ask_worker(
-            ask=peer, values=filled[rows].tolist(), cycles=list(panel.cycles), horizon=panel.truth.shape[1]
+        answer = answer_of(
+            WORKER, ask=peer, values=filled[rows].tolist(), cycles=list(panel.cycles), horizon=panel.truth.shape[1]
         )
         yield peer, np.array(answer["ahead"]), rows, 1e3 * answer["cpu_seconds"] / len(rows)
 

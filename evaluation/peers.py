@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -34,20 +35,29 @@ class PeerAnswer:
     change_points: list[IndexArray]
 
 
-def ask(peer: str, series: Sequence[FloatArray]) -> PeerAnswer:
-    """`peer`: otava, rbf, pelt or asv; NaN are gaps. Raises FileNotFoundError where the peers are not installed."""
+def answer_of(worker: Path, **asked: Any) -> dict[str, Any]:
+    """What a script answers in the environment of the peers, its warnings aside; both sides speak JSON.
+
+    Raises FileNotFoundError where the peers are not installed.
+    """
     if not PYTHON.exists():
         raise FileNotFoundError(f"{PYTHON} is absent: `make evaluate` and `make bench` install the peers, so does "
                                 "`make var/peers/.installed`")  # fmt: skip
-    values = [[None if math.isnan(value) else value for value in one.tolist()] for one in series]
     done = subprocess.run(
-        [PYTHON, _WORKER],
-        input=json.dumps({"peer": peer, "series": values}),
+        [PYTHON, "-W", "ignore", worker],
+        input=json.dumps(asked),
         env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE,
         text=True,
         check=True,
     )
-    answer = json.loads(done.stdout)
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
+def ask(peer: str, series: Sequence[FloatArray]) -> PeerAnswer:
+    """`peer`: otava, rbf, pelt or asv; NaN are gaps. Raises FileNotFoundError where the peers are not installed."""
+    values = [[None if math.isnan(value) else value for value in one.tolist()] for one in series]
+    answer = answer_of(_WORKER, peer=peer, series=values)
     found = [np.array(places, dtype=np.intp) for places in answer["change_points"]]
     return PeerAnswer(str(answer["version"]), float(answer["cpu_seconds"]), found)
