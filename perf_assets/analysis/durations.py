@@ -59,25 +59,41 @@ def fit_duration_model(runs: pd.DataFrame) -> DurationModel | None:
     y = runs["duration"].to_numpy(dtype=np.float64)
     if len(runs) < x.shape[1] + 3 or not np.ptp(y) > 0:
         return None
-    design = np.column_stack((np.ones(len(y)), x))
-    pseudo_inverse = np.linalg.pinv(design)
+    fit = _least_squares(x, y)
+    total = float(np.sum((y - y.mean()) ** 2))
+    return DurationModel(
+        intercept=float(fit.solution[0]),
+        coefficients=fit.solution[1:],
+        standardised=fit.solution[1:] * x.std(axis=0),
+        expected=fit.expected,
+        leave_one_out=y - fit.deleted,
+        leverages=fit.leverages,
+        r_squared=1.0 - float(np.sum((y - fit.expected) ** 2)) / total,
+        r_squared_cross_validated=1.0 - float(np.sum(fit.deleted**2)) / total,
+        r_squared_interval=_interval(fit.deleted, y),
+    )
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """Coefficients, the intercept first; what they expect of each run; leverages; residuals without the run itself."""
+
+    solution: FloatArray
+    expected: FloatArray
+    leverages: FloatArray
+    deleted: FloatArray
+
+
+def _least_squares(x: FloatArray, y: FloatArray, penalised: int = 0) -> _Fit:
+    """With an intercept, the last `penalised` coefficients with a ridge penalty of 1."""
+    design = np.column_stack((np.ones(y.size), x))
+    # A penalty is one more run of which the coefficient itself is expected to be 0.
+    penalties = np.eye(design.shape[1])[design.shape[1] - penalised :]
+    pseudo_inverse = np.linalg.pinv(np.concatenate((design, penalties)))[:, : y.size]
     solution = pseudo_inverse @ y
     expected = design @ solution
     leverages = np.clip(np.einsum("ij,ji->i", design, pseudo_inverse), 0.0, 1.0 - 1e-9)
-    residuals = y - expected
-    deleted = residuals / (1.0 - leverages)
-    total = float(np.sum((y - y.mean()) ** 2))
-    return DurationModel(
-        intercept=float(solution[0]),
-        coefficients=solution[1:],
-        standardised=solution[1:] * x.std(axis=0),
-        expected=expected,
-        leave_one_out=y - deleted,
-        leverages=leverages,
-        r_squared=1.0 - float(np.sum(residuals**2)) / total,
-        r_squared_cross_validated=1.0 - float(np.sum(deleted**2)) / total,
-        r_squared_interval=_interval(deleted, y),
-    )
+    return _Fit(solution, expected, leverages, (y - expected) / (1.0 - leverages))
 
 
 def _interval(deleted: FloatArray, y: FloatArray) -> tuple[float, float]:
@@ -140,12 +156,8 @@ def recorded_rivals(runs: pd.DataFrame) -> dict[str, float]:
 
 
 def _left_out(x: FloatArray, y: FloatArray, penalised: int) -> float:
-    """1 - PRESS / SST of least squares with an intercept, the last `penalised` coefficients with a penalty of 1."""
-    design = np.column_stack((np.ones(y.size), x))
-    penalty = np.concatenate((np.zeros(design.shape[1] - penalised), np.ones(penalised)))
-    solver = np.linalg.pinv(design.T @ design + np.diag(penalty)) @ design.T
-    leverage = np.clip(np.einsum("ij,ji->i", design, solver), 0.0, 1.0 - 1e-9)
-    deleted = (y - design @ (solver @ y)) / (1.0 - leverage)
+    """1 - PRESS / SST of `_least_squares`."""
+    deleted = _least_squares(x, y, penalised).deleted
     return 1.0 - float((deleted**2).sum()) / float(((y - y.mean()) ** 2).sum())
 
 
