@@ -54,7 +54,7 @@ def correlate(panel: pd.DataFrame, lags: int = LAGS, given: str | None = None) -
     taken out of each, it is differenced where a unit root is likely, predicted from its own past (autoregression; the
     order by BIC), and what is left becomes normal scores, so that no single value decides.
     `rho` is the correlation at the lag with the most evidence, `lag` in steps (positive: metric_b follows metric_a),
-    `width` 1, or WIDE where means of so many values told more, `effective_n` the pairs of unpredictable values; the
+    `width` 1, or WIDE where means of so many values show more, `effective_n` the pairs of unpredictable values; the
     interval is Fisher's. `p_value` is of no correlation at any lag or width (Sidak 1967), `q_value` the false-discovery
     rate over all pairs. With `given`, what this column explains at any of the lags is taken out of the others first.
 

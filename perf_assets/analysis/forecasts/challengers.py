@@ -127,7 +127,7 @@ def gradient_boosting(task: Task, row: int) -> FloatArray | None:
             max_iter=60, learning_rate=0.08, max_leaf_nodes=15, min_samples_leaf=40, early_stopping=False,
             random_state=_SEED,
         )  # fmt: skip
-        # A feature without two values cannot be binned and tells nothing.
+        # A feature without two values cannot be binned and explains nothing.
         telling = features.max(axis=0) > features.min(axis=0)
         model.fit(features[:, telling], targets)
         own, base, unit = newest_window(task, origin, row)

@@ -31,7 +31,7 @@ More than the one that each has: with fewer, more AR(.5) values around a level w
 _RIDGE_OF_LAGS, _RIDGE_OF_WINDOWS = 0.15, 0.1
 """Penalties, as shares of the mean square of what they are the coefficients of."""
 _ENOUGH = 50
-"""Values that tell a robust deviation well enough."""
+"""Values that give a robust deviation well enough."""
 _MOST_WINDOWS = 20_000
 _LONGEST_WINDOW = 48
 _CLIPPED = 6.0
