@@ -104,7 +104,7 @@ def _about_regressions(findings: Findings) -> Iterator[dict[str, object]]:
     changes = findings.regressions.assign(badness=badness(findings.regressions))
     # What is sure first, and of that the worst.
     for row in changes.sort_values(["state", "badness", "regression_id"], ascending=[True, False, True]).itertuples():
-        if row.kind != "regression" or not pd.isna(row.recovered_at):
+        if row.kind != "regression" or row.restores or not pd.isna(row.recovered_at):
             continue
         rate = daily.loc[row.series_id, "measurements"] / max(float(daily.loc[row.series_id, "span_days"]), 1.0)
         cost = (row.after - row.before) * rate * row.members
@@ -124,7 +124,7 @@ def _about_regressions(findings: Findings) -> Iterator[dict[str, object]]:
 def node_got_worse(row: Any) -> bool:
     """Has one node as a whole (a row of regressions) got worse, beyond doubt and to this day?"""
     confirmed = row.scope == "node" and row.kind == "regression" and row.state == "confirmed"
-    return bool(confirmed and pd.isna(row.recovered_at))
+    return bool(confirmed and pd.isna(row.recovered_at) and not row.restores)
 
 
 def _proposal(row: Any, effect: str) -> dict[str, object]:

@@ -10,6 +10,7 @@ from perf_assets.alerts.model import Alert, alerts_from_regressions
 from perf_assets.settings import Settings
 from perf_assets.state import open_state
 from perf_assets.warehouse import open_snapshot
+from perf_assets.warehouse.readings import findings
 
 
 def channel_of(settings: Settings) -> Channel:
@@ -23,11 +24,14 @@ def channel_of(settings: Settings) -> Channel:
 def send_new_alerts(settings: Settings, now: datetime) -> DeliveryReport:
     """Send an alert for every confirmed regression of the newest snapshot that has not had one.
 
-    Both the sensor and the command call this, after each run. Acknowledged regressions and recovered ones stay silent.
+    Both the sensor and the command call this, after each run. Acknowledged regressions, recovered ones and those that
+    only end a short improvement stay silent.
     Findings in simulated data only ever go to the outbox. Raises NoSnapshotError before the first run.
     """
     with open_snapshot(settings.snapshots) as con:
-        regressions = con.execute("SELECT * FROM regressions WHERE kind = 'regression' AND recovered_at IS NULL").df()
+        found = findings(con)
+    over = found["recovered_at"].notna() | found["restores"].astype(bool)
+    regressions = found[(found["kind"] == "regression") & ~over]
     with open_state(settings.state) as state:
         known = set(state.acknowledgements()["finding_id"])
         alerts = [

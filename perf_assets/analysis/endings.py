@@ -1,4 +1,5 @@
-"""How changes end: another level followed, the old level came back, or it came back within a day: an incident."""
+"""How changes end: another level followed, the old level came back, or it came back within a day: an incident. And
+which changes are no more than such an end."""
 
 from __future__ import annotations
 
@@ -19,6 +20,8 @@ _SEVERAL_A_DAY = np.timedelta64(8, "h")
 """Distance of measurements up to which there are several a day."""
 _LARGEST_P_VALUE = 0.05
 """Of the change that brings a level back, as chance moves a level, too."""
+_SHORT_LEVEL = 12
+"""Values from which a level is one that later ones are held against."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,52 @@ def endings(rows: pd.DataFrame, changes: pd.DataFrame, thresholds: FloatArray, f
         followed=np.isin(np.arange(len(rows)), of),
         incident=(recovered_at - at <= _INCIDENT) & (at - previous <= _SEVERAL_A_DAY) & ~commits.to_numpy(dtype=bool),
     )
+
+
+def restoring(findings: pd.DataFrame, changes: pd.DataFrame, thresholds: FloatArray) -> BoolArray:
+    """Which findings only bring back what was there before: they end a level of a few values and lead to where the
+    values were before it, or further back; or they are the improvement by which a regression recovered, and go no
+    further than to the level that it had left. Shape (findings,).
+
+    `findings`: rows of regressions; `changes`: rows of change_points; `thresholds`, shape (findings,): relative change
+    that counts.
+    """
+    # A table without a time among its rows does not know that its column is one.
+    known = findings.astype({"first_bad_at": "datetime64[us]", "recovered_at": "datetime64[us]"})
+    return np.asarray(_ends_short_level(known, changes, thresholds) | _ends_regression(known, thresholds))
+
+
+def _ends_short_level(findings: pd.DataFrame, changes: pd.DataFrame, thresholds: FloatArray) -> BoolArray:
+    keys = ["series_id", "part_of_day"]
+    own = changes.sort_values([*keys, "position"])
+    earlier = own.groupby(keys)[["position", "before"]].shift().add_prefix("earlier_")
+    own = pd.concat((own, earlier), axis=1)[[*keys, "changed_at", "position", *earlier.columns]]
+    known = findings.merge(own, how="left", left_on=[*keys, "first_bad_at"], right_on=[*keys, "changed_at"])
+    short = known["position"] - known["earlier_position"] < _SHORT_LEVEL
+    beyond = (known["after"] - known["earlier_before"]) * np.sign(known["after"] - known["before"])
+    near = thresholds * known["earlier_before"].abs()
+    return np.asarray(short & (beyond < near), dtype=np.bool_)
+
+
+def _ends_regression(findings: pd.DataFrame, thresholds: FloatArray) -> BoolArray:
+    over = findings.loc[
+        (findings["kind"] == "regression") & findings["recovered_at"].notna(),
+        ["series_id", "recovered_at", "before", "after"],
+    ]
+    pairs = (
+        findings.reset_index(drop=True)
+        .rename_axis("row")
+        .reset_index()
+        .merge(
+            over, left_on=["series_id", "first_bad_at"], right_on=["series_id", "recovered_at"], suffixes=("", "_once")
+        )
+    )
+    # A share of nothing is nothing; what is back at a level of 0 is a share of the regression away from it at most.
+    level = pairs["before_once"].abs().where(pairs["before_once"] != 0, pairs["after_once"].abs())
+    near = thresholds[pairs["row"]] * level
+    left = (pairs["after"] - pairs["before_once"]).abs()
+    rows = pairs.loc[(pairs["kind"] == "improvement") & (left < near), "row"]
+    return np.isin(np.arange(len(findings)), rows)
 
 
 def _followed(changes: pd.DataFrame) -> BoolArray:

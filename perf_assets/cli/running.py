@@ -51,7 +51,7 @@ def analyse(settings: Settings, inputs: Sequence[Path]) -> int | None:
         print_report(con, console, late, rules, handling)
         confirmed = con.execute(
             """SELECT count(*) FROM regressions
-            WHERE kind = 'regression' AND state = 'confirmed' AND recovered_at IS NULL"""
+            WHERE kind = 'regression' AND state = 'confirmed' AND recovered_at IS NULL AND NOT restores"""
         ).fetchone()
     where = channel_of(settings).name if settings.slack_token else settings.outbox
     console.print(

@@ -22,7 +22,7 @@ from perf_assets.analysis.level_changes import ALL_DAY
 from perf_assets.analysis.near_changes import near_changes
 from perf_assets.analysis.regressions import DRIFT, INCIDENT, RegressionRules
 from perf_assets.warehouse.branches import OtherBranches, other_branches
-from perf_assets.warehouse.readings import scenario_runs
+from perf_assets.warehouse.readings import findings, scenario_runs
 
 RECENT = pd.Timedelta(days=30)
 _ALIKE = 1.5
@@ -32,8 +32,6 @@ _PAUSE = 6.0
 """Usual distances that a pause is long; where one distance of twenty is, measurements come in bursts."""
 _BRANCHES_NAMED = 5
 _DAY = pd.Timedelta(days=1)
-_SHORT_LEVEL = 12
-"""Values from which a level is one that later ones are held against in the report."""
 _SCENARIO_INSIGHTS = ("strongest_predictor", "prediction_accuracy", "slowest_scenario", "most_variable_scenario")
 
 
@@ -163,11 +161,11 @@ def read_report(
 
     series = table("SELECT * FROM metric_series ORDER BY series_id")
     trends = table("SELECT * FROM metric_trends ORDER BY q_value NULLS LAST, abs(change_per_week) DESC, series_id")
-    changes = table("SELECT * FROM regressions ORDER BY first_bad_at DESC, members DESC, regression_id")
+    changes = findings(con)
     ids = changes["regression_id"].astype(str)
     changes = changes.assign(acknowledged=ids.isin(handling.acknowledged), alert=ids.map(dict(handling.alerted)))
     points = table("SELECT * FROM change_points ORDER BY series_id, position")
-    changes["situation"] = _situations(changes, points, rules)
+    changes["situation"] = _situations(changes)
     regressions, better = (changes[changes["kind"] == kind] for kind in ("regression", "improvement"))
     members = table("SELECT * FROM regression_members ORDER BY regression_id, abs(change) DESC, series_id")
     outlook = table("SELECT * FROM breach_outlook ORDER BY series_id")
@@ -227,44 +225,15 @@ FROM steps WHERE step > 0 GROUP BY series_id ORDER BY series_id
 """
 
 
-def _situations(changes: pd.DataFrame, points: pd.DataFrame, rules: RegressionRules) -> Any:
-    """Of each row of regressions: recovered, back, drift, suspected, or standing. `points`: rows of change_points."""
-    drift = changes["shape"] == DRIFT if "shape" in changes else pd.Series(False, index=changes.index)
-    back = _back_from_a_short_level(changes, points, rules)
+def _situations(changes: pd.DataFrame) -> Any:
+    """Of each row of regressions: recovered, back, drift, suspected, or standing."""
     conditions = [
         changes["recovered_at"].notna(),
-        back | _recoveries(changes, rules),
-        drift,
+        changes["restores"].astype(bool),
+        changes["shape"] == DRIFT,
         changes["state"] != "confirmed",
     ]
     return np.select(conditions, ["recovered", "back", "drift", "suspected"], "standing")
-
-
-def _back_from_a_short_level(changes: pd.DataFrame, points: pd.DataFrame, rules: RegressionRules) -> pd.Series:
-    """Which changes only end a level of a few values, and lead to where the values were before it, or further back."""
-    keys = ["series_id", "part_of_day"]
-    own = points.sort_values([*keys, "position"])
-    earlier = own.groupby(keys)[["position", "before"]].shift().add_prefix("earlier_")
-    own = pd.concat((own, earlier), axis=1)[[*keys, "changed_at", "position", *earlier.columns]]
-    known = changes.merge(own, how="left", left_on=[*keys, "first_bad_at"], right_on=[*keys, "changed_at"])
-    short = known["position"] - known["earlier_position"] < _SHORT_LEVEL
-    beyond = (known["after"] - known["earlier_before"]) * np.sign(known["after"] - known["before"])
-    near = known["metric"].map(rules.threshold_of).astype(float) * known["earlier_before"].abs()
-    return pd.Series((short & (beyond < near)).to_numpy(dtype=bool), index=changes.index)
-
-
-def _recoveries(changes: pd.DataFrame, rules: RegressionRules) -> pd.Series:
-    """Which improvements only bring back the level that a regression of the same series left."""
-    over = changes.loc[
-        (changes["kind"] == "regression") & changes["recovered_at"].notna(), ["series_id", "recovered_at", "before"]
-    ]
-    pairs = changes.reset_index(names="row").merge(
-        over, left_on=["series_id", "first_bad_at"], right_on=["series_id", "recovered_at"], suffixes=("", "_once")
-    )
-    near = pairs["metric"].map(rules.threshold_of).astype(float) * pairs["before_once"].abs()
-    better = np.sign(pairs["after"] - pairs["before"]) * (pairs["after"] - pairs["before_once"])
-    restored = pairs.loc[(pairs["kind"] == "improvement") & (better < near), "row"]
-    return pd.Series(changes.index.isin(restored), index=changes.index)
 
 
 def _told(members: pd.DataFrame, changes: pd.DataFrame, points: pd.DataFrame) -> pd.DataFrame:
@@ -272,8 +241,6 @@ def _told(members: pd.DataFrame, changes: pd.DataFrame, points: pd.DataFrame) ->
     and went. `points`: rows of change_points.
     """
     own = members[["series_id", "changed_at"]]
-    if "shape" not in changes:
-        return own
     over = changes.loc[
         (changes["shape"] == INCIDENT) & changes["recovered_at"].notna(), ["regression_id", "recovered_at"]
     ]
@@ -410,7 +377,7 @@ def _count(report: Report, name: str, project: str | None) -> Count:
     newest = new["project"].map(series.groupby("project")["as_of"].max())
     over = own(report.recovered)
     # A snapshot of an earlier version knows no shapes.
-    incidents = int((over["shape"] == INCIDENT).sum()) if "shape" in over else 0
+    incidents = int((over["shape"] == INCIDENT).sum())
     return Count(
         project=name,
         regressions=len(new),
@@ -434,7 +401,7 @@ def confidence(row: Any) -> str:
     """
     if pd.isna(row.q_value):
         # Episodes are held against the past of their series alone, and have no rate of false ones.
-        return "far beyond its past" if getattr(row, "shape", None) == "incident" else "confidence unknown"
+        return "far beyond its past" if row.shape == INCIDENT else "confidence unknown"
     waiting = _waiting(row)
     if waiting:
         return f"significant (q {chance(row.q_value)}), {waiting}"

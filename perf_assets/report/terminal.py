@@ -103,7 +103,7 @@ def _changes(heading: str, changes: pd.DataFrame, most: int) -> Iterator[str]:
             f"    [dim]{escape(_levels(row))}; {escape(reading.confidence(row))}"
             f"{recovery(row)}; {row.members:,} series; {escape(runs)}[/]"
         )
-        if getattr(row, "shape", None) == DRIFT:
+        if row.shape == DRIFT:
             yield f"    [dim]{escape(_first_sentence(str(row.explanation)))}[/]"
         elif row.cause == "environment":
             yield f"    [dim]{escape(str(row.explanation))}[/]"

@@ -69,7 +69,7 @@ def joined(parts: Sequence[pd.DataFrame], columns: Sequence[str]) -> pd.DataFram
 @cache
 def _method() -> str:
     digest = hashlib.sha256()
-    for file in sorted(Path(str(methods.__file__)).parent.glob("*.py")):
+    for file in sorted(Path(str(methods.__file__)).parent.rglob("*.py")):
         digest.update(file.read_bytes())
     return digest.hexdigest()[:16]
 

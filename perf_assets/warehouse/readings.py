@@ -323,6 +323,12 @@ def forecast_selection(
     )
 
 
+def findings(con: DuckDBPyConnection) -> pd.DataFrame:
+    """The table regressions of this or an earlier version, which did not know `shape` (null here) and `restores`."""
+    table = con.execute("SELECT * FROM regressions ORDER BY first_bad_at DESC, members DESC, regression_id").df()
+    return table.assign(shape=table.get("shape"), restores=table.get("restores", False))
+
+
 def steps_shown(con: DuckDBPyConnection) -> str:
     """A SELECT of series_id and changed_at: the steps behind which nothing may be fitted that claims to go on.
 

@@ -479,6 +479,7 @@ REGRESSIONS = _table(
     last_good_commit VARCHAR commit of the last good run
     first_bad_commit VARCHAR commit of the first bad run
     recovered_at TIMESTAMP when a later change brought the level before back, null while the change stands
+    restores BOOLEAN it only ends a short level or a regression, and brings back the level before that
     members BIGINT series that moved together
     suspicious BOOLEAN an improvement by half or more, too good to be taken on trust
     smallest_detectable DOUBLE smallest relative change that this series can show, see detection_limits

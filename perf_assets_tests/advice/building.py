@@ -29,7 +29,7 @@ REGRESSION = {
     "node_id": "node-1", "node_type": "linux", "before": 10.0, "after": 14.0, "change": 0.4, "change_low": 0.38,
     "change_high": 0.42, "last_good_run": "run-24", "first_bad_run": "run-25", "last_good_at": AS_OF,
     "first_bad_at": AS_OF, "recovered_at": pd.NaT, "members": 1, "explanation": "Only this series changed.",
-    "simulated": False,
+    "restores": False, "simulated": False,
 }  # fmt: skip
 BREACH = {
     "series_id": SERIES["series_id"], "limit_value": 0.9, "side": "upper", "last_value": 0.8,

@@ -98,9 +98,10 @@ def test_only_likely_breaches_by_drifting_series_count():
     assert len(breaches_ahead(findings(breaches=[{"already_breached": True, "probability": 0.0}]))) == 1
 
 
-def test_improvements_and_what_has_recovered_need_no_action():
+def test_improvements_and_what_has_recovered_or_only_ends_an_improvement_need_no_action():
     assert recommend(findings(regressions=[{"kind": "improvement"}])).empty
     assert recommend(findings(regressions=[{"recovered_at": AS_OF}])).empty
+    assert recommend(findings(regressions=[{"restores": True}])).empty
 
 
 def test_the_most_urgent_comes_first_and_ranks_have_no_gaps():

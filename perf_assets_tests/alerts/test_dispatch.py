@@ -47,6 +47,7 @@ def test_only_confirmed_standing_regressions_are_alerted(settings, slack):
         regression_row(2, state="suspected"),
         regression_row(3, kind="improvement"),
         regression_row(4, recovered_at=START),
+        regression_row(5, restores=True),
     )
     assert send_new_alerts(settings, utc_now()).sent == ("regression-1",)
     assert len(slack.messages) == 1

@@ -10,7 +10,7 @@ from hypothesis import settings as limits
 from hypothesis import strategies as st
 
 from perf_assets.analysis.change_points import find_many
-from perf_assets.analysis.endings import endings
+from perf_assets.analysis.endings import endings, restoring
 from perf_assets.analysis.regressions import RegressionRules, Regressions
 from perf_assets_tests.analysis.looks import Looks
 from perf_assets_tests.analysis.signals import FloatArray, levels, two_modes, white
@@ -257,6 +257,40 @@ def test_what_another_series_or_part_of_the_day_does_ends_nothing() -> None:
         apart.loc[1, name] = other
         ended = endings(apart.iloc[:1], apart, np.array([0.1]), fewest=3)
         assert (ended.followed.any(), np.isnat(ended.recovered_at).all()) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("earlier", "lasted", "restores"), [(15.0, 5, True), (18.0, 11, True), (15.0, 12, False), (13.0, 5, False)]
+)
+def test_the_end_of_a_short_level_restores_the_one_before(earlier: float, lasted: int, restores: bool) -> None:
+    changes = changes_at((40 - lasted, earlier, 12.0, 1e-9, lasted), (40, 12.0, 15.0, 1e-9, 9))
+    findings = changes.iloc[1:].assign(kind="regression", first_bad_at=changes["changed_at"], recovered_at=pd.NaT)
+    assert restoring(findings, changes.assign(position=changes["hour"]), np.array([0.1])).tolist() == [restores]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "restores"),
+    [
+        (100.0, 100.0, True), (100.0, 95.0, True), (100.0, 108.0, True), (100.0, 60.0, False),
+        # Half of the way back to a level of 0 is an improvement of its own.
+        (0.0, 0.0, True), (0.0, 5.0, True), (0.0, 60.0, False),
+    ],
+)  # fmt: skip
+def test_an_improvement_that_goes_no_further_than_the_level_before_a_regression_restores_it(
+    before: float, after: float, restores: bool
+) -> None:
+    changes = changes_at((40, before or np.nan, 200.0, 1e-9, 40), (80, 200.0, after, 1e-9, 40)).fillna({"before": 0.0})
+    findings = changes.assign(
+        kind=["regression", "improvement"], first_bad_at=changes["changed_at"],
+        recovered_at=[changes["changed_at"].iloc[1], pd.NaT],
+    )  # fmt: skip
+    found = restoring(findings, changes.assign(position=changes["hour"]), np.array([0.1, 0.1]))
+    assert found.tolist() == [False, restores]
+
+
+def test_no_findings_restore_nothing() -> None:
+    none = changes_at().assign(kind="", first_bad_at=pd.NaT, recovered_at=pd.NaT)
+    assert restoring(none, changes_at().assign(position=0), np.empty(0)).tolist() == []
 
 
 @pytest.mark.parametrize(("every", "commits"), [("h", False), ("h", True), ("D", False)])

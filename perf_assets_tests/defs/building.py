@@ -118,7 +118,7 @@ def regression_row(number: int, **more: Any) -> dict[str, Any]:
         "after": 14.0, "change": 0.4, "change_low": 0.38, "change_high": 0.42, "p_value": 1e-30, "q_value": 1e-28,
         "last_good_run": "run-24", "first_bad_run": "run-25", "last_good_at": START + timedelta(days=24),
         "first_bad_at": START + timedelta(days=25), "members": 1, "explanation": "Only this series changed.",
-        "simulated": False,
+        "restores": False, "simulated": False,
     }  # fmt: skip
     return {column.name: (known | more).get(column.name) for column in REGRESSIONS.columns}
 

@@ -66,7 +66,7 @@ def regression(series: pd.Series, number: int, **more: object) -> dict[str, obje
         "change_low": 0.23, "change_high": 0.27, "p_value": 1e-9, "q_value": 1e-8, "last_good_run": "run-39",
         "first_bad_run": "run-40", "last_good_at": CHANGED - pd.Timedelta(days=1),
         "first_bad_at": CHANGED - pd.Timedelta(days=number % 50), "last_good_commit": "0123456789abcdef",
-        "first_bad_commit": "fedcba9876543210", "recovered_at": None, "members": 1,
+        "first_bad_commit": "fedcba9876543210", "recovered_at": None, "restores": False, "members": 1,
         "explanation": "Only this series changed.",
         "simulated": False, **more,
     }  # fmt: skip

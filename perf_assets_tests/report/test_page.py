@@ -195,6 +195,7 @@ def test_a_snapshot_without_shapes_is_reported_too(tmp_path: Path) -> None:
         real_history(con)
         con.execute("ALTER TABLE regressions DROP COLUMN shape")
         con.execute("ALTER TABLE regressions DROP COLUMN waits_for")
+        con.execute("ALTER TABLE regressions DROP COLUMN restores")
 
     with snapshot(tmp_path, fleet(), regressions=6, then=without) as con:
         text = _Page(render_report(con)).text

@@ -9,6 +9,7 @@ from duckdb import DuckDBPyConnection
 from perf_assets.analysis.anomalies import EPISODE_COLUMNS, find_anomalies
 from perf_assets.analysis.commits import place_between_commits
 from perf_assets.analysis.drifts import drift_anchors, find_drifts, withdrawn_drifts
+from perf_assets.analysis.endings import restoring
 from perf_assets.analysis.group_shifts import find_group_shifts
 from perf_assets.analysis.joint_anomalies import find_joint_anomalies
 from perf_assets.analysis.level_changes import ALL_DAY, CHANGE_COLUMNS, analyse_levels, with_q_values
@@ -292,6 +293,8 @@ def regressions(
             incidents = _with_runs(con, *find_short_incidents(episodes, changes, members, series, counted, anchors))
             crossings = _limit_crossings(con, table, members, series, settings, counted)
         table, members = _together([(table, members), incidents, crossings])
+        least = table["metric"].map(counted.threshold_of).to_numpy(dtype=float)
+        table = table.assign(restores=restoring(table, changes, least))
         # What was confirmed and is over within a day is an incident now.
         gone = found.withdrawn[~found.withdrawn["regression_id"].isin(incidents[0]["regression_id"])]
         withdrawn = joined([gone, withdrawn_drifts(anchors, table, members, series)], WITHDRAWN_COLUMNS)
