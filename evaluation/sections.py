@@ -11,6 +11,7 @@ import pandas as pd
 
 from evaluation import (
     anomalies,
+    breach,
     change_points,
     forecasts,
     histories,
@@ -89,6 +90,10 @@ def _measure_forecasts(seed: int, size: int, data: Path | None) -> Tables:
     return forecasts.evaluate_forecasts(data, seed, size)
 
 
+def _measure_breach(seed: int, size: int, data: Path | None) -> Tables:
+    return {"results": breach.evaluate_breach(size, seed)}
+
+
 def _measure_fleets(seed: int, size: int, data: Path | None) -> Tables:
     started = time.monotonic()
     outcomes: list[planted_events.SeedOutcome] = []
@@ -151,6 +156,11 @@ SECTIONS = (
         lambda tables, seed: joint_episodes.chapter(tables["results"], seed),
     ),
     Section("forecasts", 8101, 6, _measure_forecasts, forecasts.checks, forecasts.chapter),
+    Section(
+        "breach", 9101, 400, _measure_breach,
+        lambda tables: breach.checks(tables["results"]),
+        lambda tables, seed: breach.chapter(tables["results"], seed),
+    ),
     Section(
         "fleets", 111, 10, _measure_fleets,
         lambda tables: planted_events.checks(tables["fleets"], tables["events"], tables["unplanted"]),

@@ -25,6 +25,7 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 
 from perf_assets.errors import UserError
@@ -161,6 +162,16 @@ class ForecastSettings(_Section):
     max_headline: int = Field(2, ge=0)
     limits: dict[str, _Finite] = {}
     """Limits by metric name, on top of the catalogue's."""
+    limits_over_baseline: dict[str, _Share] = {}
+    """Limits by metric name as a share beyond the baseline of each series, 0.20 is 20 % worse; in place of the
+    catalogue's."""
+
+    @model_validator(mode="after")
+    def _one_limit_a_metric(self) -> ForecastSettings:
+        twice = sorted({*self.limits} & {*self.limits_over_baseline})
+        if twice:
+            raise ValueError(f"{', '.join(twice)} has a limit in limits and in limits_over_baseline; keep one of them")
+        return self
 
 
 class _Declared(_Section):

@@ -128,6 +128,8 @@ def test_the_environment_goes_before_the_file(file: Path, tmp_path: Path) -> Non
         ("[regressions]\nconfirm_after = 1", "regressions.confirm_after", "got 1"),
         ("[forecast]\nhorizon = 0", "forecast.horizon", "got 0"),
         ("[forecast]\nlimits = {cpu_usage = inf}", "forecast.limits.cpu_usage", "got inf"),
+        ("[forecast]\nlimits_over_baseline = {cpu_usage = -1}", "forecast.limits_over_baseline.cpu_usage", "got -1"),
+        ("[forecast]\nlimits = {a = 1}\nlimits_over_baseline = {a = 1}", "forecast", "got "),
         ("[identity]\nbranches = []", "identity.branches", r"got \[\]"),
         ("[identity]\nbranches = 'main'", "identity.branches", "got 'main'"),
         ("[identity]\nephemeral_nodes = ['(']", "identity.ephemeral_nodes.0", r"got '\('"),

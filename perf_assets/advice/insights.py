@@ -10,7 +10,7 @@ import pandas as pd
 
 from perf_assets.advice.identifiers import advice_id
 from perf_assets.advice.recommendations import Findings, breaches_ahead
-from perf_assets.advice.wording import change, day, levels, metric_words, moment, quantity, share, subject
+from perf_assets.advice.wording import breach_odds, change, day, levels, metric_words, moment, quantity, share, subject
 from perf_assets.analysis.durations import (
     WELL_EXPLAINED,
     DurationModel,
@@ -94,15 +94,14 @@ def recovery(row: Any) -> str:
 
 def _about_breaches(findings: Findings) -> Iterator[dict[str, object]]:
     for row in breaches_ahead(findings).itertuples():
-        when = "is beyond its limit" if row.already_breached else f"will cross its limit about {day(row.breach_date)}"
-        span = f" (95 % interval from {day(row.earliest)} to {day(row.latest) if not pd.isna(row.latest) else 'later'})"
+        when = "is beyond its limit" if row.already_breached else f"will pass its limit about {day(row.breach_date)}"
         yield {
             "project": row.project,
             "kind": "breach",
             "subject": row.series_id,
             "title": f"{row.title} {when}",
-            "text": f"Now {quantity(row.last_value, row.unit)}, limit {quantity(row.limit_value, row.unit)}: crossed "
-            f"by {day(row.horizon_end)} with probability {row.probability:.0%}{'' if row.already_breached else span}.",
+            "text": f"Now {quantity(row.last_value, row.unit)}, limit {quantity(row.limit_value, row.unit)}"
+            f"{'' if row.already_breached else ': ' + breach_odds(row)}.",
             "evidence": json.dumps({"table": "breach_outlook", "series_id": str(row.series_id)}),
             "simulated": bool(row.simulated),
         }

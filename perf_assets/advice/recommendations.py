@@ -11,7 +11,7 @@ import pandas as pd
 
 from perf_assets.advice.identifiers import advice_id
 from perf_assets.advice.severity import badness
-from perf_assets.advice.wording import apart, change, day, metric_words, moment, quantity, short_commit, subject
+from perf_assets.advice.wording import apart, change, day, metric_words, moment, odds, quantity, short_commit, subject
 from perf_assets.analysis.level_changes import ALL_DAY
 
 _METRICS_NAMED = 3
@@ -65,11 +65,9 @@ def recommend(findings: Findings) -> pd.DataFrame:
 
 
 def breaches_ahead(findings: Findings) -> pd.DataFrame:
-    """Limits that will more likely than not be crossed, or are crossed already, by series that drift that way."""
+    """Limits that a level will more likely than not pass within 30 days, or has passed already, the next one first."""
     table = findings.breaches.merge(findings.series, on="series_id")
-    drifting = findings.trends.loc[findings.trends["verdict"].isin(["worse", "rising"]), "series_id"]
-    ahead = table["breach_date"].notna() & (table["probability"] >= LIKELY) & table["series_id"].isin(drifting)
-    return table[ahead | table["already_breached"].astype(bool)].sort_values(["breach_date", "series_id"])
+    return table[table["level_by_30"] >= LIKELY].sort_values(["breach_date", "series_id"])
 
 
 def _about_limits(findings: Findings) -> Iterator[dict[str, object]]:
@@ -78,10 +76,10 @@ def _about_limits(findings: Findings) -> Iterator[dict[str, object]]:
         value, limit = quantity(row.last_value, row.unit), quantity(row.limit_value, row.unit)
         memory = row.metric == "memory_usage"
         when = f"is beyond its limit of {limit}" if row.already_breached else (
-            f"will cross its limit of {limit} about {day(row.breach_date)}")  # fmt: skip
+            f"will pass its limit of {limit} about {day(row.breach_date)}")  # fmt: skip
         deadline = "now" if row.already_breached else "before then"
-        likely = f"probability {row.probability:.0%} by {day(row.horizon_end)}"
-        risk = "" if row.already_breached else f"; without it the limit is crossed with {likely}"
+        likely = f"probability {odds(row.level_by_30)} within 30 days"
+        risk = "" if row.already_breached else f"; without it the level passes the limit with {likely}"
         yield {
             "kind": "high_memory_usage" if memory else "limit_breach",
             "subject": place if memory else f"{metric_words(row.metric)} of {place}",

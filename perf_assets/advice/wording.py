@@ -139,6 +139,27 @@ def _figure(value: float, digits: int) -> str:
     return f"{value + 0.0:.{digits}g}"
 
 
+def odds(probability: float) -> str:
+    """A probability: `73 %`, and what is nearly sure as `more than 99 %` or `less than 1 %`."""
+    if pd.isna(probability):
+        return "unknown"
+    if probability < 0.01:
+        return "less than 1 %"
+    return "more than 99 %" if 0.99 < probability < 1.0 else f"{probability:.0%}".replace("%", " %")
+
+
+def breach_odds(row: Any) -> str:
+    """How likely a limit is passed (a row of breach_outlook), by the level and by single values."""
+    level = (
+        f"its level passes it within 7 days with {odds(row.level_by_7)}, within 30 days with {odds(row.level_by_30)}"
+    )
+    if not pd.isna(row.earliest):
+        latest = "later" if pd.isna(row.latest) else day(row.latest)
+        level += f" (95 % interval from {day(row.earliest)} to {latest})"
+    single = ", ".join(odds(getattr(row, f"value_by_{days}")) for days in (1, 7, 30))
+    return f"{level}; a single value lies beyond it within 1, 7 and 30 days with {single}"
+
+
 def moment(time: object) -> str:
     """A time in UTC to the minute."""
     return "unknown" if pd.isna(time) else f"{pd.Timestamp(time):%Y-%m-%d %H:%M} UTC"

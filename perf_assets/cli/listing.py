@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from perf_assets.errors import UserError
 from perf_assets.settings import Settings
 
 
@@ -38,11 +39,10 @@ LISTINGS = {
         "No trend is known",
     ),
     "forecast": Listing(
-        """SELECT s.title, s.project, s.metric, s.unit, s.test_name, s.node_id, s.simulated, b.*,
-          (SELECT any_value(model) FROM metric_forecasts f WHERE f.unique_id = b.series_id :: VARCHAR) AS model
+        """SELECT s.title, s.project, s.metric, s.unit, s.test_name, s.node_id, s.simulated, b.*
         FROM breach_outlook b JOIN metric_series s USING (series_id)""",
         _PLACE,
-        "probability DESC, breach_date NULLS LAST, title",
+        "level_by_30 DESC, value_by_30 DESC, breach_date NULLS LAST, title",
         "No series with a limit is forecast",
     ),
     "stopped": Listing(
@@ -89,14 +89,21 @@ def read_listing(
     settings: Settings, listing: Listing, filters: Mapping[str, str], limit: int | None
 ) -> tuple[pd.DataFrame, int]:
     """The first rows, and how many there are without a limit."""
+    from duckdb import BinderException
+
     from perf_assets.warehouse import open_snapshot
 
     wanted = " AND ".join(f"{field} = ?" for field in filters)
     found = f"FROM ({listing.select}) {'WHERE ' + wanted if wanted else ''}"
     with open_snapshot(settings.snapshots) as con:
-        [(total,)] = con.execute(f"SELECT count(*) {found}", [*filters.values()]).fetchall()
-        sql = f"SELECT * {found} ORDER BY {listing.order} LIMIT ?"
-        return con.execute(sql, [*filters.values(), total if limit is None else limit]).df(), int(total)
+        try:
+            [(total,)] = con.execute(f"SELECT count(*) {found}", [*filters.values()]).fetchall()
+            sql = f"SELECT * {found} ORDER BY {listing.order} LIMIT ?"
+            return con.execute(sql, [*filters.values(), total if limit is None else limit]).df(), int(total)
+        except BinderException as error:
+            raise UserError(
+                "the newest results were analysed by another version; run `perf-assets run` first"
+            ) from error
 
 
 def as_json_text(table: pd.DataFrame) -> str:

@@ -173,7 +173,7 @@ def _listing(name: str, help_text: str) -> None:
 
 _listing("regressions", "Changes for the worse and for the better: what, where, since when, how sure.")
 _listing("trends", "Series that drift, strongest evidence first.")
-_listing("forecast", "Series with a limit, and when they will cross it.")
+_listing("forecast", "Series with a limit, and when they will pass it.")
 _listing("stopped", "Series that have stopped reporting, and tests that were removed.")
 _listing("correlations", "Metrics that move together.")
 _listing("insights", "What to read first.")

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from perf_assets.advice.wording import day, level_pair, metric_words, moment, quantity, share
+from perf_assets.advice.wording import day, level_pair, metric_words, moment, odds, quantity, share
 from perf_assets.analysis.bounds import Bounds
 from perf_assets.analysis.durations import DRIVERS, OUTLIER_SHARE
 from perf_assets.analysis.level_changes import ALL_DAY
@@ -623,21 +623,23 @@ def forecast_panels(history: pd.DataFrame, forecasts: pd.DataFrame, titles: Mapp
 def breaches(
     rows: pd.DataFrame, history: pd.DataFrame, forecasts: pd.DataFrame, titles: Mapping[str, str]
 ) -> Chart | None:
-    """The outlook of series with a limit: forecast, limit, and when it will be crossed; see breach_panels."""
+    """The outlook of series with a limit: courses, limit, and when it will be passed; see breach_panels."""
     panels = breach_panels(rows, history, forecasts, titles)
     if not panels:
         return None
     crossing = int((rows["breach_date"].notna() | rows["already_breached"].astype(bool)).sum())
     heading = "No limit is about to be crossed; the nearest" if crossing == 0 else "Limits that come nearest"
     return _grid(
-        panels, heading, "Grey: measured; blue: forecast with its 80 and 95 % intervals; dashed: limit and crossing."
+        panels,
+        heading,
+        "Grey: measured; blue: where it may go, with 80 and 95 % of 500 courses; dashed: limit, and when it is passed.",
     )
 
 
 def breach_panels(
     rows: pd.DataFrame, history: pd.DataFrame, forecasts: pd.DataFrame, titles: Mapping[str, str]
 ) -> list[Chart | Undrawn]:
-    """One panel for each row of breach_outlook, at most six; the other tables as in forecast_panels."""
+    """One panel for each row of breach_outlook, at most six; `forecasts`: breach_courses, or metric_forecasts."""
     shown = rows.head(MOST_PANELS)
     keys = [str(value) for value in shown["series_id"]]
     ahead = _by(forecasts[forecasts["unique_id"].isin(keys)], "unique_id")
@@ -655,7 +657,7 @@ def _breach_words(row: Any) -> str:
         return "is beyond its limit"
     if pd.isna(row.breach_date):
         return f"stays within its limit until {day(row.horizon_end)}, most likely"
-    return f"will cross its limit about {day(row.breach_date)}"
+    return f"will pass its limit about {day(row.breach_date)}"
 
 
 @missing_if_failed
@@ -709,10 +711,12 @@ def _limit_marks(alt: Any, breach: Any, limit: float, x: Any, y: dict[str, Any])
 
 def _limit_words(breach: Any, unit: str) -> str:
     words = f"Limit {quantity(breach.limit_value, unit)}, now {quantity(breach.last_value, unit)}; "
-    if not pd.isna(breach.earliest) and not breach.already_breached:
+    if breach.already_breached:
+        return f"{words}beyond it now."
+    if not pd.isna(breach.earliest):
         latest = "later" if pd.isna(breach.latest) else day(breach.latest)
-        words += f"crossing between {day(breach.earliest)} and {latest}, "
-    return f"{words}probability {breach.probability:.0%} by {day(breach.horizon_end)}."
+        words += f"passes it between {day(breach.earliest)} and {latest}, "
+    return f"{words}within 30 days with {odds(breach.level_by_30)}."
 
 
 def _bounds(metric: str, unit: str, values: pd.Series) -> Bounds:

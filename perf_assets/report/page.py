@@ -272,8 +272,12 @@ def _level_spans(con: DuckDBPyConnection, series: pd.Series) -> pd.DataFrame:
 
 def _breach_pictures(con: DuckDBPyConnection, report: Report) -> list[str]:
     rows = report.breaches.head(charts.MOST_PANELS)
-    history, forecasts, titles = _forecast_tables(con, report, rows["series_id"].astype(str).tolist())
-    return [_picture(chart) for chart in charts.breach_panels(rows, history, forecasts, titles)]
+    keys = rows["series_id"].astype(str).tolist()
+    history, forecasts, titles = _forecast_tables(con, report, keys)
+    courses = con.execute("SELECT * FROM breach_courses WHERE list_contains(?, unique_id) ORDER BY ALL", [keys]).df()
+    # Where no course leads to the limit, the forecast shows that.
+    ahead = pd.concat((courses, forecasts[~forecasts["unique_id"].isin(courses["unique_id"])]), ignore_index=True)
+    return [_picture(chart) for chart in charts.breach_panels(rows, history, ahead, titles)]
 
 
 def _forecast_pictures(con: DuckDBPyConnection, report: Report) -> list[str]:

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from perf_assets.advice import wording
 from perf_assets.advice.insights import change_title, recovery
-from perf_assets.advice.wording import day, metric_words, moment, quantity, share
+from perf_assets.advice.wording import day, moment, odds, quantity, share
 from perf_assets.analysis.level_changes import ALL_DAY
 from perf_assets.analysis.regressions import DRIFT
 from perf_assets.report import reading
@@ -165,8 +165,8 @@ def _breaches(report: Report) -> Iterator[str]:
         return
     yield "\n[bold]Limits crossed or about to be[/]"
     for row in rows_of(report.breaches.head(MOST_BREACHES)):
-        odds = f"(probability {100 * row.probability:.0f} % by {day(row.horizon_end)})"
-        when = "is beyond it now" if row.already_breached else f"will cross it about {day(row.breach_date)} {odds}"
+        likely = f"(within 30 days with {odds(row.level_by_30)})"
+        when = "is beyond it now" if row.already_breached else f"will pass it about {day(row.breach_date)} {likely}"
         yield (
             f"  [red]{escape(str(row.title))}[/]{_label(row.simulated)}: {quantity(row.last_value, row.unit)}, limit "
             f"{quantity(row.limit_value, row.unit)}, {when}"
@@ -312,9 +312,9 @@ def trends_table(rows: pd.DataFrame) -> Table:
 
 
 def forecast_table(rows: pd.DataFrame) -> Table:
-    """Rows of `breach_outlook` with title, unit and simulated of their series and the model of their forecast."""
-    columns = ("Series", "Now", "Limit", "Crosses it", "95 % interval", "Probability", "Until", "Model")
-    table = _table(*columns, numbers=("Now", "Limit", "Probability"))
+    """Rows of `breach_outlook` with title, unit and simulated of their series."""
+    level, single = "Level within 7, 30 days", "A value within 1, 7, 30 days"
+    table = _table("Series", "Now", "Limit", "Passes it", "95 % interval", level, single, numbers=("Now", "Limit"))
     for row in rows_of(rows):
         crossing = (
             "beyond it now"
@@ -331,9 +331,8 @@ def forecast_table(rows: pd.DataFrame) -> Table:
             quantity(row.limit_value, row.unit),
             Text(crossing, style="" if crossing == "not foreseen" else "red"),
             span,
-            f"{row.probability:.0%}",
-            day(row.horizon_end),
-            Text(metric_words("" if pd.isna(row.model) else str(row.model))),
+            ", ".join(odds(chance) for chance in (row.level_by_7, row.level_by_30)),
+            ", ".join(odds(chance) for chance in (row.value_by_1, row.value_by_7, row.value_by_30)),
         )
     return table
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import numpy as np
 import pandas as pd
 from duckdb import DuckDBPyConnection
 
@@ -281,18 +282,26 @@ class ForecastSelection:
     limits: pd.DataFrame
 
 
-def metric_limits(catalog: Catalog, own: Mapping[str, float]) -> pd.DataFrame:
-    """metric, limit_value, side ('upper' or 'lower') for every metric with a limit; the user's own come first."""
-    names = sorted({*own, *(name for name, metric in catalog.metrics.items() if metric.limit is not None)})
+def metric_limits(
+    catalog: Catalog, own: Mapping[str, float], over_baseline: Mapping[str, float] | None = None
+) -> pd.DataFrame:
+    """metric, limit_value, share, side ('upper' or 'lower') for every metric with a limit; the user's own come first.
+
+    A limit `over_baseline` has no value yet but the `share` of its series' baseline that it lies beyond it; of others
+    that is NaN.
+    """
+    shares = over_baseline or {}
+    names = sorted({*own, *shares, *(name for name, metric in catalog.metrics.items() if metric.limit is not None)})
     rows = [
         (
             name,
-            own.get(name, catalog[name].limit),
+            np.nan if name in shares else own.get(name, catalog[name].limit),
+            shares.get(name, np.nan),
             "lower" if catalog[name].direction == "higher_is_better" else "upper",
         )
         for name in names
     ]
-    return pd.DataFrame(rows, columns=["metric", "limit_value", "side"])
+    return pd.DataFrame(rows, columns=["metric", "limit_value", "share", "side"])
 
 
 def forecast_selection(
@@ -306,11 +315,11 @@ def forecast_selection(
     con.register("limits", limits)
     table = con.execute(
         f"""SELECT s.series_id :: VARCHAR AS unique_id, s.title || CASE WHEN s.simulated THEN ' (simulated)' ELSE '' END
-          AS title, l.limit_value, CASE WHEN l.limit_value IS NOT NULL THEN {_SIDE} END AS side,
+          AS title, l.limit_value, l.share, CASE WHEN l.metric IS NOT NULL THEN {_SIDE} END AS side,
           list_contains(?, s.metric) AS headline
         FROM metric_series s LEFT JOIN limits l ON l.metric = s.metric
         WHERE s.last_seen >= s.as_of - greatest(INTERVAL 14 DAY, (s.last_seen - s.first_seen) / 4)
-        ORDER BY headline DESC, l.limit_value IS NULL, CASE s.importance WHEN 'critical' THEN 0 WHEN 'high' THEN 1
+        ORDER BY headline DESC, l.metric IS NULL, CASE s.importance WHEN 'critical' THEN 0 WHEN 'high' THEN 1
           WHEN 'important' THEN 2 WHEN 'medium' THEN 3 ELSE 4 END, s.measurements DESC, s.series_id""",  # noqa: S608
         [list(headline)],
     ).df()
@@ -319,7 +328,7 @@ def forecast_selection(
         series=tuple(table["unique_id"]),
         headline=tuple(table.loc[table["headline"].astype(bool), "unique_id"].head(most_headline)),
         titles=dict(zip(table["unique_id"], table["title"], strict=True)),
-        limits=table.loc[table["limit_value"].notna(), ["unique_id", "limit_value", "side"]].reset_index(drop=True),
+        limits=table.loc[table["side"].notna(), ["unique_id", "limit_value", "share", "side"]].reset_index(drop=True),
     )
 
 
@@ -458,6 +467,19 @@ def forecast_history(con: DuckDBPyConnection, series: Sequence[str]) -> pd.DataF
     ).df()
     con.unregister("chosen")
     return history
+
+
+def with_extremes(con: DuckDBPyConnection, history: pd.DataFrame) -> pd.DataFrame:
+    """What `forecast_history` gives with low and high, the smallest and largest single value of each bucket."""
+    con.register("chosen", history[["unique_id"]].drop_duplicates())
+    extremes = con.execute(
+        """SELECT c.unique_id, time_bucket(to_seconds(greatest(s.bucket_seconds, 86400)), r.day, TIMESTAMP '1970-01-05')
+          AS ds, min(r.low) AS low, max(r.high) AS high
+        FROM chosen c JOIN metric_series s ON s.series_id = c.unique_id :: BIGINT
+        JOIN metric_rollups r USING (series_id) GROUP BY c.unique_id, 2"""
+    ).df()
+    con.unregister("chosen")
+    return history.merge(extremes, on=["unique_id", "ds"], how="left")
 
 
 def with_bounds(history: pd.DataFrame, catalog: Catalog) -> pd.DataFrame:

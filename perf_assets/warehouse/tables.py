@@ -654,7 +654,7 @@ METRIC_FORECASTS = _table(
 
 BREACH_OUTLOOK = _table(
     "breach_outlook",
-    "Series with a limit: when they will cross it, and how likely that is.",
+    "Series with a limit: when they will pass it, and how likely that is.",
     "series_id",
     """
     series_id BIGINT series
@@ -662,11 +662,31 @@ BREACH_OUTLOOK = _table(
     side VARCHAR upper or lower: the bad side
     last_value DOUBLE median of the last points, in the unit
     already_breached BOOLEAN beyond the limit now
-    breach_date TIMESTAMP when the forecast crosses it
-    earliest TIMESTAMP when the 95 % interval first touches it
-    latest TIMESTAMP when the whole 95 % interval is beyond it
-    probability DOUBLE that it is crossed within the horizon
-    horizon_end TIMESTAMP end of the forecast
+    breach_date TIMESTAMP by when the level passes it with a probability of 50 %, null if not within 30 days
+    earliest TIMESTAMP the same for 2.5 %
+    latest TIMESTAMP the same for 97.5 %
+    level_by_1 DOUBLE probability that the level, the median of seven days, passes it within a day
+    level_by_7 DOUBLE the same within 7 days
+    level_by_30 DOUBLE the same within 30 days
+    value_by_1 DOUBLE probability that a single value lies beyond it within a day
+    value_by_7 DOUBLE the same within 7 days
+    value_by_30 DOUBLE the same within 30 days
+    horizon_end TIMESTAMP the last day looked at
+    """,
+)
+
+BREACH_COURSES = _table(
+    "breach_courses",
+    "Courses that lead towards a limit: of 500 drawn of each series whose level may pass it.",
+    "unique_id ds",
+    """
+    unique_id VARCHAR series
+    ds TIMESTAMP day
+    mean DOUBLE median of the courses, in the unit
+    lo-80 DOUBLE lower end of the central 80 %
+    hi-80 DOUBLE upper end of it
+    lo-95 DOUBLE lower end of the central 95 %
+    hi-95 DOUBLE upper end of it
     """,
 )
 
@@ -759,6 +779,7 @@ DERIVED_TABLES = (
     FORECAST_MODELS,
     METRIC_FORECASTS,
     BREACH_OUTLOOK,
+    BREACH_COURSES,
     NODE_SCORES,
     RECOMMENDATIONS,
     SCHEDULE_PLAN,

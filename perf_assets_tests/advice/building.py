@@ -34,7 +34,9 @@ REGRESSION = {
 BREACH = {
     "series_id": SERIES["series_id"], "limit_value": 0.9, "side": "upper", "last_value": 0.8,
     "already_breached": False, "breach_date": pd.Timestamp("2026-09-20"), "earliest": pd.Timestamp("2026-09-15"),
-    "latest": pd.NaT, "probability": 0.8, "horizon_end": pd.Timestamp("2026-09-24"),
+    "latest": pd.NaT, "level_by_1": 0.0, "level_by_7": 0.1,
+    "level_by_30": 0.8, "value_by_1": 0.01, "value_by_7": 0.3, "value_by_30": 0.995,
+    "horizon_end": pd.Timestamp("2026-09-24"),
 }  # fmt: skip
 TREND = {"series_id": SERIES["series_id"], "as_of": AS_OF, "verdict": "worse", "average_7d": 0.02}
 

@@ -156,9 +156,12 @@ def test_changes_and_limits_come_first_with_their_evidence():
     assert insights["insight_id"].is_unique
     assert json.loads(insights["evidence"][0]) == {"table": "regressions", "regression_id": "8"}
     assert "From 10 s to 14 s (+40 %, 95 % interval +38 % to +42 %), confirmed" in insights["text"][0]
-    assert "limit 90 %: crossed by 2026-09-24 with probability 80%" in insights["text"][2]
+    assert (
+        "limit 90 %: its level passes it within 7 days with 10 %, within 30 days with 80 % (95 % interval from "
+        in insights["text"][2]
+    )
     assert "(95 % interval from 2026-09-15 to later)" in insights["text"][2]
-    assert "will cross its limit about 2026-09-20" in insights["title"][2]
+    assert "will pass its limit about 2026-09-20" in insights["title"][2]
     again = key_insights(found, runs, duration_drivers(runs), scenario_efficiency(runs), NOTHING_STOPPED)
     pd.testing.assert_frame_equal(again, insights)
 

@@ -88,14 +88,13 @@ def test_a_limit_names_the_place_that_is_known(node, test, place):
     found = findings([MEMORY | {"node_id": node, "test_name": test}], breaches=[{}], trends=[{}])
     (row,) = recommend(found).itertuples()
     assert row.subject == place
-    assert row.title == f"memory usage of {place} will cross its limit of 90 % about 2026-09-20"
+    assert row.title == f"memory usage of {place} will pass its limit of 90 % about 2026-09-20"
 
 
-def test_only_likely_breaches_by_drifting_series_count():
-    assert breaches_ahead(findings(breaches=[{"probability": 0.4}], trends=[{}])).empty
-    assert breaches_ahead(findings(breaches=[{}], trends=[{"verdict": "no trend"}])).empty
-    assert breaches_ahead(findings(breaches=[{"breach_date": pd.NaT}], trends=[{}])).empty
-    assert len(breaches_ahead(findings(breaches=[{"already_breached": True, "probability": 0.0}]))) == 1
+def test_only_levels_that_more_likely_than_not_pass_count():
+    assert breaches_ahead(findings(breaches=[{"level_by_30": 0.4, "value_by_30": 0.9}])).empty
+    assert len(breaches_ahead(findings(breaches=[{"level_by_30": 0.5}]))) == 1
+    assert len(breaches_ahead(findings(breaches=[{"already_breached": True, "level_by_30": 1.0}]))) == 1
 
 
 def test_improvements_and_what_has_recovered_or_only_ends_an_improvement_need_no_action():

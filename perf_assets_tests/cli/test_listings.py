@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import duckdb
 import pytest
 
 from perf_assets.cli.listing import LISTINGS, as_json_text
@@ -103,3 +104,12 @@ def test_a_table_that_is_cut_says_so_and_json_is_whole(analysed_once):
     assert len(whole) > 1
     assert f"1 of {len(whole)}; --limit shows more" in analysed_once.call("trends", "--limit", "1").stdout
     assert len(analysed_once.json("trends", "--limit", "1")) == 1
+
+
+def test_results_of_another_version_are_to_be_analysed_anew(analysed):
+    (file,) = (analysed.home / "snapshots").glob("snapshot-*.duckdb")
+    with duckdb.connect(str(file)) as con:
+        con.execute("ALTER TABLE breach_outlook DROP COLUMN level_by_30")
+    result = analysed.call("forecast")
+    assert result.exit_code == 2
+    assert "run `perf-assets run` first" in " ".join(result.output.split())

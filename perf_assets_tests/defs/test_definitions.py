@@ -21,7 +21,7 @@ duration_drivers     correlations metric_series performance_metrics
 metric_correlations  correlations metric_rollups metric_series
 run_outliers         correlations duration_drivers performance_metrics
 scenario_efficiency  correlations metric_series performance_metrics
-breach_outlook       forecasts    change_points metric_forecasts metric_series regressions
+breach_outlook       forecasts    change_points metric_rollups metric_series regressions
 forecast_models      forecasts    change_points metric_series regressions
 metric_forecasts     forecasts    change_points metric_series regressions
 circleci_results*    ingestion

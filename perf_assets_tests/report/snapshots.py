@@ -153,7 +153,8 @@ def _foresee(warehouse: Warehouse, series_id: int) -> None:
     outlook = {
         "series_id": series_id, "limit_value": 0.9, "side": "upper", "last_value": 0.85, "already_breached": False,
         "breach_date": ahead["ds"].iloc[4], "earliest": ahead["ds"].iloc[1], "latest": ahead["ds"].iloc[8],
-        "probability": 0.99, "horizon_end": ahead["ds"].iloc[-1],
+        "level_by_1": 0.0, "level_by_7": 0.4, "level_by_30": 0.992, "value_by_1": 0.02, "value_by_7": 0.6,
+        "value_by_30": 1.0, "horizon_end": ahead["ds"].iloc[-1],
     }  # fmt: skip
     warehouse.replace((METRIC_FORECASTS, ahead), (BREACH_OUTLOOK, rows(BREACH_OUTLOOK, outlook)))
 

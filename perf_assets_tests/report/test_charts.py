@@ -359,13 +359,13 @@ def test_forecasts_and_breaches() -> None:
     assert "80 and 95 % intervals" in text
     row = pd.DataFrame(
         {"series_id": [7], "limit_value": 0.9, "side": "upper", "last_value": 0.85, "already_breached": False,
-         "breach_date": ahead["ds"].iloc[4], "earliest": ahead["ds"].iloc[2], "latest": pd.NaT, "probability": 0.97,
+         "breach_date": ahead["ds"].iloc[4], "earliest": ahead["ds"].iloc[2], "latest": pd.NaT, "level_by_30": 0.97,
          "horizon_end": ahead["ds"].iloc[-1]}
     )  # fmt: skip
     text = words(charts.breaches(row, history, ahead, titles))
-    for part in ("will cross its limit about 2026-11-04", "Limit 90 %, now 85 %", "probability 97%"):
+    for part in ("will pass its limit about 2026-11-04", "Limit 90 %, now 85 %", "within 30 days with 97 %"):
         assert part in text
-    calm = row.assign(breach_date=pd.NaT, earliest=pd.NaT, probability=0.01)
+    calm = row.assign(breach_date=pd.NaT, earliest=pd.NaT, level_by_30=0.01)
     assert "No limit is about to be crossed" in words(charts.breaches(calm, history, ahead, titles))
     assert charts.breaches(row.head(0), history, ahead, titles) is None
     assert charts.headline_forecasts(history, ahead, {}) is None

@@ -49,7 +49,7 @@ def test_the_report_says_what_where_since_when_and_how_sure(tmp_path: Path) -> N
     for part in (
         "1 regression, 1 improvement, 1 limit crossed or about to be", EVIL, "since 2026-10-10 00:00 UTC",
         "12 s to 15 s; practically certain (q < .0001)", "0123456789..fedcba9876", "limit 90 %",
-        "will cross it about 2026-11-04", "Look at the change.",
+        "will pass it about 2026-11-04", "Look at the change.",
     ):  # fmt: skip
         assert part in text
 
@@ -96,7 +96,7 @@ def test_an_empty_warehouse_says_what_to_do(tmp_path: Path) -> None:
             "forecast",
             """SELECT s.title, s.unit, s.simulated, b.*, 'linear_trend' AS model
             FROM breach_outlook b JOIN metric_series s USING (series_id)""",
-            ["90 %", "2026-11-04", "linear trend"],
+            ["90 %", "2026-11-04", "99 %"],
         ),
         ("nodes", "SELECT * FROM node_scores", ["node-1", "70", "yes"]),
         ("recommendations", "SELECT * FROM recommendations", ["proposed", "back to 12 s"]),

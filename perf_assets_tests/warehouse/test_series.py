@@ -214,8 +214,8 @@ def test_headline_and_limited_series_are_forecast_first(site):
 
 def test_own_limits_come_before_the_catalogues():
     limits = metric_limits(load_catalog(), {"memory_usage": 0.5, "tests_per_hour": 100.0}).set_index("metric")
-    assert limits.loc["memory_usage"].tolist() == [0.5, "upper"]
-    assert limits.loc["tests_per_hour"].tolist() == [100.0, "lower"]
+    assert limits.loc["memory_usage", ["limit_value", "side"]].tolist() == [0.5, "upper"]
+    assert limits.loc["tests_per_hour", ["limit_value", "side"]].tolist() == [100.0, "lower"]
 
 
 def test_readings_of_a_node_stand_on_one_grid_and_the_rare_ones_are_left_out(site):
@@ -364,3 +364,11 @@ def test_no_two_series_have_one_title(results):
         found = titles(Site(Path(folder)), *results)
     assert len(found) == len(results)
     assert len(set(found)) == len(found)
+
+
+def test_a_limit_over_the_baseline_takes_the_place_of_the_catalogues() -> None:
+    limits = metric_limits(load_catalog(), {}, {"memory_usage": 0.2, "tests_per_hour": 0.1}).set_index("metric")
+    assert limits.loc["memory_usage", ["share", "side"]].tolist() == [0.2, "upper"]
+    assert limits.loc["tests_per_hour", ["share", "side"]].tolist() == [0.1, "lower"]
+    assert limits.loc[["memory_usage", "tests_per_hour"], "limit_value"].isna().all()
+    assert limits.drop(["memory_usage", "tests_per_hour"])["share"].isna().all()

@@ -3,6 +3,7 @@
 import dagster as dg
 
 from perf_assets.analysis.breach import breach_outlook as find_breaches
+from perf_assets.analysis.breach import with_baselines
 from perf_assets.analysis.forecasts import forecast_fleet
 from perf_assets.catalog import load_catalog
 from perf_assets.defs.asset_spec import POOL, outcome, table_spec
@@ -10,8 +11,14 @@ from perf_assets.defs.pictures import picture
 from perf_assets.report import charts
 from perf_assets.settings import Settings
 from perf_assets.warehouse import Warehouse
-from perf_assets.warehouse.readings import forecast_history, forecast_selection, metric_limits, with_bounds
-from perf_assets.warehouse.tables import BREACH_OUTLOOK, FORECAST_MODELS, METRIC_FORECASTS
+from perf_assets.warehouse.readings import (
+    forecast_history,
+    forecast_selection,
+    metric_limits,
+    with_bounds,
+    with_extremes,
+)
+from perf_assets.warehouse.tables import BREACH_COURSES, BREACH_OUTLOOK, FORECAST_MODELS, METRIC_FORECASTS
 
 
 @dg.multi_asset(
@@ -39,7 +46,7 @@ def forecast_metrics(
 ) -> tuple[dg.MaterializeResult[None], dg.MaterializeResult[None]]:
     rules = settings.forecast
     catalog = load_catalog(settings.metrics_file)
-    limits = metric_limits(catalog, rules.limits)
+    limits = metric_limits(catalog, rules.limits, rules.limits_over_baseline)
     with warehouse.reading() as con:
         selection = forecast_selection(con, limits, rules.headline, rules.max_headline)
         history = with_bounds(forecast_history(con, selection.series), catalog)
@@ -70,9 +77,9 @@ def forecast_metrics(
         table_spec(
             BREACH_OUTLOOK,
             "forecasts",
-            ["metric_forecasts", "metric_series", "change_points", "regressions"],
+            ["metric_series", "metric_rollups", "change_points", "regressions"],
             {"scipy"},
-            "Limits are the catalogue's or your own.",
+            "Limits are the catalogue's or your own. Table breach_courses has where such series may go.",
         )
     ],
     pool=POOL,
@@ -80,21 +87,17 @@ def forecast_metrics(
 def breach_outlook(
     settings: dg.ResourceParam[Settings], warehouse: dg.ResourceParam[Warehouse]
 ) -> dg.MaterializeResult[None]:
-    rules = settings.forecast
-    limits = metric_limits(load_catalog(settings.metrics_file), rules.limits)
+    rules, catalog = settings.forecast, load_catalog(settings.metrics_file)
+    limits = metric_limits(catalog, rules.limits, rules.limits_over_baseline)
     with warehouse.reading() as con:
         selection = forecast_selection(con, limits, rules.headline, rules.max_headline)
-        limited = selection.limits["unique_id"].tolist()
-        history = forecast_history(con, limited)
-        forecasts = con.execute(
-            "SELECT * FROM metric_forecasts WHERE list_contains(?, unique_id) ORDER BY unique_id, ds", [limited]
-        ).df()
-    found = find_breaches(forecasts, selection.limits.rename(columns={"limit_value": "limit"}), history)
-    table = found.rename(columns={"limit": "limit_value"}).assign(series_id=found["unique_id"].astype("int64"))
-    warehouse.replace((BREACH_OUTLOOK, table))
-    likely = table.sort_values("probability", ascending=False)
-    return dg.MaterializeResult(
-        metadata=outcome(
-            likely, {"nearest": picture(charts.breaches(likely.head(3), history, forecasts, selection.titles))}
-        )
-    )
+        history = forecast_history(con, selection.limits["unique_id"].tolist())
+        history = with_bounds(with_extremes(con, history), catalog)
+    own = with_baselines(selection.limits.rename(columns={"limit_value": "limit"}), history)
+    found = find_breaches(history, own)
+    table = found.table.rename(columns={"limit": "limit_value"})
+    table = table.assign(series_id=table["unique_id"].astype("int64"))
+    warehouse.replace((BREACH_OUTLOOK, table), (BREACH_COURSES, found.courses))
+    likely = table.sort_values("level_by_30", ascending=False)
+    nearest = charts.breaches(likely.head(3), history, found.courses, selection.titles)
+    return dg.MaterializeResult(metadata=outcome(likely, {"nearest": picture(nearest)}))
