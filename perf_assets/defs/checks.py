@@ -16,6 +16,8 @@ from perf_assets.warehouse.tables import TABLES
 
 _NEWEST_MUST_BE_WITHIN_DAYS = 7
 _VOLUME_MAY_FALL_TO = 0.5
+_COVERAGE_80, _FORECASTS_TO_JUDGE = (0.70, 0.90), 200
+"""Shares that values of an 80 % interval may have, and forecasts from which a metric's share is judged."""
 
 
 @dg.asset_check(asset="performance_metrics", description="Every table has the columns its schema says.", pool=POOL)
@@ -148,6 +150,28 @@ def forecast_intervals_are_nested(warehouse: dg.ResourceParam[Warehouse]) -> dg.
 
 
 @dg.asset_check(
+    asset="forecast_accuracy",
+    description="Of each metric 70 to 90 % of the values of the last four weeks lay inside the 80 % interval.",
+    pool=POOL,
+)
+def forecasts_cover_what_they_say(warehouse: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
+    table = warehouse.query(
+        """SELECT project, metric, sum(forecasts) AS forecasts, sum(inside_80) / sum(forecasts) AS coverage
+        FROM forecast_accuracy WHERE week > (SELECT max(week) FROM forecast_accuracy) - INTERVAL 28 DAY
+        GROUP BY project, metric ORDER BY project, metric"""
+    )
+    known = table[table["forecasts"] >= _FORECASTS_TO_JUDGE]
+    low, high = _COVERAGE_80
+    off = known[(known["coverage"] < low) | (known["coverage"] > high)]
+    names = ", ".join(f"{row.metric} of {row.project} {row.coverage:.0%}" for row in off.itertuples())
+    return dg.AssetCheckResult(
+        passed=off.empty,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"metrics_judged": len(known), "outside": names or "none"},
+    )
+
+
+@dg.asset_check(
     asset="recommendations", description="Every recommendation names rows that exist as evidence.", pool=POOL
 )
 def recommendations_have_evidence(warehouse: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
@@ -175,5 +199,6 @@ CHECKS = [
     metrics_are_in_the_catalogue,
     nothing_is_quarantined,
     forecast_intervals_are_nested,
+    forecasts_cover_what_they_say,
     recommendations_have_evidence,
 ]

@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 
 from perf_assets.errors import UserError
 from perf_assets.warehouse.snapshot import is_current, publish
-from perf_assets.warehouse.tables import TABLES, VIEWS, Table
+from perf_assets.warehouse.tables import FORECAST_ACCURACY, FORECASTS_MADE, TABLES, VIEWS, Table
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -149,7 +149,8 @@ def _transaction(con: DuckDBPyConnection) -> Iterator[None]:
 
 
 def create_tables(con: DuckDBPyConnection) -> None:
-    """Create all tables and views, or none. Those of another schema give way: they are rebuilt from landing."""
+    """Create all tables and views, or none. Those of another schema give way: they are rebuilt from landing; what was
+    forecast cannot be, and stays as long as its own tables are as before."""
     names = {name for (name,) in con.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
     current = "SELECT fingerprint FROM warehouse_schema"
     if "warehouse_schema" in names and con.execute(current).fetchall() == [(_FINGERPRINT,)]:
@@ -157,15 +158,24 @@ def create_tables(con: DuckDBPyConnection) -> None:
     con.begin()
     for view in con.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal").fetchall():
         con.execute(f'DROP VIEW "{view[0]}"')
-    for name in names:
+    kept = {
+        table.name for table in (FORECASTS_MADE, FORECAST_ACCURACY) if table.name in names and _as_before(con, table)
+    }
+    for name in names - kept:
         con.execute(f'DROP TABLE "{name}"')
     con.execute("CREATE TABLE warehouse_schema (fingerprint VARCHAR)")
     con.execute("INSERT INTO warehouse_schema VALUES (?)", [_FINGERPRINT])
     for table in TABLES:
-        con.execute(table.ddl)
+        if table.name not in kept:
+            con.execute(table.ddl)
     for view_sql in VIEWS:
         con.execute(view_sql)
     con.commit()
+
+
+def _as_before(con: DuckDBPyConnection, table: Table) -> bool:
+    found = con.execute(f'DESCRIBE "{table.name}"').fetchall()
+    return [(name, kind) for name, kind, *_ in found] == [(column.name, column.type) for column in table.columns]
 
 
 def replace_rows(con: DuckDBPyConnection, *contents: tuple[Table, pd.DataFrame]) -> None:

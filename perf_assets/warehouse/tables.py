@@ -652,6 +652,42 @@ METRIC_FORECASTS = _table(
     """,
 )
 
+FORECASTS_MADE = _table(
+    "forecasts_made",
+    "Forecasts whose truth has not arrived yet.",
+    "series_id made_at ds",
+    """
+    series_id BIGINT series
+    made_at TIMESTAMP newest day that the forecast knew
+    ds TIMESTAMP day forecast
+    mean DOUBLE forecast, in the unit
+    lo-80 DOUBLE lower end of the 80 % interval
+    hi-80 DOUBLE upper end of it
+    lo-95 DOUBLE lower end of the 95 % interval
+    hi-95 DOUBLE upper end of it
+    naive DOUBLE value of the same day of the week before, or the newest one
+    """,
+)
+
+FORECAST_ACCURACY = _table(
+    "forecast_accuracy",
+    "How forecasts turned out, by metric and week.",
+    "project metric week",
+    """
+    project VARCHAR project
+    metric VARCHAR metric
+    week TIMESTAMP Monday of the week of the days forecast
+    forecasts BIGINT forecasts whose truth arrived
+    coverage_80 DOUBLE share of the values inside the 80 % interval
+    coverage_95 DOUBLE share inside the 95 % interval
+    relative_error DOUBLE sum of absolute errors over that of the naive forecast, in half widths of the 80 % interval
+    inside_80 BIGINT values inside the 80 % interval
+    inside_95 BIGINT values inside the 95 % interval
+    error DOUBLE sum of absolute errors, in those half widths
+    naive_error DOUBLE the same of the naive forecast
+    """,
+)
+
 BREACH_OUTLOOK = _table(
     "breach_outlook",
     "Series with a limit: when they will pass it, and how likely that is.",
@@ -778,6 +814,8 @@ DERIVED_TABLES = (
     KEY_INSIGHTS,
     FORECAST_MODELS,
     METRIC_FORECASTS,
+    FORECASTS_MADE,
+    FORECAST_ACCURACY,
     BREACH_OUTLOOK,
     BREACH_COURSES,
     NODE_SCORES,

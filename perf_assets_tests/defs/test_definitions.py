@@ -22,6 +22,7 @@ metric_correlations  correlations metric_rollups metric_series
 run_outliers         correlations duration_drivers performance_metrics
 scenario_efficiency  correlations metric_series performance_metrics
 breach_outlook       forecasts    change_points metric_rollups metric_series regressions
+forecast_accuracy    forecasts    metric_forecasts metric_series
 forecast_models      forecasts    change_points metric_series regressions
 metric_forecasts     forecasts    change_points metric_series regressions
 circleci_results*    ingestion
@@ -54,7 +55,8 @@ SOURCES = {
 }  # fmt: skip
 
 CHECKS = {
-    "forecast_intervals_are_nested", "measurements_are_unique", "metrics_are_in_the_catalogue",
+    "forecast_intervals_are_nested", "forecasts_cover_what_they_say", "measurements_are_unique",
+    "metrics_are_in_the_catalogue",
     "names_are_stable", "nothing_is_quarantined", "recommendations_have_evidence", "results_keep_coming",
     "schema_is_as_documented", "series_are_fresh", "volume_is_usual",
 }  # fmt: skip

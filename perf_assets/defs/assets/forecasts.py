@@ -11,6 +11,7 @@ from perf_assets.defs.pictures import picture
 from perf_assets.report import charts
 from perf_assets.settings import Settings
 from perf_assets.warehouse import Warehouse
+from perf_assets.warehouse.forecast_record import record_forecasts
 from perf_assets.warehouse.readings import (
     forecast_history,
     forecast_selection,
@@ -18,7 +19,13 @@ from perf_assets.warehouse.readings import (
     with_bounds,
     with_extremes,
 )
-from perf_assets.warehouse.tables import BREACH_COURSES, BREACH_OUTLOOK, FORECAST_MODELS, METRIC_FORECASTS
+from perf_assets.warehouse.tables import (
+    BREACH_COURSES,
+    BREACH_OUTLOOK,
+    FORECAST_ACCURACY,
+    FORECAST_MODELS,
+    METRIC_FORECASTS,
+)
 
 
 @dg.multi_asset(
@@ -70,6 +77,25 @@ def forecast_metrics(
             ),
         ),
     )
+
+
+@dg.multi_asset(
+    specs=[
+        table_spec(
+            FORECAST_ACCURACY,
+            "forecasts",
+            ["metric_forecasts", "metric_series"],
+            set(),
+            "Forecasts are kept (table forecasts_made) until the days that they are of are over.",
+        )
+    ],
+    pool=POOL,
+)
+def forecast_accuracy(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult[None]:
+    with warehouse.transaction() as con:
+        scored, waiting = record_forecasts(con)
+    table = warehouse.query("SELECT * FROM forecast_accuracy ORDER BY week DESC, project, metric")
+    return dg.MaterializeResult(metadata=outcome(table, {"scored": scored, "waiting": waiting}))
 
 
 @dg.multi_asset(
