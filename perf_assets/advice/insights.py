@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,14 +12,7 @@ import pandas as pd
 from perf_assets.advice.identifiers import advice_id
 from perf_assets.advice.recommendations import Findings, breaches_ahead
 from perf_assets.advice.wording import breach_odds, change, day, levels, metric_words, moment, quantity, share, subject
-from perf_assets.analysis.durations import (
-    WELL_EXPLAINED,
-    DurationModel,
-    complete_runs,
-    fit_duration_model,
-    largest_influence,
-    recorded_rivals,
-)
+from perf_assets.analysis.durations import WELL_EXPLAINED, complete_runs, fit_duration_model, largest_influence
 from perf_assets.analysis.level_changes import ALL_DAY
 
 SILENCE_IS_NEWS_DAYS = 30
@@ -26,18 +20,23 @@ INSIGHT_COLUMNS = ("insight_id", "rank", "project", "kind", "title", "text", "ev
 
 
 def key_insights(
-    findings: Findings, runs: pd.DataFrame, drivers: pd.DataFrame, efficiency: pd.DataFrame, stopped: pd.DataFrame
+    findings: Findings,
+    runs: pd.DataFrame,
+    drivers: pd.DataFrame,
+    models: pd.DataFrame,
+    efficiency: pd.DataFrame,
+    stopped: pd.DataFrame,
 ) -> pd.DataFrame:
     """Insights with the columns INSIGHT_COLUMNS, in order of reading.
 
-    `runs`: scenario runs (project, run_id, scenario, duration, nodes, edges, observations, risks); `drivers`,
-    `efficiency` and `stopped`: the tables duration_drivers, scenario_efficiency and stopped_reporting.
+    `runs`: scenario runs (project, run_id, scenario, duration, nodes, edges, observations, risks); `drivers`, `models`,
+    `efficiency` and `stopped`: the tables duration_drivers, duration_models, scenario_efficiency and stopped_reporting.
     """
     found = [
         *_about_changes(findings),
         *_about_breaches(findings),
         *_about_silence(stopped, findings.series),
-        *_about_scenarios(runs, drivers, efficiency),
+        *about_scenarios(runs, drivers, models, efficiency),
     ]
     rows = [
         {**insight, "insight_id": advice_id(insight["project"], insight["kind"], insight["subject"])}
@@ -130,12 +129,19 @@ def _about_silence(stopped: pd.DataFrame, series: pd.DataFrame) -> Iterator[dict
         }
 
 
-_LARGE_GAP, _CLEARLY_MORE, _LARGE_LEVERAGE = 0.2, 0.1, 0.5
+_LARGE_GAP = 0.2
+_MODELS = {
+    "three features": "the linear model of nodes, edges and observations",
+    "all columns": "the linear model of all recorded columns",
+    "logarithms": "the model of logarithms",
+    "gradient boosting": "gradient boosting",
+}
 
 
-def _about_scenarios(
-    runs: pd.DataFrame, drivers: pd.DataFrame, efficiency: pd.DataFrame
+def about_scenarios(
+    runs: pd.DataFrame, drivers: pd.DataFrame, models: pd.DataFrame, efficiency: pd.DataFrame
 ) -> Iterator[dict[str, object]]:
+    """Insights about scenario runs, with INSIGHT_COLUMNS but for insight_id and rank (see `key_insights`)."""
     for project, own in drivers.groupby("project", sort=True):
         known = own.dropna(subset=["correlation"])
         if not known.empty:
@@ -147,63 +153,111 @@ def _about_scenarios(
                 f"{rises} runs. A correlation is no cause.",
                 {"table": "duration_drivers", "driver": top["driver"]},
             )  # fmt: skip
-        if own["r_squared"].notna().any():
-            yield _prediction(str(project), runs[runs["project"] == project], own.iloc[0])
+        judged = models[models["project"] == project]
+        if judged["chosen"].any():
+            yield _prediction(str(project), runs[runs["project"] == project], own, judged)
         yield from _extremes(str(project), efficiency[efficiency["project"] == project])
 
 
-def _prediction(project: str, runs: pd.DataFrame, model: pd.Series) -> dict[str, object]:
-    outside, low = float(model["r_squared_cross_validated"]), float(model["r_squared_low"])
-    figures = (
-        f"R² {model['r_squared']:.3f} on the {int(model['runs'])} runs it was fitted to, {outside:.3f} leaving each "
-        f"one out (95 % interval {low:.2f} to {model['r_squared_high']:.2f})"
-    )
+def _prediction(project: str, runs: pd.DataFrame, drivers: pd.DataFrame, models: pd.DataFrame) -> dict[str, object]:
+    chosen = models[models["chosen"]].iloc[0]
+    in_time = pd.notna(chosen["r_squared_time_ordered"])
+    of, which = ("time_ordered", "later runs of known scenarios") if in_time else ("left_out", "runs left out")
+    columns = chosen["columns"].split(", ")
     # What is claimed must hold for runs to come, so the lower end of the interval decides.
-    if low > WELL_EXPLAINED:
-        title, reason = "Duration is well explained by nodes, edges and observations", ""
-    elif low > WELL_EXPLAINED / 2:
-        title, reason = "Duration is partly explained by nodes, edges and observations", " Other factors matter too."
+    borne_out = float(chosen["borne_out"])
+    explained = borne_out > WELL_EXPLAINED / 2
+    if explained:
+        how = "well" if borne_out > WELL_EXPLAINED else "partly"
+        title = f"Duration is {how} explained by {', '.join(columns[:-1])} and {columns[-1]}"
     else:
-        title = "Duration is not explained reliably by nodes, edges and observations"
-        reason = f" {_why_unreliable(runs, outside)}"
-    return _scenario(project, "prediction_accuracy", title, f"{figures}.{reason}", {"table": "duration_drivers"})
+        title = "Duration is not explained reliably by what is recorded"
+    model = _MODELS[chosen["model"]]
+    sentences = [
+        f"{model[0].upper()}{model[1:]} is borne out best by new runs: R² {_figure(chosen, of)} for {which}.",
+        f"It explains at least {_whole(borne_out)} of how their durations differ."
+        if borne_out > 0
+        else "New runs do not show that it explains anything.",
+        *_new_scenarios(chosen, borne_out),
+        *_shares(drivers),
+        *_pull(runs, chosen),
+        *_in_sample(drivers.iloc[0]),
+    ]
+    if not explained:
+        sentences.append(_rest(models, of))
+    return _scenario(
+        project, "prediction_accuracy", title, " ".join(sentences),
+        {"table": "duration_models", "model": chosen["model"]},
+    )  # fmt: skip
 
 
-def _why_unreliable(runs: pd.DataFrame, outside: float) -> str:
+def _figure(row: pd.Series, of: str) -> str:
+    low, high = row[f"r_squared_{of}_low"], row[f"r_squared_{of}_high"]
+    return f"{row[f'r_squared_{of}']:.3f} (95 % interval {low:.2f} to {high:.2f})"
+
+
+def _whole(ratio: float) -> str:
+    """Rounded down, as it is a lower limit."""
+    return f"{math.floor(100.0 * ratio)} %"
+
+
+def _new_scenarios(chosen: pd.Series, borne_out: float) -> Iterator[str]:
+    if not borne_out > 0:
+        return
+    if chosen["r_squared_grouped_low"] > 0:
+        yield f"For a scenario that it has not seen R² is {_figure(chosen, 'grouped')}."
+    else:
+        yield "A scenario that it has not seen is beyond the model."
+
+
+def _shares(drivers: pd.DataFrame) -> Iterator[str]:
+    known = drivers.dropna(subset=["share"])
+    if known.empty:
+        return
+    top = known.loc[known["share"].idxmax()]
+    yield (
+        f"Of what it explains, {top['share']:.0%} comes from {top['permuted_together'].replace(', ', ' and ')} "
+        f"(95 % interval {top['share_low']:.0%} to {top['share_high']:.0%})."
+    )
+
+
+def _pull(runs: pd.DataFrame, chosen: pd.Series) -> Iterator[str]:
     complete = complete_runs(runs)
     model = fit_duration_model(complete)
-    if model is None:
-        return ""
-    sentences = []
-    if model.r_squared - outside > _LARGE_GAP:
-        sentences.append(
-            f"The fit does not carry over to runs it has not seen: {len(complete)} runs are few for three features "
-            f"that rise together{_pull(complete, model)}."
-        )
-    rivals = recorded_rivals(complete)
-    best = max(rivals, key=rivals.__getitem__, default="")
-    if best and rivals[best] > max(outside, 0.0) + _CLEARLY_MORE:
-        model_by = f"{best} beside them" if best == "risks" else best
-        sentences.append(
-            f"What else is recorded says more: a model by {model_by} has R² {rivals[best]:.3f} leaving each run out."
-        )
-    elif not sentences:
-        nor = f", and neither does what else is recorded ({', '.join(rivals)})" if rivals else ""
-        sentences.append(f"The three say little about the duration of a run{nor}.")
-    return " ".join(sentences)
-
-
-def _pull(runs: pd.DataFrame, model: DurationModel) -> str:
-    influence = largest_influence(runs, model)
-    if influence is None or influence.leverage < _LARGE_LEVERAGE:
-        return ""
-    run = runs.iloc[influence.run]
+    influence = largest_influence(complete, model) if model is not None else None
+    if influence is None or not influence.overwhelming:
+        return
+    run = complete.iloc[influence.run]
     with_it, without_it = (quantity(effect, "s") for effect in (influence.with_it, influence.without_it))
-    return (
-        f", and one run of {run['scenario']} ({run[influence.feature]:,.0f} {influence.feature}) has a leverage of "
-        f"{influence.leverage:.2f}: the model has {with_it} for each of the {influence.feature} with it, and "
-        f"{without_it} without it"
+    yield (
+        f"One run of {run['scenario']} ({run[influence.feature]:,.0f} {influence.feature}) has a leverage of "
+        f"{influence.leverage:.2f}: the linear model has {with_it} for each of the {influence.feature} with it, and "
+        f"{without_it} without it."
     )
+    if pd.notna(chosen["r_squared_without_run"]):
+        yield f"Without that run the model above has R² {_figure(chosen, 'without_run')}."
+
+
+def _in_sample(linear: pd.Series) -> Iterator[str]:
+    fitted, outside = linear["r_squared"], linear["r_squared_cross_validated"]
+    if pd.isna(fitted) or fitted - outside <= _LARGE_GAP:
+        return
+    yield (
+        f"R² {fitted:.3f} of the linear model of nodes, edges and observations on the {int(linear['runs'])} runs it "
+        f"was fitted to does not carry over to runs it has not seen: {outside:.3f} leaving each one out (95 % interval "
+        f"{linear['r_squared_low']:.2f} to {linear['r_squared_high']:.2f})."
+    )
+
+
+def _rest(models: pd.DataFrame, of: str) -> str:
+    most = models[[f"r_squared_{of}_high", "r_squared_without_run_high"]].max().max()
+    columns = max(models["columns"], key=len)
+    if most < WELL_EXPLAINED / 2:
+        return (
+            f"What decides most of it has not been recorded: no model of {columns} explains more than "
+            f"{math.ceil(100.0 * max(most, 0.0))} % of how new runs differ."
+        )
+    return f"More runs will show how much {columns} decide."
 
 
 def _extremes(project: str, efficiency: pd.DataFrame) -> Iterator[dict[str, object]]:

@@ -15,6 +15,7 @@ DRIVERS = (*FEATURES, "risks")
 OUTLIER_SHARE = 0.20
 """Residual, as a share of what was expected, beyond which a run is slower or faster than expected."""
 WELL_EXPLAINED = 0.7
+LARGE_LEVERAGE = 0.5
 _DRAWS = 2_000
 DRIVER_COLUMNS = (
     "project", "driver", "correlation", "strength", "in_model", "coefficient", "standardised_coefficient", "importance",
@@ -22,7 +23,7 @@ DRIVER_COLUMNS = (
 )  # fmt: skip
 OUTLIER_COLUMNS = (
     "project", "run_id", "scenario", "duration", "expected", "residual", "residual_share", "leave_one_out_expected",
-    "verdict", *DRIVERS,
+    "verdict", *DRIVERS, "beyond_model",
 )  # fmt: skip
 EFFICIENCY_COLUMNS = (
     "project", "scenario", "runs", "duration_mean", "duration_sd", "nodes_mean", "edges_mean", "observations_mean",
@@ -84,12 +85,10 @@ class _Fit:
     deleted: FloatArray
 
 
-def _least_squares(x: FloatArray, y: FloatArray, penalised: int = 0) -> _Fit:
-    """With an intercept, the last `penalised` coefficients with a ridge penalty of 1."""
+def _least_squares(x: FloatArray, y: FloatArray) -> _Fit:
+    """With an intercept."""
     design = np.column_stack((np.ones(y.size), x))
-    # A penalty is one more run of which the coefficient itself is expected to be 0.
-    penalties = np.eye(design.shape[1])[design.shape[1] - penalised :]
-    pseudo_inverse = np.linalg.pinv(np.concatenate((design, penalties)))[:, : y.size]
+    pseudo_inverse = np.linalg.pinv(design)
     solution = pseudo_inverse @ y
     expected = design @ solution
     leverages = np.clip(np.einsum("ij,ji->i", design, pseudo_inverse), 0.0, 1.0 - 1e-9)
@@ -109,10 +108,14 @@ def _interval(deleted: FloatArray, y: FloatArray) -> tuple[float, float]:
 @dataclass(frozen=True)
 class Influence:
     """The run with the largest leverage and what it does to the effect of the feature that it is most extreme in:
-    seconds per unit with and without it."""
+    seconds per unit with and without it.
+
+    It is overwhelming above 0.5 (Huber 1981) where that is twice the mean leverage too (Hoaglin & Welsch 1978).
+    """
 
     run: int
     leverage: float
+    overwhelming: bool
     feature: str
     with_it: float
     without_it: float
@@ -128,37 +131,11 @@ def largest_influence(runs: pd.DataFrame, model: DurationModel) -> Influence | N
     spread = x.std(axis=0)
     away = np.divide(np.abs(x[place] - x.mean(axis=0)), spread, out=np.zeros_like(spread), where=spread > 0)
     feature = int(away.argmax())
+    leverage = float(model.leverages[place])
     return Influence(
-        place, float(model.leverages[place]), FEATURES[feature], float(model.coefficients[feature]),
-        float(rest.coefficients[feature]),
+        place, leverage, leverage > max(LARGE_LEVERAGE, 2.0 * float(model.leverages.mean())), FEATURES[feature],
+        float(model.coefficients[feature]), float(rest.coefficients[feature]),
     )  # fmt: skip
-
-
-def recorded_rivals(runs: pd.DataFrame) -> dict[str, float]:
-    """R², leaving each run out, of linear models by what else the results record of the runs that the model was fitted
-    to: `risks` beside the three features, `scenario` alone, and `scenario and observations`.
-
-    Effects of scenarios are drawn to 0 as by one more run of none (ridge regression), so that a scenario of one run is
-    left out as well. What is missing, or the same in all runs, is not among them.
-    """
-    y = runs["duration"].to_numpy(dtype=np.float64)
-    found = {}
-    if runs["risks"].notna().all() and runs["risks"].nunique() > 1 and len(runs) > len(DRIVERS) + 2:
-        found["risks"] = _left_out(runs[list(DRIVERS)].to_numpy(dtype=np.float64), y, 0)
-    if runs["scenario"].nunique() > 1 and len(runs) > 4:
-        scenarios = pd.get_dummies(runs["scenario"], dtype=np.float64).to_numpy()
-        found["scenario"] = _left_out(scenarios, y, scenarios.shape[1])
-        observations = runs[["observations"]].to_numpy(dtype=np.float64)
-        if np.ptp(observations) > 0:
-            both = np.column_stack((observations, scenarios))
-            found["scenario and observations"] = _left_out(both, y, scenarios.shape[1])
-    return found
-
-
-def _left_out(x: FloatArray, y: FloatArray, penalised: int) -> float:
-    """1 - PRESS / SST of `_least_squares`."""
-    deleted = _least_squares(x, y, penalised).deleted
-    return 1.0 - float((deleted**2).sum()) / float(((y - y.mean()) ** 2).sum())
 
 
 def complete_runs(runs: pd.DataFrame) -> pd.DataFrame:
@@ -167,7 +144,8 @@ def complete_runs(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def duration_drivers(runs: pd.DataFrame) -> pd.DataFrame:
-    """One row a driver with the columns DRIVER_COLUMNS; Pearson correlations over the runs that know both.
+    """One row a driver, scenario among them, with the columns DRIVER_COLUMNS; Pearson correlations of the numeric ones
+    over the runs that know both.
 
     `runs`: project, run_id, scenario, duration (s), nodes, edges, observations, risks; NaN is missing.
     """
@@ -176,9 +154,9 @@ def duration_drivers(runs: pd.DataFrame) -> pd.DataFrame:
         complete = complete_runs(own)
         model = fit_duration_model(complete)
         weights = np.abs(model.standardised) if model is not None else np.zeros(len(FEATURES))
-        for driver in DRIVERS:
+        for driver in (*DRIVERS, "scenario"):
             known = own.dropna(subset=["duration", driver])
-            correlation = _pearson(known[driver], known["duration"])
+            correlation = _pearson(known[driver], known["duration"]) if driver in DRIVERS else np.nan
             position = FEATURES.index(driver) if driver in FEATURES and model is not None else None
             fitted = model is not None and position is not None
             rows.append(
@@ -207,7 +185,10 @@ def duration_drivers(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def run_outliers(runs: pd.DataFrame) -> pd.DataFrame:
-    """Each complete run beside what the model expects of it, with the columns OUTLIER_COLUMNS."""
+    """Each complete run beside what the model expects of it, with the columns OUTLIER_COLUMNS.
+
+    `beyond_model`: no other run is of its scenario, so that what is expected of it comes from other scenarios.
+    """
     parts = []
     for _, own in runs.groupby("project", sort=True):
         complete = complete_runs(own)
@@ -222,6 +203,7 @@ def run_outliers(runs: pd.DataFrame) -> pd.DataFrame:
                 residual=residual,
                 residual_share=share,
                 leave_one_out_expected=model.leave_one_out,
+                beyond_model=~complete["scenario"].duplicated(keep=False),
                 verdict=np.select([share > OUTLIER_SHARE, share < -OUTLIER_SHARE], ["slower", "faster"], "as expected"),
             )[list(OUTLIER_COLUMNS)]
         )

@@ -16,9 +16,9 @@ from perf_assets.catalog import Catalog
 
 
 def scenario_runs(con: DuckDBPyConnection) -> pd.DataFrame:
-    """Scenario runs: project, run_id, scenario, duration (s), nodes, edges, observations, risks; NaN is missing."""
+    """Scenario runs: project, run_id, scenario, ts, duration (s), nodes, edges, observations, risks; NaN is missing."""
     return con.execute(
-        """SELECT s.project, m.run_id, s.test_name AS scenario,
+        """SELECT s.project, m.run_id, s.test_name AS scenario, max(m.ts) AS ts,
           max(m.value) FILTER (s.metric = 'scenario_duration') AS duration,
           max(m.value) FILTER (s.metric = 'blast_radius_nodes') AS nodes,
           max(m.value) FILTER (s.metric = 'blast_radius_edges') AS edges,

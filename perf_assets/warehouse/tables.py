@@ -542,7 +542,8 @@ METRIC_CORRELATIONS = _table(
 
 DURATION_DRIVERS = _table(
     "duration_drivers",
-    "What goes along with the duration of scenario runs, and how well a linear model of it predicts.",
+    "What goes along with the duration of scenario runs, how well a linear model of it predicts, and what the model "
+    "that new runs bear out best rests on.",
     "project driver",
     """
     project VARCHAR project
@@ -559,6 +560,38 @@ DURATION_DRIVERS = _table(
     r_squared_low DOUBLE lower end of its 95 % interval
     r_squared_high DOUBLE upper end of it
     runs BIGINT runs the model was fitted to
+    vif DOUBLE variance inflation factor among the numeric columns, infinite where the others determine it
+    permuted_together VARCHAR drivers that share half of their variance or more, and hence one share
+    share DOUBLE of what the chosen model explains of held-out runs, by permutation; null where that may be nothing
+    share_low DOUBLE lower end of its 95 % interval
+    share_high DOUBLE upper end of it
+    """,
+)
+
+DURATION_MODELS = _table(
+    "duration_models",
+    "Models of the duration of scenario runs, judged by runs that they were not fitted to.",
+    "project model",
+    """
+    project VARCHAR project
+    model VARCHAR three features, all columns, logarithms or gradient boosting
+    chosen BOOLEAN the simplest whose error is within a standard error of the smallest
+    runs BIGINT newest complete runs, at most 1,000
+    columns VARCHAR what the model is given
+    borne_out DOUBLE lower end of R² for new runs of known scenarios, with and without without_run
+    r_squared_time_ordered DOUBLE of later runs by models of the runs before; null where runs have no times
+    r_squared_time_ordered_low DOUBLE lower end of its 95 % interval
+    r_squared_time_ordered_high DOUBLE upper end of it
+    r_squared_left_out DOUBLE of runs left out in any order, where runs have no times
+    r_squared_left_out_low DOUBLE lower end of its 95 % interval
+    r_squared_left_out_high DOUBLE upper end of it
+    r_squared_grouped DOUBLE of whole scenarios by models of the others
+    r_squared_grouped_low DOUBLE lower end of its 95 % interval
+    r_squared_grouped_high DOUBLE upper end of it
+    without_run BIGINT the run of overwhelming leverage, if there is one
+    r_squared_without_run DOUBLE as for new runs of known scenarios, of the runs without it
+    r_squared_without_run_low DOUBLE lower end of its 95 % interval
+    r_squared_without_run_high DOUBLE upper end of it
     """,
 )
 
@@ -580,6 +613,7 @@ RUN_OUTLIERS = _table(
     edges DOUBLE edges
     observations DOUBLE observations
     risks DOUBLE risk count
+    beyond_model BOOLEAN the only run of its scenario, so that what is expected of it comes from others
     """,
 )
 
@@ -809,6 +843,7 @@ DERIVED_TABLES = (
     WITHDRAWN_FINDINGS,
     METRIC_CORRELATIONS,
     DURATION_DRIVERS,
+    DURATION_MODELS,
     RUN_OUTLIERS,
     SCENARIO_EFFICIENCY,
     KEY_INSIGHTS,

@@ -14,7 +14,6 @@ from perf_assets.analysis.durations import (
     duration_drivers,
     fit_duration_model,
     largest_influence,
-    recorded_rivals,
     run_outliers,
     scenario_efficiency,
 )
@@ -68,27 +67,14 @@ def test_what_one_run_decides_is_what_a_model_without_it_says(sample_runs: pd.Da
     assert influence.with_it == model.coefficients[1]
     assert influence.without_it == pytest.approx(rest.coefficients[1])
     assert influence.leverage == model.leverages.max()
+    assert influence.overwhelming
 
 
-def test_rivals_are_judged_by_runs_left_out() -> None:
-    random = np.random.default_rng(1)
-    runs = pd.DataFrame(
-        {
-            "scenario": np.resize(["a", "b", "c", "d"], 40), "nodes": random.uniform(1, 9, 40),
-            "edges": random.uniform(1, 9, 40), "observations": random.uniform(1, 9, 40),
-            "risks": random.integers(0, 3, 40).astype(float), "duration": random.normal(100, 5, 40),
-        }
-    )  # fmt: skip
-    assert max(recorded_rivals(runs).values()) < 0.15
-    scenario = runs.assign(duration=runs["duration"] + 30 * (runs["scenario"] == "c"))
-    found = recorded_rivals(scenario)
-    assert found["scenario"] > 0.7
-    with_observations = recorded_rivals(scenario.assign(duration=scenario["duration"] + 8 * runs["observations"]))
-    assert with_observations["scenario and observations"] > with_observations["scenario"] + 0.2
-    assert set(recorded_rivals(runs.assign(scenario="a", risks=np.nan))) == set()
-    # A scenario of one run cannot tell its own run.
-    single = runs.assign(scenario=[f"s{n}" for n in range(40)], duration=runs["duration"] * 10)
-    assert recorded_rivals(single)["scenario"] < 0.05
+def test_the_only_run_of_a_scenario_is_beyond_the_model(sample_runs: pd.DataFrame) -> None:
+    assert not run_outliers(sample_runs)["beyond_model"].any()
+    single = run_outliers(sample_runs.assign(scenario=[*sample_runs["scenario"][:-1], "new"]))
+    # The other run of what was the last run's scenario has become the only one too.
+    assert single.loc[single["beyond_model"], "scenario"].tolist() == ["shared_sg_open", "new"]
 
 
 def test_the_interval_holds_what_new_runs_bear_out(sample_runs: pd.DataFrame) -> None:

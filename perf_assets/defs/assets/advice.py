@@ -92,6 +92,7 @@ def schedule_plan(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResul
                 "breach_outlook",
                 "metric_trends",
                 "duration_drivers",
+                "duration_models",
                 "scenario_efficiency",
                 "node_scores",
                 "stopped_reporting",
@@ -109,6 +110,7 @@ def key_insights(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult
         read_findings(warehouse),
         runs,
         warehouse.query("SELECT * FROM duration_drivers ORDER BY project, driver"),
+        warehouse.query("SELECT * FROM duration_models ORDER BY project, model"),
         warehouse.query("SELECT * FROM scenario_efficiency ORDER BY project, scenario"),
         warehouse.query("SELECT * FROM stopped_reporting ORDER BY series_id"),
     )

@@ -5,12 +5,19 @@ import pandas as pd
 
 from perf_assets.analysis import durations
 from perf_assets.analysis.correlations import correlate_places
+from perf_assets.analysis.duration_models import drivers_and_models
 from perf_assets.defs.asset_spec import POOL, outcome, table_spec
 from perf_assets.defs.pictures import picture
 from perf_assets.report import charts
 from perf_assets.warehouse import Warehouse
 from perf_assets.warehouse.readings import daily_metric_values, scenario_runs
-from perf_assets.warehouse.tables import DURATION_DRIVERS, METRIC_CORRELATIONS, RUN_OUTLIERS, SCENARIO_EFFICIENCY
+from perf_assets.warehouse.tables import (
+    DURATION_DRIVERS,
+    DURATION_MODELS,
+    METRIC_CORRELATIONS,
+    RUN_OUTLIERS,
+    SCENARIO_EFFICIENCY,
+)
 
 
 @dg.multi_asset(
@@ -48,16 +55,29 @@ def metric_correlations(warehouse: dg.ResourceParam[Warehouse]) -> dg.Materializ
             "correlations",
             ["performance_metrics", "metric_series"],
             {"numpy"},
-            "R² is given in sample and leaving each run out.",
-        )
+            "R² is given in sample and leaving each run out; shares are of the model in duration_models.",
+        ),
+        table_spec(
+            DURATION_MODELS,
+            "correlations",
+            ["performance_metrics", "metric_series"],
+            {"scikit-learn"},
+            "Candidates are judged by later runs, by scenarios left out, and without a run of overwhelming leverage.",
+        ),
     ],
     pool=POOL,
 )
-def duration_drivers(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult[None]:
+def judge_durations(
+    warehouse: dg.ResourceParam[Warehouse],
+) -> tuple[dg.MaterializeResult[None], dg.MaterializeResult[None]]:
     runs = _runs(warehouse)
-    table = durations.duration_drivers(runs)
-    warehouse.replace((DURATION_DRIVERS, table))
-    return dg.MaterializeResult(metadata=outcome(table, {"scatter": picture(charts.driver_scatter(runs))}))
+    drivers, models = drivers_and_models(runs)
+    warehouse.replace((DURATION_DRIVERS, drivers), (DURATION_MODELS, models))
+    scatter = {"scatter": picture(charts.driver_scatter(runs))}
+    return (
+        dg.MaterializeResult(asset_key="duration_drivers", metadata=outcome(drivers, scatter)),
+        dg.MaterializeResult(asset_key="duration_models", metadata=outcome(models)),
+    )
 
 
 @dg.multi_asset(
