@@ -124,6 +124,7 @@ def _template() -> Any:
         "href": _href,
         "short": _short,
         "figure": _figure,
+        "interval": _interval,
     }
     environment.globals |= {
         "most_rows": MOST_ROWS,
@@ -144,6 +145,10 @@ def _known(value: Any, other: str = "") -> Any:
 
 def _figure(value: float) -> str:
     return "–" if pd.isna(value) else f"{value:,.3g}"
+
+
+def _interval(value: float, low: float, high: float) -> str:
+    return "–" if pd.isna(value) else f"{value:.2f} [{low:.2f}, {high:.2f}]"
 
 
 def _short(text: object) -> str:

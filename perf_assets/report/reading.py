@@ -62,6 +62,7 @@ class Report:
     correlations: pd.DataFrame
     runs: pd.DataFrame
     drivers: pd.DataFrame
+    duration_models: pd.DataFrame
     outliers: pd.DataFrame
     efficiency: pd.DataFrame
     scenario_insights: pd.DataFrame
@@ -194,6 +195,7 @@ def read_report(
         correlations=table("SELECT * FROM metric_correlations ORDER BY q_value NULLS LAST, abs(rho) DESC"),
         runs=scenario_runs(con),
         drivers=table("SELECT * FROM duration_drivers ORDER BY project, abs(correlation) DESC NULLS LAST, driver"),
+        duration_models=table("SELECT * FROM duration_models ORDER BY project, chosen DESC, model"),
         outliers=table("SELECT * FROM run_outliers ORDER BY abs(residual_share) DESC, run_id"),
         efficiency=table("SELECT * FROM scenario_efficiency ORDER BY seconds_per_1k_edges DESC NULLS LAST, scenario"),
         scenario_insights=insights[insights["kind"].isin(_SCENARIO_INSIGHTS)].reset_index(drop=True),

@@ -13,9 +13,14 @@ from duckdb import DuckDBPyConnection
 from hypothesis import given
 from hypothesis import strategies as st
 
+from perf_assets.analysis.duration_models import drivers_and_models
+from perf_assets.analysis.durations import run_outliers
 from perf_assets.report.page import MOST_PICTURES, _href, render_report, write_report
 from perf_assets.report.reading import Handling, counts, read_report, rows_of, worst_first
 from perf_assets.settings import Incident
+from perf_assets.warehouse.database import replace_rows
+from perf_assets.warehouse.readings import scenario_runs
+from perf_assets.warehouse.tables import DURATION_DRIVERS, DURATION_MODELS, RUN_OUTLIERS
 from perf_assets_tests.report.snapshots import START, measured, real_history, snapshot
 
 EVIL = "<script>alert(1)</script>"
@@ -76,6 +81,43 @@ def test_the_findings_stand_in_order(tmp_path: Path) -> None:
         "What moves together", "Scenario runs", "Data quality", "Trends",
     ]  # fmt: skip
     assert page.tags.count("svg") >= 4
+
+
+def scenario_results() -> pd.DataFrame:
+    """A long table of 60 scenario runs, a day apart, whose duration follows their risks; one scenario has one run."""
+    random = np.random.default_rng(1)
+    days = np.arange(60)
+    risks = days % 4
+    values = {
+        "scenario_duration": 900.0 + 300.0 * risks + 50.0 * random.standard_normal(60),
+        "blast_radius_nodes": random.uniform(100, 900, 60), "blast_radius_edges": random.uniform(300, 3_000, 60),
+        "observations": random.uniform(50, 300, 60), "risk_count": risks,
+    }  # fmt: skip
+    scenario = np.where(days == 7, "once", np.where(days % 2, "one", "two"))
+    return pd.concat(
+        measured(metric, "").assign(metric_value=own, test_name=scenario) for metric, own in values.items()
+    )
+
+
+def find_drivers(con: DuckDBPyConnection) -> None:
+    runs = scenario_runs(con)
+    drivers, models = drivers_and_models(runs)
+    replace_rows(con, (DURATION_DRIVERS, drivers), (DURATION_MODELS, models), (RUN_OUTLIERS, run_outliers(runs)))
+
+
+def test_models_of_duration_stand_beside_their_drivers(tmp_path: Path) -> None:
+    with snapshot(tmp_path, scenario_results(), then=find_drivers) as con:
+        page = _Page(render_report(con))
+        (model, r_squared, low, high), *others = con.execute(
+            """SELECT model, r_squared_time_ordered, r_squared_time_ordered_low, r_squared_time_ordered_high
+            FROM duration_models ORDER BY chosen DESC"""
+        ).fetchall()
+        ((share,),) = con.execute("SELECT share FROM duration_drivers WHERE driver = 'risks'").fetchall()
+    assert f"{model} (chosen) {r_squared:.2f} [{low:.2f}, {high:.2f}] –" in page.text
+    assert len(others) == 3
+    assert page.text.count("(chosen)") == 1
+    assert f" {share:.0%} [" in page.text
+    assert "the only run of its scenario, so beyond the model" in page.text
 
 
 def test_the_page_loads_nothing_and_runs_nothing(tmp_path: Path) -> None:
