@@ -162,7 +162,7 @@ def about_scenarios(
 def _prediction(project: str, runs: pd.DataFrame, drivers: pd.DataFrame, models: pd.DataFrame) -> dict[str, object]:
     chosen = models[models["chosen"]].iloc[0]
     in_time = pd.notna(chosen["r_squared_time_ordered"])
-    of, which = ("time_ordered", "later runs of known scenarios") if in_time else ("left_out", "runs left out")
+    later = f"{_figure(chosen, 'time_ordered')} for later runs and " if in_time else ""
     columns = chosen["columns"].split(", ")
     # What is claimed must hold for runs to come, so the lower end of the interval decides.
     borne_out = float(chosen["borne_out"])
@@ -174,7 +174,8 @@ def _prediction(project: str, runs: pd.DataFrame, drivers: pd.DataFrame, models:
         title = "Duration is not explained reliably by what is recorded"
     model = _MODELS[chosen["model"]]
     sentences = [
-        f"{model[0].upper()}{model[1:]} is borne out best by new runs: R² {_figure(chosen, of)} for {which}.",
+        f"{model[0].upper()}{model[1:]} is borne out best by new runs: R² {later}{_figure(chosen, 'left_out')} "
+        "for runs left out.",
         f"It explains at least {_whole(borne_out)} of how their durations differ."
         if borne_out > 0
         else "New runs do not show that it explains anything.",
@@ -184,7 +185,7 @@ def _prediction(project: str, runs: pd.DataFrame, drivers: pd.DataFrame, models:
         *_in_sample(drivers.iloc[0]),
     ]
     if not explained:
-        sentences.append(_rest(models, of))
+        sentences.append(_rest(models))
     return _scenario(
         project, "prediction_accuracy", title, " ".join(sentences),
         {"table": "duration_models", "model": chosen["model"]},
@@ -249,8 +250,9 @@ def _in_sample(linear: pd.Series) -> Iterator[str]:
     )
 
 
-def _rest(models: pd.DataFrame, of: str) -> str:
-    most = models[[f"r_squared_{of}_high", "r_squared_without_run_high"]].max().max()
+def _rest(models: pd.DataFrame) -> str:
+    judged = ["r_squared_time_ordered_high", "r_squared_left_out_high", "r_squared_without_run_high"]
+    most = models[judged].max().max()
     columns = max(models["columns"], key=len)
     if most < WELL_EXPLAINED / 2:
         return (

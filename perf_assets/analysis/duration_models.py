@@ -307,11 +307,11 @@ def _score(drawn: FloatArray, splits: list[Split], clusters: int) -> Score:
 
 @dataclass(frozen=True)
 class Judgement:
-    """One candidate: R² of later runs, of runs left out in any order where runs have no times, of scenarios left out,
-    and of the first of these two that there is without the run of overwhelming leverage.
+    """One candidate: R² of later runs, where runs have times; of runs left out in any order; of scenarios left out; and
+    of runs left out where that of overwhelming leverage is not there.
 
-    `borne_out` is the R² that new runs of known scenarios bear out: the lower end of its interval, with and without
-    that run.
+    `borne_out` is the R² that new runs of known scenarios bear out: the lower end for runs left out, with and without
+    that run, and no more than the R² of later runs.
     """
 
     time_ordered: Score
@@ -324,7 +324,7 @@ class Judgement:
 @dataclass(frozen=True)
 class Judged:
     """A project's candidates. `chosen` is None where no candidate can be judged; `trial` is what the chosen one expects
-    of new runs of known scenarios; `leverage_run` is the place of the run of overwhelming leverage, if there is one."""
+    of runs left out; `leverage_run` is the place of the run of overwhelming leverage, if there is one."""
 
     known: Known
     judgements: dict[str, Judgement]
@@ -358,20 +358,20 @@ def judge(runs: pd.DataFrame) -> Judged:
     known = known_runs(runs)
     place = _overwhelming(known)
     rest = known_runs(known.runs.drop(index=known.runs.index[place])) if place is not None else None
-    in_time = time_ordered(known)
-    known_scenarios = time_ordered if in_time else left_out
     judgements, trials, drawn = {}, {}, {}
     for name in CANDIDATES:
         fit = CANDIDATES[name] if _fits(name, known) else None
-        trials[name], drawn[name], first = _judged(known, fit, known_scenarios(known))
-        without = _judged(rest, fit, known_scenarios(rest))[2] if rest is not None else UNKNOWN
-        judgements[name] = Judgement(
-            time_ordered=first if in_time else UNKNOWN,
-            left_out=UNKNOWN if in_time else first,
-            grouped=_grouped_score(known, fit),
-            without_run=without,
-            borne_out=first.low if rest is None else float(np.minimum(first.low, without.low)),
-        )
+        _, in_time, later = _judged(known, fit, time_ordered(known))
+        trials[name], in_any_order, left = _judged(known, fit, left_out(known))
+        # What is to be predicted are later runs, so that they choose where runs have times.
+        drawn[name] = in_time if in_time.size else in_any_order
+        without = _judged(rest, fit, left_out(rest))[2] if rest is not None else UNKNOWN
+        limits = [left.low]
+        if in_time.size:
+            limits.append(later.r_squared)
+        if rest is not None:
+            limits.append(without.low)
+        judgements[name] = Judgement(later, left, _grouped_score(known, fit), without, float(np.min(limits)))
     chosen = _choose(drawn)
     return Judged(known, judgements, chosen, trials[chosen] if chosen else None, place)
 

@@ -578,18 +578,18 @@ DURATION_MODELS = _table(
     chosen BOOLEAN the simplest whose error is within a standard error of the smallest
     runs BIGINT newest complete runs, at most 1,000
     columns VARCHAR what the model is given
-    borne_out DOUBLE lower end of R² for new runs of known scenarios, with and without without_run
+    borne_out DOUBLE lower end of R² of runs left out, with and without without_run, at most that of later runs
     r_squared_time_ordered DOUBLE of later runs by models of the runs before; null where runs have no times
     r_squared_time_ordered_low DOUBLE lower end of its 95 % interval
     r_squared_time_ordered_high DOUBLE upper end of it
-    r_squared_left_out DOUBLE of runs left out in any order, where runs have no times
+    r_squared_left_out DOUBLE of runs left out in any order
     r_squared_left_out_low DOUBLE lower end of its 95 % interval
     r_squared_left_out_high DOUBLE upper end of it
     r_squared_grouped DOUBLE of whole scenarios by models of the others
     r_squared_grouped_low DOUBLE lower end of its 95 % interval
     r_squared_grouped_high DOUBLE upper end of it
     without_run BIGINT the run of overwhelming leverage, if there is one
-    r_squared_without_run DOUBLE as for new runs of known scenarios, of the runs without it
+    r_squared_without_run DOUBLE of runs left out in any order where it is not there
     r_squared_without_run_low DOUBLE lower end of its 95 % interval
     r_squared_without_run_high DOUBLE upper end of it
     """,

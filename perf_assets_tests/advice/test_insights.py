@@ -116,7 +116,7 @@ def test_a_cause_is_said_to_be_missing_where_no_model_explains_much():
 def test_claims_hold_for_runs_to_come():
     random = np.random.default_rng(3)
     claimed_more = []
-    for _ in range(12):
+    for _ in range(8):
 
         def drawn(count):
             edges = np.exp(random.normal(6, 1.5, count))

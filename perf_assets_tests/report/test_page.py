@@ -113,7 +113,7 @@ def test_models_of_duration_stand_beside_their_drivers(tmp_path: Path) -> None:
             FROM duration_models ORDER BY chosen DESC"""
         ).fetchall()
         ((share,),) = con.execute("SELECT share FROM duration_drivers WHERE driver = 'risks'").fetchall()
-    assert f"{model} (chosen) {r_squared:.2f} [{low:.2f}, {high:.2f}] –" in page.text
+    assert f"{model} (chosen) {r_squared:.2f} [{low:.2f}, {high:.2f}] " in page.text
     assert len(others) == 3
     assert page.text.count("(chosen)") == 1
     assert f" {share:.0%} [" in page.text
