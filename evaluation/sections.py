@@ -13,6 +13,7 @@ from evaluation import (
     anomalies,
     breach,
     change_points,
+    drivers,
     forecasts,
     histories,
     history_files,
@@ -86,6 +87,10 @@ def _measure_trends(seed: int, size: int, data: Path | None) -> Tables:
     return {"results": trends.evaluate_trends(size, seed)}
 
 
+def _measure_drivers(seed: int, size: int, data: Path | None) -> Tables:
+    return {"results": drivers.evaluate_drivers(size, seed)}
+
+
 def _measure_forecasts(seed: int, size: int, data: Path | None) -> Tables:
     return forecasts.evaluate_forecasts(data, seed, size)
 
@@ -154,6 +159,11 @@ SECTIONS = (
         "joint-episodes", 5401, 200, _measure_joint_episodes,
         lambda tables: joint_episodes.checks(tables["results"]),
         lambda tables, seed: joint_episodes.chapter(tables["results"], seed),
+    ),
+    Section(
+        "drivers", 9101, 50, _measure_drivers,
+        lambda tables: drivers.checks(tables["results"]),
+        lambda tables, seed: drivers.chapter(tables["results"], seed),
     ),
     Section("forecasts", 8101, 6, _measure_forecasts, forecasts.checks, forecasts.chapter),
     Section(
