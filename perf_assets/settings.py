@@ -30,6 +30,7 @@ from pydantic import (
 
 from perf_assets.errors import UserError
 from perf_assets.landing import Origin
+from perf_assets.periods import seconds_of
 
 CONFIG_FILE = "perf-assets.toml"
 
@@ -46,6 +47,11 @@ def _pattern(text: str) -> str:
         duckdb.execute("SELECT regexp_matches('', ?)", [text]).fetchall()
     except duckdb.Error as error:
         raise ValueError(f"not a regular expression of RE2 ({str(error).splitlines()[0]})") from error
+    return text
+
+
+def _period(text: str) -> str:
+    seconds_of(text)
     return text
 
 
@@ -174,6 +180,20 @@ class ForecastSettings(_Section):
         return self
 
 
+class SeasonalitySettings(_Section):
+    """Which patterns are sought beside those of the day, the week and the calendar month."""
+
+    periods: tuple[Annotated[str, AfterValidator(_period)], ...] = ()
+    """Lengths in whole hours, days or weeks, such as 12h, 30d or 2w; each needs four whole cycles of data."""
+
+    @field_validator("periods")
+    @classmethod
+    def _each_once(cls, periods: tuple[str, ...]) -> tuple[str, ...]:
+        if len({seconds_of(period) for period in periods}) < len(periods):
+            raise ValueError("names one length twice, remove one of the two")
+        return periods
+
+
 class _Declared(_Section):
     """Something declared of the series that all its narrowing fields fit, of all series without any."""
 
@@ -300,6 +320,7 @@ class Settings(_Section):
     collection: CollectionSettings = CollectionSettings()
     regressions: RegressionSettings = RegressionSettings()
     forecast: ForecastSettings = ForecastSettings()
+    seasonality: SeasonalitySettings = SeasonalitySettings()
     incidents: tuple[Incident, ...] = ()
     epochs: tuple[Epoch, ...] = ()
     slack: SlackSettings = SlackSettings()

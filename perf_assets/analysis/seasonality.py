@@ -1,41 +1,42 @@
-"""Daily, weekly and monthly patterns: how strong they are, and series without them."""
+"""Daily and weekly patterns: the test for them, and series without them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 from scipy import special
 
 from perf_assets.analysis.ragged import IndexArray, blocks, medians, offsets_of, runs
 from perf_assets.analysis.statistics import MAD_TO_SD, FloatArray
 
 DAY = 86_400.0
-_WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _WEEK = 7
-_FEWEST_CYCLES, _FEWEST_AGREEING = 4, 2
+FEWEST_CYCLES, _FEWEST_AGREEING = 4, 2
 _AGREEING = 0.4
 """Share of how days differ that other weeks may leave untold where these are few."""
 _FEWEST_SLOTS = 3
-_FEWEST_IN_A_CYCLE = 3
-_FEWEST_IN_A_SLOT = 3
+FEWEST_IN_A_CYCLE = 3
+FEWEST_IN_A_SLOT = 3
 _OUTLYING = 4.0
 _LEAST_STRENGTH = 0.1
 """Share of variance from which a profile is taken out; below it, taking it out would only add its estimation error."""
-_LARGEST_P_VALUE = 0.01
+LARGEST_P_VALUE = 0.01
 """With which a profile is taken out: seven weekdays explain a tenth of the noise of nine weeks by chance."""
 _ROUNDING = 1e-12
 """Share of the largest value below which what differs from slot to slot is rounding, not a pattern."""
 
+_CORRELATIONS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999)
+
 _MICROSECONDS = 1_000_000
-_HOUR_US, _DAY_US = 3_600 * _MICROSECONDS, 86_400 * _MICROSECONDS
+HOUR_US, DAY_US = 3_600 * _MICROSECONDS, 86_400 * _MICROSECONDS
 
 TimeArray = npt.NDArray[np.datetime64]
 BoolArray = npt.NDArray[np.bool_]
-PATTERN_COLUMNS = ("series_id", "period", "strength", "amplitude", "peak", "trough", "cycles")
+DAILY, WEEKLY = "daily", "weekly"
 
 
 def hour_of_day(timestamps: TimeArray) -> npt.NDArray[np.intp]:
@@ -76,23 +77,16 @@ def deseasonalise_many(timestamps: TimeArray, values: FloatArray, offsets: Index
 
 
 def _without_day_and_week(timestamps: TimeArray, values: FloatArray, owner: IndexArray) -> FloatArray:
-    moment = timestamps.astype("datetime64[us]").astype(np.int64)
-    day = moment // _DAY_US
-    week = (day + 3) // 7
-    points = _Points(moment / _DAY_US, values, owner, day, (moment - _DAY_US * day) // _HOUR_US)
-    values = _without_profiles(points, 24, _enough_cycles(points))
-    points = replace(points, values=values, cycle=week, slot=day + 3 - 7 * week)
-    # Three weeks and a day touch four, and a step in one of them would be the pattern of all.
-    enough = _enough_cycles(points) & (_whole_weeks(points) >= _FEWEST_CYCLES)
-    points = replace(points, values=_without_profiles(points, _WEEK, enough))
-    return points.values if enough.all() else _without_first_weeks(points, ~enough)
+    for tested in day_and_week(timestamps, values, owner):
+        values = tested.left
+    return values
 
 
 # Profiles of many series at once
 
 
 @dataclass(frozen=True)
-class _Points:
+class Points:
     """Finite values of several series end to end, each ascending in time (days): all arrays have the shape (n,).
 
     `owner` numbers the series from 0, `cycle` its days or weeks, `slot` the hours or weekdays within, from 0.
@@ -104,12 +98,10 @@ class _Points:
     cycle: npt.NDArray[np.int64]
     slot: npt.NDArray[np.int64]
 
-    def at(self, chosen: IndexArray) -> _Points:
-        return _Points(
-            self.time[chosen], self.values[chosen], self.owner[chosen], self.cycle[chosen], self.slot[chosen]
-        )
+    def at(self, chosen: IndexArray) -> Points:
+        return Points(self.time[chosen], self.values[chosen], self.owner[chosen], self.cycle[chosen], self.slot[chosen])
 
-    def of_series(self, chosen: BoolArray) -> _Points:
+    def of_series(self, chosen: BoolArray) -> Points:
         """Those of the chosen series, shape (k,), numbered anew."""
         if chosen.all():
             return self
@@ -122,24 +114,32 @@ class _Points:
 
 
 @dataclass(frozen=True)
-class _Profiles:
+class Profiles:
     """Profiles of k series, and how much they explain of the deviations from each cycle's level.
 
     `table`, shape (k, slots): around 0, NaN in slots without values; the others have the shape (k,). `usable`: enough
-    slots, and enough values in each that has any; `freedom`: values less cycles; `total` and `rest`: sums of squares
-    with and without the profile, what it leaves drawn in; `mean_freedom`, `mean_total` and `mean_rest`: the same of the
-    means of each slot in each cycle; `rounding`: standard deviation that rounding may cause.
+    slots, and enough values in each that has any; `counts`, shape (k, slots): values in each; `freedom`: values less
+    cycles; `total` and `rest`: sums of squares with and without the profile, what it leaves drawn in; `mean_freedom`,
+    `mean_total` and `mean_rest`: the same of the means of each slot in each cycle; `mean_products`: sum of the products
+    of what the profile leaves of neighbouring means; `rounding`: standard deviation that rounding may cause.
     """
 
     usable: BoolArray
     table: FloatArray
+    counts: IndexArray
     freedom: IndexArray
     total: FloatArray
     rest: FloatArray
     mean_freedom: IndexArray
     mean_total: FloatArray
     mean_rest: FloatArray
+    mean_products: FloatArray
     rounding: FloatArray
+
+    @property
+    def slots(self) -> IndexArray:
+        """Slots with values, shape (k,)."""
+        return np.asarray(np.count_nonzero(~np.isnan(self.table), axis=1), dtype=np.intp)
 
     @property
     def p_value(self) -> FloatArray:
@@ -147,49 +147,166 @@ class _Profiles:
 
         Of the means of each slot in each cycle, for the hours of one day are no independent values of its weekday.
         """
-        slots = np.count_nonzero(~np.isnan(self.table), axis=1) - 1.0
+        return self.p_value_of(np.ones(self.usable.size))
+
+    def p_value_of(self, independent: FloatArray) -> FloatArray:
+        """The same where this share of the degrees of freedom is independent, shape (k,)."""
+        slots = self.slots - 1.0
         left = np.maximum(self.mean_freedom - slots, 1.0)
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = (self.mean_total - self.mean_rest) / np.maximum(slots, 1.0) / (self.mean_rest / left)
-        return np.asarray(np.where(self.mean_freedom > slots, special.fdtrc(np.maximum(slots, 1.0), left, ratio), 1.0))
+        chance = special.fdtrc(independent * np.maximum(slots, 1.0), independent * left, ratio)
+        return np.asarray(np.where(self.mean_freedom > slots, chance, 1.0))
 
-    def at(self, chosen: BoolArray) -> _Profiles:
+    @property
+    def independent(self) -> FloatArray:
+        """Share of the degrees of freedom that is independent, by what the profile leaves, shape (k,)."""
+        alike = np.divide(self.mean_products, self.mean_rest, out=np.zeros(self.usable.size), where=self.mean_rest > 0)
+        return independent_share(alike, self.slots)
+
+    def at(self, chosen: BoolArray) -> Profiles:
         return replace(self, **{name: field[chosen] for name, field in vars(self).items()})
 
 
-def _without_profiles(points: _Points, slots: int, enough: BoolArray) -> FloatArray:
-    """Values, shape (n,), of those series, shape (k,), that have enough cycles without their profile."""
-    if not enough.any():
-        return points.values
-    found = _profiles(points.of_series(enough), slots)
-    clear = found.usable & (found.rest <= (1.0 - _LEAST_STRENGTH) * found.total) & (found.total > 0)
-    clear &= found.p_value <= _LARGEST_P_VALUE
-    if not clear.any():
-        return points.values
-    return _without(points, np.flatnonzero(enough)[clear], found.table[clear])
+@dataclass(frozen=True)
+class Means:
+    """Means of each slot in each cycle of k series end to end: all arrays have the shape (m,).
+
+    `time`: of their first value, in days; `owner`, `cycle` and `slot` as of `Points`; `pattern`: the profile there;
+    `off`: their deviation from the level of the cycle less the profile; `left`: the same drawn in.
+    """
+
+    time: FloatArray
+    owner: IndexArray
+    cycle: npt.NDArray[np.int64]
+    slot: npt.NDArray[np.int64]
+    pattern: FloatArray
+    off: FloatArray
+    left: FloatArray
+
+    def of_series(self, chosen: BoolArray) -> Means:
+        """Those of the chosen series, shape (k,), numbered anew."""
+        inside = np.flatnonzero(chosen[self.owner])
+        part = replace(self, **{name: field[inside] for name, field in vars(self).items()})
+        return replace(part, owner=(np.cumsum(chosen) - 1)[part.owner])
 
 
-def _without_first_weeks(points: _Points, chosen: BoolArray) -> FloatArray:
-    """Values, shape (n,), of the chosen series, shape (k,), without what two or three weeks have in common.
+@dataclass(frozen=True)
+class Tested:
+    """What the test of one period found in those of several series that have enough cycles.
+
+    `points`: values of all series before the profile is taken out, with their cycles and slots; `series`, shape (k,):
+    the numbers of those tested; `profiles`, `means` and `clear`, shape (k,): their profiles, the means that these were
+    tested by, and whether each is a pattern.
+    """
+
+    period: str
+    points: Points
+    series: IndexArray
+    profiles: Profiles
+    means: Means
+    clear: BoolArray
+
+    @property
+    def left(self) -> FloatArray:
+        """All values, shape (n,), without the profiles that are patterns."""
+        if not self.clear.any():
+            return self.points.values
+        taken = np.zeros((int(self.points.owner[-1]) + 1, self.profiles.table.shape[1]))
+        taken[self.series[self.clear]] = np.nan_to_num(self.profiles.table[self.clear])
+        return np.asarray(self.points.values - taken[self.points.owner, self.points.slot])
+
+
+def day_and_week(timestamps: TimeArray, values: FloatArray, owner: IndexArray) -> Iterator[Tested]:
+    """The test of the day, then of the week in what that leaves; what the last one leaves is without both.
+
+    Finite `values` of several series end to end, each ascending in time, `owner` their numbers from 0: shape (n,), not
+    empty. A series of two or three weeks is tested for weekdays apart from longer ones, so that none is tested twice.
+    Nothing comes of a test for which no series is long enough.
+    """
+    moment = timestamps.astype("datetime64[us]").astype(np.int64)
+    day = moment // DAY_US
+    week = (day + 3) // 7
+    points = Points(moment / DAY_US, values, owner, day, (moment - DAY_US * day) // HOUR_US)
+    enough = enough_cycles(points)
+    if enough.any():
+        daily = _tested(DAILY, points, 24, enough)
+        yield daily
+        points = replace(points, values=daily.left)
+    points = replace(points, cycle=week, slot=day + 3 - 7 * week)
+    whole = _whole_weeks(points)
+    # Three weeks and a day touch four, and a step in one of them would be the pattern of all.
+    enough = enough_cycles(points) & (whole >= FEWEST_CYCLES)
+    if enough.any():
+        weekly = _tested(WEEKLY, points, _WEEK, enough)
+        yield weekly
+        points = replace(points, values=weekly.left)
+    few = ~enough & (whole >= _FEWEST_AGREEING) & (whole < FEWEST_CYCLES)
+    if few.any():
+        yield from _first_weeks(points, few, whole)
+
+
+def _tested(period: str, points: Points, slots: int, enough: BoolArray) -> Tested:
+    found, means = profiles_of(points.of_series(enough), slots)
+    clear = is_strong(found)
+    if clear.any():
+        clear &= found.p_value <= LARGEST_P_VALUE
+    return Tested(period, points, np.flatnonzero(enough), found, means, clear)
+
+
+def independent_share(alike: FloatArray, slots: IndexArray) -> FloatArray:
+    """Share of the degrees of freedom of a profile of so many slots that is independent, both of shape (k,).
+
+    That of AR(1) noise around the level of its cycle whose neighbours are as `alike`: the sum of the products of
+    neighbouring slots within each cycle as a share of the sum of squares. Source: Box (1954), Some theorems on
+    quadratic forms applied in the study of analysis of variance problems, II (his epsilon).
+    """
+    share = np.ones(alike.size)
+    for count in np.unique(slots[slots > 2]):
+        same = slots == count
+        share[same] = np.interp(alike[same], *_independent(int(count)))
+    return share
+
+
+@cache
+def _independent(slots: int) -> tuple[FloatArray, FloatArray]:
+    """Lag-1 autocorrelation around the level of a cycle of AR(1) noise, ascending, and Box's epsilon there."""
+    apart = np.abs(np.subtract.outer(np.arange(slots), np.arange(slots)))
+    around = np.eye(slots) - 1.0 / slots
+    alike, share = [], []
+    for correlation in _CORRELATIONS:
+        covariance = around @ correlation**apart @ around
+        trace = np.trace(covariance)
+        alike.append(np.trace(covariance, offset=1) / trace)
+        share.append(trace**2 / ((slots - 1) * np.sum(covariance**2)))
+    return np.array(alike), np.array(share)
+
+
+def is_strong(found: Profiles) -> BoolArray:
+    """Whether each profile is usable and explains enough of the variance to be a pattern, shape (k,)."""
+    return np.asarray(found.usable & (found.rest <= (1.0 - _LEAST_STRENGTH) * found.total) & (found.total > 0))
+
+
+def _first_weeks(points: Points, chosen: BoolArray, whole: npt.NDArray[np.int64]) -> Iterator[Tested]:
+    """The test of the chosen series for what their two or three whole weeks have in common; both of shape (k,).
 
     Too few to tell a pattern by its strength alone: the weekdays of each week must be such as those of the others are.
-    Weeks are counted from the first value, so that they are whole.
+    That is the stricter test (of two weeks it implies F(6, 6) >= 9, a p-value below .01), so that only those series
+    whose weeks agree are looked at further. Weeks are counted from the first value, so that they are whole.
     """
-    edges, whole = runs(points.owner), _whole_weeks(points)
+    edges = runs(points.owner)
     first = np.zeros(chosen.size)
     first[points.owner[edges[:-1]]] = points.time[edges[:-1]]
-    cycle = ((points.time - first[points.owner]) // _WEEK).astype(np.int64)
-    chosen = chosen & (whole >= _FEWEST_AGREEING) & (whole < _FEWEST_CYCLES)
-    used = np.flatnonzero(chosen[points.owner] & (cycle < whole[points.owner]))
-    if not used.size:
-        return points.values
-    part = replace(points, cycle=cycle).at(used).of_series(chosen)
-    found = _profiles(part, _WEEK)
-    clear = found.usable & (found.rest <= (1.0 - _LEAST_STRENGTH) * found.total) & _weeks_agree(part)
-    return _without(points, np.flatnonzero(chosen)[clear], found.table[clear]) if clear.any() else points.values
+    points = replace(points, cycle=((points.time - first[points.owner]) // _WEEK).astype(np.int64))
+    used = chosen[points.owner] & (points.cycle < whole[points.owner])
+    part = points.at(np.flatnonzero(used)).of_series(chosen)
+    agreeing = _weeks_agree(part)
+    if agreeing.any():
+        found, means = profiles_of(part.of_series(agreeing), _WEEK)
+        yield Tested(WEEKLY, points, np.flatnonzero(chosen)[agreeing], found, means, is_strong(found))
 
 
-def _whole_weeks(points: _Points) -> npt.NDArray[np.int64]:
+def _whole_weeks(points: Points) -> npt.NDArray[np.int64]:
     """How many weeks from the first value of each series on are whole, shape (k,)."""
     edges = runs(points.owner)
     first, sizes = edges[:-1], np.diff(edges)
@@ -199,17 +316,17 @@ def _whole_weeks(points: _Points) -> npt.NDArray[np.int64]:
     return whole
 
 
-def _weeks_agree(points: _Points) -> BoolArray:
+def _weeks_agree(points: Points) -> BoolArray:
     """Whether the other weeks tell more than half of how the days of each week differ, shape (k,).
 
     By the values as they are, not by their distances from the level of the week: two steps up, one in each week, make
     weeks alike but for their level.
     """
     count = int(points.owner[-1]) + 1
-    day = (points.owner * _FEWEST_CYCLES + points.cycle) * _WEEK + points.slot
-    sizes = np.bincount(day, minlength=count * _FEWEST_CYCLES * _WEEK)
+    day = (points.owner * FEWEST_CYCLES + points.cycle) * _WEEK + points.slot
+    sizes = np.bincount(day, minlength=count * FEWEST_CYCLES * _WEEK)
     order = np.argsort(day, kind="stable")
-    usual = medians(points.values[order], offsets_of(sizes)).reshape(count, _FEWEST_CYCLES, _WEEK)
+    usual = medians(points.values[order], offsets_of(sizes)).reshape(count, FEWEST_CYCLES, _WEEK)
     weeks = np.count_nonzero(~np.isnan(usual), axis=1, keepdims=True)
     known = ~np.isnan(usual) & (weeks > 1)
     usual = np.where(known, usual, 0.0)
@@ -220,22 +337,16 @@ def _weeks_agree(points: _Points) -> BoolArray:
     return np.asarray((left**2).sum(axis=(1, 2)) <= _AGREEING * (usual**2).sum(axis=(1, 2)))
 
 
-def _without(points: _Points, series: IndexArray, table: FloatArray) -> FloatArray:
-    """Values, shape (n,), less the profile of their series where it is among `series`."""
-    taken = np.zeros((int(points.owner[-1]) + 1, table.shape[1]))
-    taken[series] = np.nan_to_num(table)
-    return np.asarray(points.values - taken[points.owner, points.slot])
-
-
-def _enough_cycles(points: _Points) -> BoolArray:
-    """Whether each series has four cycles, and three values in the usual one."""
+def enough_cycles(points: Points, fewest: int = FEWEST_CYCLES) -> BoolArray:
+    """Whether each series has so many cycles, and three values in the usual one."""
     edges = points.cycle_edges()
     cycles = np.bincount(points.owner[edges[:-1]])
     usual = medians(np.diff(edges).astype(np.float64), offsets_of(cycles))
-    return np.asarray((cycles >= _FEWEST_CYCLES) & (usual >= _FEWEST_IN_A_CYCLE))
+    return np.asarray((cycles >= fewest) & (usual >= FEWEST_IN_A_CYCLE))
 
 
-def _profiles(points: _Points, slots: int) -> _Profiles:
+def profiles_of(points: Points, slots: int, outlying: float = _OUTLYING) -> tuple[Profiles, Means]:
+    """Profiles of the series of `points`; what they leave is drawn in to so many robust standard deviations."""
     count = int(points.owner.max(initial=-1)) + 1
     deviations, cycles = _deviations(points)
     cell = points.owner * slots + points.slot
@@ -247,26 +358,31 @@ def _profiles(points: _Points, slots: int) -> _Profiles:
     table -= (np.nansum(table, axis=1) / seen)[:, None]
     edges = offsets_of(sizes.sum(axis=1))
     pattern = table.ravel()[cell]
-    rest = _drawn_in(deviations - pattern, points.owner, edges)
-    means = runs(points.owner, points.cycle, points.slot)
-    whose = points.owner[means[:-1]]
+    rest = _drawn_in(deviations - pattern, points.owner, edges, outlying)
+    cells = runs(points.owner, points.cycle, points.slot)
+    first = cells[:-1]
+    whose = points.owner[first]
     mean_edges = runs(whose)
-    of_means = pattern[means[:-1]]
-    left = _drawn_in(np.add.reduceat(deviations, means[:-1]) / np.diff(means) - of_means, whose, mean_edges)
-    return _Profiles(
-        usable=(seen >= _FEWEST_SLOTS) & ((sizes == 0) | (sizes >= _FEWEST_IN_A_SLOT)).all(axis=1),
+    of_means = pattern[first]
+    off = np.add.reduceat(deviations, first) / np.diff(cells) - of_means
+    left = _drawn_in(off, whose, mean_edges, outlying)
+    found = Profiles(
+        usable=(seen >= _FEWEST_SLOTS) & ((sizes == 0) | (sizes >= FEWEST_IN_A_SLOT)).all(axis=1),
         table=table,
+        counts=sizes,
         freedom=np.diff(edges) - cycles,
         total=_squares(pattern + rest, points.owner, edges),
         rest=_squares(rest, points.owner, edges),
         mean_freedom=np.diff(mean_edges) - cycles,
         mean_total=_squares(of_means + left, whose, mean_edges),
         mean_rest=_squares(left, whose, mean_edges),
+        mean_products=_of_neighbours(left, mean_edges),
         rounding=_ROUNDING * np.maximum.reduceat(np.abs(points.values), edges[:-1]),
     )
+    return found, Means(points.time[first], whose, points.cycle[first], points.slot[first], of_means, off, left)
 
 
-def _deviations(points: _Points) -> tuple[FloatArray, IndexArray]:
+def _deviations(points: Points) -> tuple[FloatArray, IndexArray]:
     """Distances from the cycle's median, along the usual slope from cycle to cycle: a trend is no profile. And the
     number of cycles of each series.
     """
@@ -282,13 +398,15 @@ def _deviations(points: _Points) -> tuple[FloatArray, IndexArray]:
     return np.asarray(points.values - np.repeat(level, sizes) - along), cycles
 
 
-def _drawn_in(values: FloatArray, owner: IndexArray, edges: IndexArray) -> FloatArray:
-    """Values within four robust standard deviations around 0 of their group: a few outliers would hide a pattern.
+def _drawn_in(values: FloatArray, owner: IndexArray, edges: IndexArray, outlying: float = _OUTLYING) -> FloatArray:
+    """Values within so many robust standard deviations around 0 of their group: a few outliers would hide a pattern.
 
     Where more than half of a group are 0, all stay as they are.
     """
     usual = medians(np.abs(values), edges)
-    most = np.where(usual > 0, _OUTLYING * MAD_TO_SD * usual, np.inf)[owner]
+    bound = np.full(usual.size, np.inf)
+    np.multiply(outlying * MAD_TO_SD, usual, out=bound, where=usual > 0)
+    most = bound[owner]
     return np.asarray(np.clip(values, -most, most))
 
 
@@ -298,113 +416,9 @@ def _squares(values: FloatArray, owner: IndexArray, edges: IndexArray) -> FloatA
     return np.asarray(np.add.reduceat((values - mean[owner]) ** 2, edges[:-1]))
 
 
-# Patterns for people to see
-
-
-@dataclass(frozen=True)
-class _Period:
-    """`wider_than`: seconds that buckets must exceed; of finer ones the period has too many to be estimated."""
-
-    name: str
-    days: int
-    wider_than: float
-
-
-_PERIODS = (_Period("daily", 1, 0.0), _Period("weekly", _WEEK, 0.0), _Period("monthly", 30, DAY / 3.0))
-
-
-def seasonal_patterns(buckets: pd.DataFrame, bucket_seconds: pd.Series) -> pd.DataFrame:
-    """Strength and shape of the patterns that each series' span allows to see.
-
-    `buckets`: series_id, ts, value, sorted; `bucket_seconds`: by series_id. Returns one row a series and period with
-    the columns PATTERN_COLUMNS; amplitude in the series' unit. A period (a day, a week, 30 days) needs four full cycles
-    and three buckets in a cycle; the month is left to series without days.
-
-    A pattern is the profile that `deseasonalise` takes out: the median deviation of each hour, weekday or thirtieth of
-    a month from the level of its cycle, first of the day, then of the week in what that leaves, then of the month. Its
-    strength is 1 - Var(remainder) / Var(pattern + remainder) (Wang, Smith & Hyndman 2006) around the levels of the
-    cycles, outliers drawn in, each variance by its degrees of freedom (Theil 1961), so that noise alone has a strength
-    about 0.
-    """
-    known = buckets[np.isfinite(buckets["value"].to_numpy(dtype=np.float64))]
-    ids, ts = known["series_id"].to_numpy(), known["ts"].to_numpy().astype("datetime64[us]")
-    values, edges = known["value"].to_numpy(dtype=np.float64), runs(ids)
-    names = ids[edges[:-1]]
-    seconds = bucket_seconds.reindex(names).to_numpy(dtype=np.float64)
-    tables = [pd.DataFrame(columns=list(PATTERN_COLUMNS))]
-    for block in blocks(edges):
-        own = edges[block.start : block.stop + 1]
-        inside = slice(own[0], own[-1])
-        found = _patterns(ts[inside], values[inside], own - own[0], seconds[block])
-        tables.extend(table.set_axis(table.index + block.start) for table in found)
-    table = pd.concat(tables[1:] or tables).sort_index(kind="stable")
-    table["series_id"] = names[table.index]
-    return table[list(PATTERN_COLUMNS)].reset_index(drop=True)
-
-
-def _patterns(ts: TimeArray, values: FloatArray, offsets: IndexArray, seconds: FloatArray) -> Iterator[pd.DataFrame]:
-    """A table a period, with the position of each series as index."""
-    owner = np.repeat(np.arange(seconds.size), np.diff(offsets))
-    last = ts[offsets[1:] - 1]
-    back = np.rint((last[owner] - ts) / np.timedelta64(1, "s") / seconds[owner]).astype(np.int64)
-    buckets = back[offsets[:-1]] + 1
-    varying = np.maximum.reduceat(values, offsets[:-1]) > np.minimum.reduceat(values, offsets[:-1])
-    points = _Points(ts.astype(np.int64) / _DAY_US, values, owner, back, back)
-    for period in _PERIODS:
-        reach = period.days * DAY / seconds
-        visible = (seconds > period.wider_than) & (reach >= _FEWEST_IN_A_CYCLE) & (buckets >= _FEWEST_CYCLES * reach)
-        seen = np.flatnonzero((varying & visible)[owner])
-        if seen.size:
-            width = np.rint(np.maximum(reach, 1.0)).astype(np.int64)
-            slot = day_of_week(ts) if period.days == _WEEK else back % width[owner]
-            part = replace(points, cycle=back // width[owner], slot=slot).at(seen)
-            series, found = _repeated(part, buckets // width)
-            if not series.size:
-                continue
-            without = points.values.copy()
-            without[seen] = _without(part, series, found.table)
-            points = replace(points, values=without)
-            yield _rows(period, series, found, last[series], seconds[series], buckets[series] / width[series])
-
-
-def _repeated(points: _Points, full: npt.NDArray[np.int64]) -> tuple[IndexArray, _Profiles]:
-    """Which series have a profile, and their profiles: of the newest `full` cycles, and of the slots seen often."""
-    slots = int(points.slot.max()) + 1
-    cell = points.owner * slots + points.slot
-    complete = points.cycle < full[points.owner]
-    often = np.bincount(cell[complete], minlength=full.size * slots) >= _FEWEST_IN_A_SLOT
-    points = points.at(np.flatnonzero(complete & often[cell]))
-    enough = _enough_cycles(points)
-    found = _profiles(points.of_series(enough), slots)
-    return np.flatnonzero(enough)[found.usable], found.at(found.usable)
-
-
-def _rows(
-    period: _Period, series: IndexArray, found: _Profiles, last: TimeArray, seconds: FloatArray, cycles: FloatArray
-) -> pd.DataFrame:
-    table = np.where(np.isnan(found.table), 0.0, found.table)
-    highest, lowest = np.nanargmax(found.table, axis=1), np.nanargmin(found.table, axis=1)
-    every = np.arange(series.size)
-    used = np.count_nonzero(~np.isnan(found.table), axis=1) - 1
-    variance, left = found.total / found.freedom, found.rest / np.maximum(found.freedom - used, 1)
-    strength = 1.0 - np.divide(left, variance, out=np.ones(variance.size), where=np.sqrt(variance) > found.rounding)
-    return pd.DataFrame(
-        {
-            "period": period.name,
-            "strength": np.clip(strength, 0.0, 1.0),
-            "amplitude": table[every, highest] - table[every, lowest],
-            "peak": _labels(period, highest, last, seconds),
-            "trough": _labels(period, lowest, last, seconds),
-            "cycles": cycles,
-        },
-        index=series,
-    )
-
-
-def _labels(period: _Period, slot: IndexArray, last: TimeArray, seconds: FloatArray) -> list[str]:
-    if period.days == _WEEK:
-        return [_WEEKDAYS[day] for day in slot]
-    moment = last - (slot * seconds * _MICROSECONDS).astype("timedelta64[us]")
-    if period.days == 1:
-        return [f"{hour:02d}:00 UTC" for hour in hour_of_day(moment)]
-    return [f"day {day}" for day in pd.DatetimeIndex(moment).day]
+def _of_neighbours(values: FloatArray, edges: IndexArray) -> FloatArray:
+    """Sum of the products of neighbouring values in each of the groups between `edges`, none of them empty."""
+    products = np.empty(values.size)
+    products[1:] = values[1:] * values[:-1]
+    products[edges[:-1]] = 0.0
+    return np.asarray(np.add.reduceat(products, edges[:-1]))

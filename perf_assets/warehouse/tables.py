@@ -335,16 +335,51 @@ METRIC_TRENDS = _table(
 
 SEASONAL_PATTERNS = _table(
     "seasonal_patterns",
-    "How strongly a series repeats each day, week and month.",
+    "Whether and how strongly a series repeats each day, week, month and period of the settings.",
     "series_id period",
     """
     series_id BIGINT series
-    period VARCHAR daily, weekly or monthly
+    period VARCHAR daily, weekly, monthly (calendar months) or a period of the settings, such as 30d
+    significant BOOLEAN a pattern, not chance; of day and week it is what the detection of changes takes out
+    p_value DOUBLE of no pattern, in autocorrelated noise, with the degrees of freedom of the profile counted
+    q_value DOUBLE false-discovery rate over all series and periods tested
     strength DOUBLE share of the detrended variance the pattern explains, 0 to 1
     amplitude DOUBLE highest minus lowest point of the pattern, in the unit
-    peak VARCHAR when it is highest
-    trough VARCHAR when it is lowest
-    cycles DOUBLE full cycles in the data
+    peak VARCHAR when it is highest (UTC) and how far from the median of the series; null where not significant
+    trough VARCHAR the same of when it is lowest
+    cycles DOUBLE cycles in the data
+    """,
+)
+
+SEASONAL_PROFILES = _table(
+    "seasonal_profiles",
+    "The shape of each significant pattern.",
+    "series_id period slot",
+    """
+    series_id BIGINT series
+    period VARCHAR as in seasonal_patterns
+    slot BIGINT hour of the day, weekday from Monday, day of the month, or part of the period, from 0
+    label VARCHAR what the slot is called, such as 09:00 (UTC), Monday, day 5 or day 5 of 30
+    level DOUBLE median deviation of the slot's values from the level of their cycle, in the unit
+    low DOUBLE lower end of its 95 % interval
+    high DOUBLE upper end of it
+    count BIGINT values in the slot
+    """,
+)
+
+PATTERN_CHANGES = _table(
+    "pattern_changes",
+    "Patterns that moved, grew or shrank.",
+    "series_id period",
+    """
+    series_id BIGINT series
+    period VARCHAR as in seasonal_patterns
+    changed_at TIMESTAMP first value of the first cycle with the new pattern
+    p_value DOUBLE of no change, in autocorrelated noise, corrected for the search over cycles; at most .05
+    q_value DOUBLE false-discovery rate over all patterns looked at
+    before VARCHAR peak before in words, or the trough where the peak is the same
+    after VARCHAR the same since then
+    sentence VARCHAR the change in one sentence
     """,
 )
 
@@ -832,6 +867,8 @@ DERIVED_TABLES = (
     METRIC_ROLLUPS,
     METRIC_TRENDS,
     SEASONAL_PATTERNS,
+    SEASONAL_PROFILES,
+    PATTERN_CHANGES,
     CHANGE_POINTS,
     DETECTION_LIMITS,
     ANALYSED_CONTENTS,

@@ -44,8 +44,10 @@ change_points        trends       metric_series performance_metrics
 detection_limits     trends       metric_series performance_metrics
 joint_anomalies      trends       metric_series
 metric_trends        trends       change_points metric_series regressions
+pattern_changes      trends       metric_series
 regressions          trends       anomalies change_points detection_limits metric_series
 seasonal_patterns    trends       metric_series
+seasonal_profiles    trends       metric_series
 stopped_reporting    trends       metric_series performance_metrics
 """  # noqa: E501 - a table
 """Key (a star: partitioned by day), group, and what it depends on."""

@@ -22,8 +22,15 @@ from perf_assets.analysis.regressions import (
     find_regressions,
 )
 from perf_assets.analysis.reporting import stopped_reporting as find_stopped_reporting
-from perf_assets.analysis.seasonality import PATTERN_COLUMNS
-from perf_assets.analysis.seasonality import seasonal_patterns as find_patterns
+from perf_assets.analysis.season_patterns import (
+    CHANGE_COLUMNS as PATTERN_CHANGE_COLUMNS,
+)
+from perf_assets.analysis.season_patterns import (
+    PATTERN_COLUMNS,
+    PROFILE_COLUMNS,
+    find_seasons,
+)
+from perf_assets.analysis.season_patterns import with_q_values as with_pattern_q_values
 from perf_assets.analysis.sensitivity import LIMIT_COLUMNS
 from perf_assets.analysis.short_incidents import find_short_incidents
 from perf_assets.analysis.trends import FIT_COLUMNS, fit_trends, judge_trends
@@ -56,16 +63,20 @@ from perf_assets.warehouse.tables import (
     DETECTION_LIMITS,
     JOINT_ANOMALIES,
     METRIC_TRENDS,
+    PATTERN_CHANGES,
     REGRESSION_MEMBERS,
     REGRESSIONS,
     SEASONAL_PATTERNS,
+    SEASONAL_PROFILES,
     STOPPED_REPORTING,
     WITHDRAWN_FINDINGS,
+    Table,
 )
 from perf_assets.workers import Workers, split_by_series
 
 _LEVEL_CONTENTS = """SELECT m.series_id, hash(m.content, max(c.changed_at)) AS content
     FROM metric_series m LEFT JOIN ({steps}) c USING (series_id) GROUP BY m.series_id, m.content"""
+_PERIOD_CONTENTS = "SELECT series_id, hash(content, '{periods}') AS content FROM metric_series"
 _BUCKETS_OF = """SELECT series_id, ts, value FROM series_buckets
     WHERE series_id IN (SELECT unnest(? :: BIGINT[])) ORDER BY series_id, ts"""
 _MEASUREMENTS_OF = """SELECT series_id, run_id, ts, value FROM analysed_measurements
@@ -183,19 +194,44 @@ def metric_trends(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResul
             SEASONAL_PATTERNS,
             "trends",
             ["metric_series"],
-            {"numpy"},
-            "Median profiles of the hour, the weekday and the day of 30.",
-        )
+            {"numpy", "scipy"},
+            "What the detection of changes takes out is decided by the same test.",
+        ),
+        table_spec(SEASONAL_PROFILES, "trends", ["metric_series"], {"numpy", "scipy"}, "Medians, in UTC."),
+        table_spec(
+            PATTERN_CHANGES,
+            "trends",
+            ["metric_series"],
+            {"numpy", "scipy"},
+            "The newest part of a series against the part before it, profile against profile.",
+        ),
     ],
     pool=POOL,
 )
-def seasonal_patterns(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult[None]:
-    increment = increment_of(warehouse, "seasonal_patterns")
+def seasonal_patterns(
+    settings: dg.ResourceParam[Settings], warehouse: dg.ResourceParam[Warehouse]
+) -> Iterator[dg.MaterializeResult[None]]:
+    periods = settings.seasonality.periods
+    increment = increment_of(warehouse, "seasonal_patterns", _PERIOD_CONTENTS.format(periods=" ".join(periods)))
     widths = warehouse.query("SELECT series_id, bucket_seconds FROM metric_series").set_index("series_id")
-    found = find_patterns(warehouse.query(_BUCKETS_OF, [increment.ids]), widths["bucket_seconds"])
-    table = joined([kept_rows(warehouse, increment, SEASONAL_PATTERNS), found], PATTERN_COLUMNS)
-    complete(warehouse, increment, (SEASONAL_PATTERNS, table))
-    return dg.MaterializeResult(metadata=outcome(table.sort_values("strength", ascending=False)))
+    found = find_seasons(warehouse.query(_BUCKETS_OF, [increment.ids]), widths["bucket_seconds"], periods)
+
+    def with_kept(table: Table, new: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+        return joined([kept_rows(warehouse, increment, table), new], columns)
+
+    known = with_kept(SEASONAL_PATTERNS, found.patterns, PATTERN_COLUMNS)
+    patterns = with_pattern_q_values(known, len(known))
+    profiles = with_kept(SEASONAL_PROFILES, found.profiles, PROFILE_COLUMNS)
+    moved = with_kept(PATTERN_CHANGES, found.changes, PATTERN_CHANGE_COLUMNS)
+    changes = with_pattern_q_values(moved, len(known))
+    complete(
+        warehouse, increment, (SEASONAL_PATTERNS, patterns), (SEASONAL_PROFILES, profiles), (PATTERN_CHANGES, changes)
+    )
+    told = {"series_analysed_anew": len(increment.ids)}
+    ordered = patterns.sort_values(["significant", "strength"], ascending=False)
+    yield dg.MaterializeResult(asset_key=SEASONAL_PATTERNS.name, metadata=outcome(ordered, told))
+    yield dg.MaterializeResult(asset_key=SEASONAL_PROFILES.name, metadata=outcome(profiles))
+    yield dg.MaterializeResult(asset_key=PATTERN_CHANGES.name, metadata=outcome(changes.sort_values("q_value")))
 
 
 @dg.multi_asset(
