@@ -14,8 +14,11 @@ from perf_assets.advice.recommendations import Findings, breaches_ahead
 from perf_assets.advice.wording import breach_odds, change, day, levels, metric_words, moment, quantity, share, subject
 from perf_assets.analysis.durations import WELL_EXPLAINED, complete_runs, fit_duration_model, largest_influence
 from perf_assets.analysis.level_changes import ALL_DAY
+from perf_assets.analysis.season_words import pattern_name
 
 SILENCE_IS_NEWS_DAYS = 30
+_MOST_FALSE = 0.05
+"""False-discovery rate up to which a change of pattern is news."""
 INSIGHT_COLUMNS = ("insight_id", "rank", "project", "kind", "title", "text", "evidence", "simulated")
 
 
@@ -26,16 +29,19 @@ def key_insights(
     models: pd.DataFrame,
     efficiency: pd.DataFrame,
     stopped: pd.DataFrame,
+    pattern_changes: pd.DataFrame,
 ) -> pd.DataFrame:
     """Insights with the columns INSIGHT_COLUMNS, in order of reading.
 
     `runs`: scenario runs (project, run_id, scenario, duration, nodes, edges, observations, risks); `drivers`, `models`,
-    `efficiency` and `stopped`: the tables duration_drivers, duration_models, scenario_efficiency and stopped_reporting.
+    `efficiency`, `stopped` and `pattern_changes`: the tables duration_drivers, duration_models, scenario_efficiency,
+    stopped_reporting and pattern_changes.
     """
     found = [
         *_about_changes(findings),
         *_about_breaches(findings),
         *_about_silence(stopped, findings.series),
+        *_about_patterns(pattern_changes, findings.series),
         *about_scenarios(runs, drivers, models, efficiency),
     ]
     rows = [
@@ -126,6 +132,22 @@ def _about_silence(stopped: pd.DataFrame, series: pd.DataFrame) -> Iterator[dict
             f"none of the last {int(first['silent_hours'])}; {before}.",
             "evidence": json.dumps({"table": "stopped_reporting", "series_id": str(first["series_id"])}),
             "simulated": bool(together["simulated"].all()),
+        }
+
+
+def _about_patterns(changes: pd.DataFrame, series: pd.DataFrame) -> Iterator[dict[str, object]]:
+    sure = changes[changes["q_value"] <= _MOST_FALSE].merge(
+        series[["series_id", "project", "title", "simulated"]], on="series_id"
+    )
+    for row in sure.sort_values(["changed_at", "series_id"], ascending=[False, True]).itertuples():
+        yield {
+            "project": row.project,
+            "kind": "pattern_changed",
+            "subject": f"{row.series_id} {row.period}",
+            "title": f"{row.title}: {pattern_name(row.period)} changed on {day(row.changed_at)}",
+            "text": row.sentence,
+            "evidence": json.dumps({"table": "pattern_changes", "series_id": str(row.series_id), "period": row.period}),
+            "simulated": bool(row.simulated),
         }
 
 

@@ -41,7 +41,8 @@ class Report:
     `improvements` are rows of regressions, the worst or best and the newest first, with their `situation`; `lost` are
     improvements whose level before came back; `near` are near_changes; `withdrawn` is withdrawn_findings; `limits` is
     detection_limits; `breaches` is breach_outlook joined with metric_series, the limits about to be crossed; `trends`
-    is metric_trends joined with title, metric, unit, project and simulated. `overdue` are sentences about results that
+    is metric_trends joined with title, metric, unit, project and simulated; `pattern_changes` are the key_insights
+    about them. `overdue` are sentences about results that
     were expected and have not come.
     """
 
@@ -71,6 +72,7 @@ class Report:
     incidents: pd.DataFrame
     epochs: pd.DataFrame
     silent: pd.DataFrame
+    pattern_changes: pd.DataFrame
     overdue: Sequence[str]
     files: pd.DataFrame
     others: OtherBranches
@@ -208,6 +210,7 @@ def read_report(
         incidents=table("SELECT * FROM incidents ORDER BY incident_id"),
         epochs=table("SELECT * FROM epochs ORDER BY starts_at DESC, epoch_id"),
         silent=insights[insights["kind"] == "stopped_reporting"].reset_index(drop=True),
+        pattern_changes=insights[insights["kind"] == "pattern_changed"].reset_index(drop=True),
         overdue=overdue,
         files=table(
             """SELECT name, any_value(format) AS format, sum(measurements) AS measurements,

@@ -21,16 +21,20 @@ from perf_assets.warehouse import Warehouse
 from perf_assets.warehouse.loading import load_files
 from perf_assets.warehouse.readings import scenario_runs
 from perf_assets.warehouse.staging import Rules
+from perf_assets.warehouse.tables import PATTERN_CHANGES
 from perf_assets_tests.advice.building import AS_OF, findings
 from perf_assets_tests.warehouse.building import RECEIVED_AT
 
 NO_RUNS = pd.DataFrame(columns=["project", "run_id", "scenario", "duration", "nodes", "edges", "observations", "risks"])
 NOTHING_STOPPED = stopped_reporting(pd.DataFrame())
+NO_CHANGES = pd.DataFrame(columns=[column.name for column in PATTERN_CHANGES.columns])
 
 
 def insights_of(runs: pd.DataFrame) -> pd.DataFrame:
     """Insights about scenario runs alone, by kind."""
-    found = key_insights(findings([]), runs, *drivers_and_models(runs), scenario_efficiency(runs), NOTHING_STOPPED)
+    found = key_insights(
+        findings([]), runs, *drivers_and_models(runs), scenario_efficiency(runs), NOTHING_STOPPED, NO_CHANGES
+    )
     return found.set_index("kind")
 
 
@@ -165,7 +169,7 @@ def test_scenarios_are_compared(sample_runs):
 
 def test_no_runs_are_no_insights():
     assert key_insights(
-        findings([]), NO_RUNS, *drivers_and_models(NO_RUNS), scenario_efficiency(NO_RUNS), NOTHING_STOPPED
+        findings([]), NO_RUNS, *drivers_and_models(NO_RUNS), scenario_efficiency(NO_RUNS), NOTHING_STOPPED, NO_CHANGES
     ).empty
 
 
@@ -177,7 +181,9 @@ def test_changes_and_limits_come_first_with_their_evidence():
         trends=[{}],
     )
     runs = made_up(10.0)
-    insights = key_insights(found, runs, *drivers_and_models(runs), scenario_efficiency(runs), NOTHING_STOPPED)
+    insights = key_insights(
+        found, runs, *drivers_and_models(runs), scenario_efficiency(runs), NOTHING_STOPPED, NO_CHANGES
+    )
     assert list(insights.columns) == list(INSIGHT_COLUMNS)
     assert insights["kind"].tolist()[:3] == ["regression", "improvement", "breach"]
     assert insights["rank"].tolist() == list(range(1, len(insights) + 1))
@@ -190,15 +196,15 @@ def test_changes_and_limits_come_first_with_their_evidence():
     )
     assert "(95 % interval from 2026-09-15 to later)" in insights["text"][2]
     assert "will pass its limit about 2026-09-20" in insights["title"][2]
-    again = key_insights(found, runs, *drivers_and_models(runs), scenario_efficiency(runs), NOTHING_STOPPED)
+    again = key_insights(found, runs, *drivers_and_models(runs), scenario_efficiency(runs), NOTHING_STOPPED, NO_CHANGES)
     pd.testing.assert_frame_equal(again, insights)
 
 
 def test_recovery_is_told():
     found = findings(regressions=[{"recovered_at": AS_OF}])
-    (text,) = key_insights(found, NO_RUNS, *drivers_and_models(NO_RUNS), scenario_efficiency(NO_RUNS), NOTHING_STOPPED)[
-        "text"
-    ]
+    (text,) = key_insights(
+        found, NO_RUNS, *drivers_and_models(NO_RUNS), scenario_efficiency(NO_RUNS), NOTHING_STOPPED, NO_CHANGES
+    )["text"]
     assert "confirmed, recovered 2026-09-10; last good run run-24, first of the new level run-25." in text
 
 
@@ -244,7 +250,9 @@ def test_a_silent_node_is_one_insight_and_what_was_removed_is_none() -> None:
 
     def told(stopped: pd.DataFrame) -> pd.DataFrame:
         about = findings([{"project": "fleet"}])
-        found = key_insights(about, NO_RUNS, *drivers_and_models(NO_RUNS), scenario_efficiency(NO_RUNS), stopped)
+        found = key_insights(
+            about, NO_RUNS, *drivers_and_models(NO_RUNS), scenario_efficiency(NO_RUNS), stopped, NO_CHANGES
+        )
         return found[found["kind"] == "stopped_reporting"].reset_index(drop=True)
 
     found = told(silent)
@@ -253,3 +261,21 @@ def test_a_silent_node_is_one_insight_and_what_was_removed_is_none() -> None:
     assert "2 series reported in 50%" in found["text"][0]
     assert "none of the last 48" in found["text"][0]
     assert told(silent.assign(last_seen=AS_OF - pd.Timedelta(days=40))).empty
+
+
+def test_a_change_of_pattern_is_news_where_few_of_its_kind_are_false() -> None:
+    about = findings([{"series_id": 1, "project": "fleet", "title": "cpu"}, {"series_id": 2, "project": "fleet"}])
+    sentence = "The daily pattern changed on 2026-06-13: before, peak 02:00 to 05:00; since then, peak 14:00 to 17:00."
+    changes = pd.DataFrame(
+        {
+            "series_id": [1, 2], "period": "daily", "changed_at": pd.Timestamp("2026-06-13"), "p_value": 1e-6,
+            "q_value": [0.05, 0.06], "before": "a", "after": "b", "sentence": sentence,
+        }
+    )  # fmt: skip
+    found = key_insights(
+        about, NO_RUNS, duration_drivers(NO_RUNS), scenario_efficiency(NO_RUNS), NOTHING_STOPPED, changes
+    )
+    (row,) = found[found["kind"] == "pattern_changed"].to_dict("records")
+    assert row["title"] == "cpu: daily pattern changed on 2026-06-13"
+    assert row["text"] == sentence
+    assert json.loads(row["evidence"]) == {"table": "pattern_changes", "series_id": "1", "period": "daily"}

@@ -13,7 +13,7 @@ from perf_assets.settings import Settings
 from perf_assets.warehouse.tables import TABLES
 
 GRAPH = """
-key_insights         advice       breach_outlook duration_drivers duration_models metric_trends node_scores regressions scenario_efficiency stopped_reporting
+key_insights         advice       breach_outlook duration_drivers duration_models metric_trends node_scores pattern_changes regressions scenario_efficiency stopped_reporting
 node_scores          advice       breach_outlook metric_series metric_trends performance_metrics regressions stopped_reporting
 recommendations      advice       breach_outlook metric_series metric_trends node_scores regressions
 schedule_plan        advice       node_scores performance_metrics

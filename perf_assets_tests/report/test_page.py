@@ -261,6 +261,22 @@ def test_what_nothing_got_worse_is_worth(tmp_path: Path) -> None:
     )
 
 
+def test_changes_of_pattern_stand_under_the_trends_and_where_there_are_none_nothing_does(tmp_path: Path) -> None:
+    def changed(con: DuckDBPyConnection) -> None:
+        con.execute(
+            """INSERT INTO key_insights (insight_id, rank, kind, title, text, evidence, simulated)
+            VALUES ('1', 1, 'pattern_changed', 'cpu: daily pattern changed on 2026-10-01', 'It moved.', '{}', false)"""
+        )
+
+    for then, expected in ((changed, True), (None, False)):
+        folder = tmp_path / str(expected)
+        with snapshot(folder, fleet(), then=then) if then else snapshot(folder, fleet()) as con:
+            text = _Page(render_report(con)).text
+        assert ("Changes of pattern" in text) == expected
+        assert ("cpu: daily pattern changed on 2026-10-01" in text) == expected
+        assert ("It moved." in text) == expected
+
+
 def test_a_history_without_rhythm_has_no_gaps(tmp_path: Path) -> None:
     """A commit every few days, some with several runs, six runs of each of twelve commits, and a nightly test that
     missed a fortnight."""

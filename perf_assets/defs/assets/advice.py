@@ -96,6 +96,7 @@ def schedule_plan(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResul
                 "scenario_efficiency",
                 "node_scores",
                 "stopped_reporting",
+                "pattern_changes",
             ],
             {"pandas"},
             "",
@@ -113,6 +114,7 @@ def key_insights(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult
         warehouse.query("SELECT * FROM duration_models ORDER BY project, model"),
         warehouse.query("SELECT * FROM scenario_efficiency ORDER BY project, scenario"),
         warehouse.query("SELECT * FROM stopped_reporting ORDER BY series_id"),
+        warehouse.query("SELECT * FROM pattern_changes ORDER BY series_id, period"),
     )
     warehouse.replace((KEY_INSIGHTS, table))
     return dg.MaterializeResult(metadata=outcome(table[["rank", "kind", "title", "text", "simulated"]]))
