@@ -22,6 +22,7 @@ from evaluation import (
     planted_events,
     real_kinds,
     replay,
+    seasons,
     sequential,
     trends,
 )
@@ -91,6 +92,10 @@ def _measure_drivers(seed: int, size: int, data: Path | None) -> Tables:
     return {"results": drivers.evaluate_drivers(size, seed)}
 
 
+def _measure_seasons(seed: int, size: int, data: Path | None) -> Tables:
+    return {"patterns": seasons.evaluate_patterns(size, seed), "changes": seasons.evaluate_changes(size, seed)}
+
+
 def _measure_forecasts(seed: int, size: int, data: Path | None) -> Tables:
     return forecasts.evaluate_forecasts(data, seed, size)
 
@@ -149,6 +154,11 @@ SECTIONS = (
         "trends", 3101, 1_000, _measure_trends,
         lambda tables: trends.checks(tables["results"]),
         lambda tables, seed: trends.chapter(tables["results"], seed),
+    ),
+    Section(
+        "seasons", 9101, 200, _measure_seasons,
+        lambda tables: seasons.checks(tables["patterns"], tables["changes"]),
+        lambda tables, seed: seasons.chapter(tables["patterns"], tables["changes"], seed),
     ),
     Section(
         "anomalies", 4101, 2_000, _measure_anomalies,
