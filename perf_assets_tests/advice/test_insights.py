@@ -273,7 +273,7 @@ def test_a_change_of_pattern_is_news_where_few_of_its_kind_are_false() -> None:
         }
     )  # fmt: skip
     found = key_insights(
-        about, NO_RUNS, duration_drivers(NO_RUNS), scenario_efficiency(NO_RUNS), NOTHING_STOPPED, changes
+        about, NO_RUNS, *drivers_and_models(NO_RUNS), scenario_efficiency(NO_RUNS), NOTHING_STOPPED, changes
     )
     (row,) = found[found["kind"] == "pattern_changed"].to_dict("records")
     assert row["title"] == "cpu: daily pattern changed on 2026-06-13"
