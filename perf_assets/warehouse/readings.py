@@ -490,6 +490,18 @@ def with_bounds(history: pd.DataFrame, catalog: Catalog) -> pd.DataFrame:
     return history.merge(known.astype({"lowest": float, "highest": float}), on=["metric", "unit"], how="left")
 
 
+def measurements_of(con: DuckDBPyConnection, metric: str) -> pd.DataFrame:
+    """timestamp, value, unit, project, test_name, test_type, node_id, node_type of the measurements of a metric that
+    are no incident; of several units those of the most frequent one."""
+    return con.execute(
+        """WITH own AS (SELECT s.*, m.ts AS timestamp, m.value
+          FROM metric_series s JOIN analysed_measurements m USING (series_id) WHERE s.metric = ?)
+        SELECT timestamp, value, unit, project, test_name, test_type, node_id, node_type FROM own
+        WHERE unit = (SELECT mode(unit ORDER BY unit) FROM own) ORDER BY ALL""",
+        [metric],
+    ).df()
+
+
 def recent_durations(con: DuckDBPyConnection, days: int = 14) -> pd.DataFrame:
     """project, test_name, node_id, node_type, duration: the median of the last days, one row a test and node."""
     return con.execute(
