@@ -31,6 +31,13 @@ LISTINGS = {
     "regressions": Listing(
         "SELECT * FROM regressions", _PLACE, "first_bad_at DESC, members DESC", "No change is known"
     ),
+    "causes": Listing(
+        """SELECT r.metric, r.test_name, r.node_id, r.first_bad_at, c.* FROM regression_causes c
+        JOIN regressions r USING (regression_id)""",
+        _PLACE,
+        "first_bad_at DESC, regression_id, rank",
+        "No regression stands that could be compared",
+    ),
     "trends": Listing(
         """SELECT s.title, s.project, s.metric, s.unit, s.test_name, s.node_id, s.simulated, t.*
         FROM metric_trends t JOIN metric_series s USING (series_id)""",

@@ -172,6 +172,7 @@ def _listing(name: str, help_text: str) -> None:
 
 
 _listing("regressions", "Changes for the worse and for the better: what, where, since when, how sure.")
+_listing("causes", "What regressions that stand go along with, by comparison; no proof.")
 _listing("trends", "Series that drift, strongest evidence first.")
 _listing("forecast", "Series with a limit, and when they will pass it.")
 _listing("stopped", "Series that have stopped reporting, and tests that were removed.")

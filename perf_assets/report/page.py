@@ -29,6 +29,7 @@ MOST_PICTURES, MOST_OTHER_PICTURES = 12, 4
 MOST_NEAR = 25
 MOST_ROWS = 300
 """Rows a table of the page shows; of more, the first, and it says so."""
+_CAUSES_SHOWN = 2
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Card:
     title: str
     pictures: tuple[str, ...]
     more_places: str = ""
+    consistent: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -190,11 +192,10 @@ def _cards(con: DuckDBPyConnection, report: Report, changes: pd.DataFrame, most:
                     members.assign(metric=members["metric"].map(wording.metric_words)), by, words, row.kind
                 )
             )
-        cards.append(
-            Card(
-                row, change_title(row), tuple(_picture(chart) for chart in drawn if chart is not None), _names(members)
-            )
-        )
+        pictures = tuple(_picture(chart) for chart in drawn if chart is not None)
+        causes = report.causes[report.causes["regression_id"] == row.regression_id].head(_CAUSES_SHOWN)
+        consistent = tuple(wording.consistency(cause) for cause in rows_of(causes))
+        cards.append(Card(row, change_title(row), pictures, _names(members), consistent))
     return cards
 
 

@@ -51,6 +51,7 @@ class Report:
     improvements: pd.DataFrame
     lost: pd.DataFrame
     members: pd.DataFrame
+    causes: pd.DataFrame
     near: pd.DataFrame
     withdrawn: pd.DataFrame
     limits: pd.DataFrame
@@ -183,6 +184,7 @@ def read_report(
         members=members.merge(
             series[["series_id", "title", "metric", "test_name", "node_id", "node_type"]], on="series_id"
         ),
+        causes=table("SELECT * FROM regression_causes WHERE consistent ORDER BY regression_id, rank"),
         near=near_changes(points, series, _told(members, changes, points), rules).merge(
             series[["series_id", "simulated"]], on="series_id"
         ),

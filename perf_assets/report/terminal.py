@@ -16,7 +16,7 @@ from rich.text import Text
 
 from perf_assets.advice import wording
 from perf_assets.advice.insights import change_title, recovery
-from perf_assets.advice.wording import day, moment, odds, quantity, share
+from perf_assets.advice.wording import day, metric_words, moment, odds, quantity, share
 from perf_assets.analysis.level_changes import ALL_DAY
 from perf_assets.analysis.regressions import DRIFT
 from perf_assets.report import reading
@@ -293,6 +293,20 @@ def regressions_table(rows: pd.DataFrame) -> Table:
         runs = reading.commits(row) or _runs(row)
         told.append(f"{runs}, id {row.regression_id}\n", style="dim")
         table.add_row(f"{pd.Timestamp(row.first_bad_at):%Y-%m-%d %H:%M}", told)
+    return table
+
+
+def causes_table(rows: pd.DataFrame) -> Table:
+    """Rows of `regression_causes` with metric, test_name, node_id and first_bad_at of their regression."""
+    table = _table("Regression of", "Since", "Goes along with", "Consistent")
+    for row in rows_of(rows):
+        place = " · ".join(str(part) for part in (row.test_name, row.node_id) if not pd.isna(part) and part)
+        table.add_row(
+            f"{metric_words(row.metric)} {escape(place)}".strip(),
+            moment(row.first_bad_at),
+            escape(wording.consistency(row)),
+            "yes" if row.consistent else "no",
+        )
     return table
 
 

@@ -490,6 +490,51 @@ def with_bounds(history: pd.DataFrame, catalog: Catalog) -> pd.DataFrame:
     return history.merge(known.astype({"lowest": float, "highest": float}), on=["metric", "unit"], how="left")
 
 
+_MOST_EXPLAINED = 30
+"""Regressions whose surroundings are compared, the newest that stand."""
+
+
+def levels_around_regressions(con: DuckDBPyConnection, load: Sequence[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """(regression_id, metric, unit, last_good_commit, first_bad_commit, last_good_at, first_bad_at of the newest
+    regressions that stand; regression_id, series_id, metric, unit, test_name, test_type, node_id, node_type, before,
+    after: medians of two weeks, or ten buckets, on both sides of each, of the series of its project that are of its
+    metric, of its category and unit, or of a metric of `load`, and have two values on both sides).
+    """
+    con.execute(
+        """CREATE OR REPLACE TEMP TABLE standing_regressions AS
+        SELECT r.regression_id, r.project, r.metric, r.unit, r.last_good_commit, r.first_bad_commit, r.last_good_at,
+          r.first_bad_at, s.category
+        FROM regressions r JOIN metric_series s USING (series_id)
+        WHERE r.kind = 'regression' AND r.recovered_at IS NULL AND NOT r.restores AND r.last_good_at IS NOT NULL
+        ORDER BY r.first_bad_at DESC, r.regression_id LIMIT ?""",
+        [_MOST_EXPLAINED],
+    )
+    levels = con.execute(_LEVELS_AROUND, [list(load)]).df()
+    standing = con.execute("SELECT * FROM standing_regressions ORDER BY regression_id").df()
+    con.execute("DROP TABLE standing_regressions")
+    return standing, levels
+
+
+_LEVELS_AROUND = """
+WITH beside AS (
+  SELECT r.regression_id, r.last_good_at, r.first_bad_at, s.*,
+    to_seconds(greatest(10 * s.bucket_seconds, 14 * 86400)) AS span
+  FROM standing_regressions r JOIN metric_series s ON s.project = r.project
+    AND (s.metric = r.metric OR s.category = r.category AND s.unit = r.unit OR list_contains(?, s.metric))
+)
+SELECT b.regression_id, b.series_id, any_value(b.metric) AS metric, any_value(b.unit) AS unit,
+  any_value(b.test_name) AS test_name, any_value(b.test_type) AS test_type, any_value(b.node_id) AS node_id,
+  any_value(b.node_type) AS node_type, median(v.value) FILTER (v.ts < b.first_bad_at) AS before,
+  median(v.value) FILTER (v.ts >= b.first_bad_at) AS after
+FROM beside b JOIN series_buckets v ON v.series_id = b.series_id
+  AND (v.ts BETWEEN b.last_good_at - b.span AND b.last_good_at
+    OR v.ts BETWEEN b.first_bad_at AND b.first_bad_at + b.span)
+GROUP BY b.regression_id, b.series_id
+HAVING count(*) FILTER (v.ts < b.first_bad_at) >= 2 AND count(*) FILTER (v.ts >= b.first_bad_at) >= 2
+ORDER BY b.regression_id, b.series_id
+"""
+
+
 def measurements_of(con: DuckDBPyConnection, metric: str) -> pd.DataFrame:
     """timestamp, value, unit, project, test_name, test_type, node_id, node_type of the measurements of a metric that
     are no incident; of several units those of the most frequent one."""

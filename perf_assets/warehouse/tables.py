@@ -537,6 +537,39 @@ REGRESSION_MEMBERS = _table(
     """,
 )
 
+REGRESSION_CAUSES = _table(
+    "regression_causes",
+    "What regressions that stand go along with, by comparison of the series that share or lack it: no proof.",
+    "regression_id rank",
+    """
+    regression_id BIGINT regression
+    rank BIGINT the best first
+    factor VARCHAR test_name, test_type, node_id, node_type, commit, a field of the context, or a metric of load
+    setting VARCHAR which one, or the setting that series went over to
+    share DOUBLE of the squared changes of all series of the metric that it leaves nothing unsaid of, 0 to 1
+    sharing BIGINT series that share it, or nodes compared
+    change_sharing DOUBLE their mean relative change; of a metric of load its own
+    lacking BIGINT series that lack it
+    change_lacking DOUBLE their mean relative change
+    consistent BOOLEAN share of a half or more, and what lacks it moved at most a quarter as far
+    """,
+)
+
+DIFFERENCE_PARTS = _table(
+    "difference_parts",
+    "Which tests, nodes and metrics make up the difference of a regression whose unit adds up.",
+    "regression_id dimension part",
+    """
+    regression_id BIGINT regression
+    dimension VARCHAR test_name, node_id, or metric (of one category)
+    part VARCHAR which one; others for all but the ten largest, whole for their sum
+    before DOUBLE sum of the levels before, in the unit
+    after DOUBLE sum of the levels after
+    difference DOUBLE after less before
+    share DOUBLE of the difference of the whole; null where that is 0
+    """,
+)
+
 WITHDRAWN_FINDINGS = _table(
     "withdrawn_findings",
     "Findings that were confirmed once and are findings no more.",
@@ -878,6 +911,8 @@ DERIVED_TABLES = (
     REGRESSIONS,
     REGRESSION_MEMBERS,
     WITHDRAWN_FINDINGS,
+    REGRESSION_CAUSES,
+    DIFFERENCE_PARTS,
     METRIC_CORRELATIONS,
     DURATION_DRIVERS,
     DURATION_MODELS,

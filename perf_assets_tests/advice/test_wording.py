@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from perf_assets.advice import wording
 from perf_assets.advice.wording import change, day, level_pair, levels, metric_words, moment, quantity, share
 
 QUANTITIES = [
@@ -109,3 +111,38 @@ def test_two_levels_near_each_other_are_in_one_unit(
     before: float, after: float, unit: str, told: tuple[str, str]
 ) -> None:
     assert level_pair(before, after, unit) == told
+
+
+def cause(**more: object) -> object:
+    known = {
+        "factor": "node_id", "setting": "n1", "share": 0.92, "sharing": 12, "change_sharing": 0.18, "lacking": 180,
+        "change_lacking": 0.003,
+    }  # fmt: skip
+    return SimpleNamespace(**(known | more))
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        (cause(), "node id n1: its 12 series +18 %, the 180 others +0.3 %; 92 % of what changed"),
+        (cause(sharing=1, lacking=1), "node id n1: its series +18 %, the other one +0.3 %; 92 % of what changed"),
+        (
+            cause(factor="commit", setting="0123456789abcdef", lacking=0),
+            "commit 0123456789: all 12 series +18 %, none without it to compare; 92 % of what changed",
+        ),
+        (
+            cause(factor="load_average", setting="by node"),
+            "load average: +18 % on 12 nodes; 92 % of what changed by node",
+        ),
+    ],
+)
+def test_what_a_change_goes_along_with(row: object, words: str) -> None:
+    assert wording.consistency(row) == words
+
+
+@pytest.mark.parametrize(
+    ("chance", "words"), [(0.0, "less than 1 %"), (0.0099, "less than 1 %"), (0.01, "1 %"), (0.734, "73 %"),
+                          (0.995, "more than 99 %"), (1.0, "100 %"), (float("nan"), "unknown")]
+)  # fmt: skip
+def test_odds(chance: float, words: str) -> None:
+    assert wording.odds(chance) == words

@@ -46,6 +46,7 @@ joint_anomalies      trends       metric_series
 metric_trends        trends       change_points metric_series regressions
 pattern_changes      trends       metric_series
 regressions          trends       anomalies change_points detection_limits metric_series
+regression_causes    trends       metric_series performance_metrics regressions
 seasonal_patterns    trends       metric_series
 seasonal_profiles    trends       metric_series
 stopped_reporting    trends       metric_series performance_metrics

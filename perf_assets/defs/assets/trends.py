@@ -7,6 +7,8 @@ import pandas as pd
 from duckdb import DuckDBPyConnection
 
 from perf_assets.analysis.anomalies import EPISODE_COLUMNS, find_anomalies
+from perf_assets.analysis.causes import LOAD_METRICS, fields_that_changed
+from perf_assets.analysis.causes import regression_causes as find_causes
 from perf_assets.analysis.commits import place_between_commits
 from perf_assets.analysis.drifts import drift_anchors, find_drifts, withdrawn_drifts
 from perf_assets.analysis.endings import restoring
@@ -49,6 +51,7 @@ from perf_assets.warehouse.readings import (
     environments,
     first_runs,
     image_changes,
+    levels_around_regressions,
     metric_limits,
     node_readings,
     recent_averages,
@@ -61,9 +64,11 @@ from perf_assets.warehouse.tables import (
     ANOMALIES,
     CHANGE_POINTS,
     DETECTION_LIMITS,
+    DIFFERENCE_PARTS,
     JOINT_ANOMALIES,
     METRIC_TRENDS,
     PATTERN_CHANGES,
+    REGRESSION_CAUSES,
     REGRESSION_MEMBERS,
     REGRESSIONS,
     SEASONAL_PATTERNS,
@@ -348,6 +353,28 @@ def regressions(
             },
         )
     )
+
+
+@dg.multi_asset(
+    specs=[
+        table_spec(
+            REGRESSION_CAUSES,
+            "trends",
+            ["regressions", "metric_series", "performance_metrics"],
+            {"numpy"},
+            "Of the newest regressions that stand; table difference_parts has what makes up the difference.",
+        )
+    ],
+    pool=POOL,
+)
+def regression_causes(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult[None]:
+    with warehouse.transaction() as con:
+        standing, levels = levels_around_regressions(con, LOAD_METRICS)
+        surroundings = environments(con)
+    found = find_causes(standing, levels, fields_that_changed(standing, surroundings))
+    warehouse.replace((REGRESSION_CAUSES, found.ranked), (DIFFERENCE_PARTS, found.parts))
+    shown = found.ranked.drop(columns="regression_id")
+    return dg.MaterializeResult(metadata=outcome(shown, {"regressions": len(standing)}))
 
 
 Findings = tuple[pd.DataFrame, pd.DataFrame]
