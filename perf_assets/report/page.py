@@ -30,6 +30,7 @@ MOST_NEAR = 25
 MOST_ROWS = 300
 """Rows a table of the page shows; of more, the first, and it says so."""
 _CAUSES_SHOWN = 2
+_WITHIN_DAY_SHOWN = 2
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def render_report(
             groups=_groups,
             breaches=list(report.breaches.itertuples()),
             breach_pictures=_breach_pictures(con, report),
-            forecast_pictures=_forecast_pictures(con, report),
+            forecast_pictures=[*_forecast_pictures(con, report), *_within_day_pictures(con, report)],
             trend_pictures=_trend_pictures(con, report),
             trends=_told_trends(report),
             unfit=report.node_scores[~report.node_scores["healthy"].astype(bool)],
@@ -300,6 +301,34 @@ def _forecast_pictures(con: DuckDBPyConnection, report: Report) -> list[str]:
     return [_picture(chart) for chart in charts.forecast_panels(*_forecast_tables(con, report, keys))]
 
 
+def _within_day_pictures(con: DuckDBPyConnection, report: Report) -> list[str]:
+    """The next day of the series with the strongest daily patterns."""
+    keys = con.execute(
+        """SELECT p.series_id :: VARCHAR AS key FROM seasonal_patterns p
+        WHERE p.period = 'daily' AND p.significant
+          AND p.series_id IN (SELECT unique_id :: BIGINT FROM within_day_forecasts)
+        ORDER BY p.strength DESC, p.series_id LIMIT ?""",
+        [_WITHIN_DAY_SHOWN],
+    ).df()["key"]
+    history = con.execute(
+        """SELECT s.series_id :: VARCHAR AS unique_id, s.metric, s.unit, b.ts AS ds, b.value AS y
+        FROM metric_series s JOIN series_buckets b USING (series_id)
+        WHERE list_contains(?, s.series_id :: VARCHAR) ORDER BY unique_id, ds""",
+        [keys.tolist()],
+    ).df()
+    ahead = con.execute(
+        "SELECT * FROM within_day_forecasts WHERE list_contains(?, unique_id) ORDER BY unique_id, ds", [keys.tolist()]
+    ).df()
+    titles = _titles(report, keys.tolist(), ": the next day")
+    return [_picture(chart) for chart in charts.forecast_panels(history, ahead, titles)]
+
+
+def _titles(report: Report, keys: list[str], more: str = "") -> dict[str, str]:
+    series = report.series.set_index(report.series["series_id"].astype(str))
+    labels = series["title"] + more + np.where(series["simulated"].astype(bool), " (simulated)", "")
+    return {key: str(labels[key]) for key in keys}
+
+
 def _forecast_tables(
     con: DuckDBPyConnection, report: Report, keys: list[str]
 ) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, str]]:
@@ -315,9 +344,7 @@ def _forecast_tables(
     forecasts = con.execute(
         "SELECT * FROM metric_forecasts WHERE list_contains(?, unique_id) ORDER BY unique_id, ds", [keys]
     ).df()
-    series = report.series.set_index(report.series["series_id"].astype(str))
-    labels = series["title"] + np.where(series["simulated"].astype(bool), " (simulated)", "")
-    return history, forecasts, {key: str(labels[key]) for key in keys}
+    return history, forecasts, _titles(report, keys)
 
 
 def _trend_pictures(con: DuckDBPyConnection, report: Report) -> list[str]:

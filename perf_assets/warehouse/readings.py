@@ -469,6 +469,28 @@ def forecast_history(con: DuckDBPyConnection, series: Sequence[str]) -> pd.DataF
     return history
 
 
+_BUCKETS_READ = 500
+"""Newest buckets that forecasts within a day rest on."""
+
+
+def within_day_history(con: DuckDBPyConnection, series: Sequence[str]) -> pd.DataFrame:
+    """unique_id, ds, y, stepped_at, metric, unit, bucket_seconds: the newest 500 buckets of those of the series with
+    these ids whose buckets are shorter than half a day; `stepped_at` is the last of the steps shown."""
+    chosen = pd.DataFrame({"unique_id": pd.Series(series, dtype=str)})
+    con.register("chosen", chosen)
+    history = con.execute(
+        f"""SELECT c.unique_id, b.ts AS ds, b.value AS y, t.stepped_at, s.metric, s.unit, s.bucket_seconds
+        FROM chosen c JOIN metric_series s ON s.series_id = c.unique_id :: BIGINT
+        JOIN series_buckets b ON b.series_id = s.series_id AND b.ts > s.last_seen - to_seconds(? * s.bucket_seconds)
+        LEFT JOIN (SELECT series_id, max(changed_at) AS stepped_at FROM ({steps_shown(con)}) GROUP BY series_id) t ON
+        t.series_id = s.series_id
+        WHERE s.bucket_seconds < 43200 ORDER BY c.unique_id, ds""",  # noqa: S608 - a query of this module
+        [_BUCKETS_READ],
+    ).df()
+    con.unregister("chosen")
+    return history
+
+
 def with_extremes(con: DuckDBPyConnection, history: pd.DataFrame) -> pd.DataFrame:
     """What `forecast_history` gives with low and high, the smallest and largest single value of each bucket."""
     con.register("chosen", history[["unique_id"]].drop_duplicates())

@@ -754,6 +754,22 @@ METRIC_FORECASTS = _table(
     """,
 )
 
+WITHIN_DAY_FORECASTS = _table(
+    "within_day_forecasts",
+    "What each series that is measured several times a day will be within the next day.",
+    "unique_id ds",
+    """
+    unique_id VARCHAR series_id as text
+    ds TIMESTAMP start of the bucket
+    model VARCHAR method with the most weight
+    mean DOUBLE forecast, in the unit
+    lo-80 DOUBLE lower end of the 80 % interval
+    hi-80 DOUBLE upper end of it
+    lo-95 DOUBLE lower end of the 95 % interval
+    hi-95 DOUBLE upper end of it
+    """,
+)
+
 FORECASTS_MADE = _table(
     "forecasts_made",
     "Forecasts whose truth has not arrived yet.",
@@ -921,6 +937,7 @@ DERIVED_TABLES = (
     KEY_INSIGHTS,
     FORECAST_MODELS,
     METRIC_FORECASTS,
+    WITHIN_DAY_FORECASTS,
     FORECASTS_MADE,
     FORECAST_ACCURACY,
     BREACH_OUTLOOK,

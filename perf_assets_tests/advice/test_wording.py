@@ -128,7 +128,7 @@ def cause(**more: object) -> object:
         (cause(sharing=1, lacking=1), "node id n1: its series +18 %, the other one +0.3 %; 92 % of what changed"),
         (
             cause(factor="commit", setting="0123456789abcdef", lacking=0),
-            "commit 0123456789: all 12 series +18 %, none without it to compare; 92 % of what changed",
+            "commit 0123456789ab: all 12 series +18 %, none without it to compare; 92 % of what changed",
         ),
         (
             cause(factor="load_average", setting="by node"),

@@ -26,6 +26,7 @@ breach_outlook       forecasts    change_points metric_rollups metric_series reg
 forecast_accuracy    forecasts    metric_forecasts metric_series
 forecast_models      forecasts    change_points metric_series regressions
 metric_forecasts     forecasts    change_points metric_series regressions
+within_day_forecasts forecasts    change_points metric_series regressions
 circleci_results*    ingestion
 dagster_results*     ingestion
 dashboard_results    ingestion

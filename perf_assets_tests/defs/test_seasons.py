@@ -45,8 +45,8 @@ def results() -> bytes:
     return pd.concat(tables).to_csv(index=False).encode()
 
 
-def load(settings: Settings, warehouse: Warehouse) -> None:
-    file = Landing(settings.landing).land(results(), name="hourly.csv", received_at=RECEIVED, origin="file")
+def loaded(settings: Settings, warehouse: Warehouse, content: bytes) -> None:
+    file = Landing(settings.landing).land(content, name="hourly.csv", received_at=RECEIVED, origin="file")
     rules = Rules(load_catalog(), settings.identity, settings.quality)
     list(load_files(warehouse, [file], rules, settings.scratch))
     with warehouse.transaction() as con:
@@ -67,7 +67,7 @@ def analyse(settings: Settings) -> int:
 def test_patterns_come_with_profiles_and_changes_and_are_kept_until_results_or_settings_change(tmp_path: Path) -> None:
     settings = settings_for(tmp_path)
     warehouse = warehouse_of(settings)
-    load(settings, warehouse)
+    loaded(settings, warehouse, results())
     assert analyse(settings) == 3
     patterns = warehouse.query(
         """SELECT test_name, p.* FROM seasonal_patterns p JOIN metric_series USING (series_id)

@@ -4,7 +4,7 @@ import dagster as dg
 
 from perf_assets.analysis.breach import breach_outlook as find_breaches
 from perf_assets.analysis.breach import with_baselines
-from perf_assets.analysis.forecasts import forecast_fleet
+from perf_assets.analysis.forecasts import forecast, forecast_fleet
 from perf_assets.catalog import load_catalog
 from perf_assets.defs.asset_spec import POOL, outcome, table_spec
 from perf_assets.defs.pictures import picture
@@ -12,12 +12,14 @@ from perf_assets.report import charts
 from perf_assets.settings import Settings
 from perf_assets.warehouse import Warehouse
 from perf_assets.warehouse.forecast_record import record_forecasts
+from perf_assets.warehouse.increments import joined
 from perf_assets.warehouse.readings import (
     forecast_history,
     forecast_selection,
     metric_limits,
     with_bounds,
     with_extremes,
+    within_day_history,
 )
 from perf_assets.warehouse.tables import (
     BREACH_COURSES,
@@ -25,7 +27,10 @@ from perf_assets.warehouse.tables import (
     FORECAST_ACCURACY,
     FORECAST_MODELS,
     METRIC_FORECASTS,
+    WITHIN_DAY_FORECASTS,
 )
+
+_DAY_SECONDS = 86_400
 
 
 @dg.multi_asset(
@@ -77,6 +82,33 @@ def forecast_metrics(
             ),
         ),
     )
+
+
+@dg.multi_asset(
+    specs=[
+        table_spec(
+            WITHIN_DAY_FORECASTS,
+            "forecasts",
+            ["metric_series", "change_points", "regressions"],
+            set(),
+            "With 80 and 95 % intervals calibrated on held-out values.",
+        )
+    ],
+    pool=POOL,
+)
+def within_day_forecasts(
+    settings: dg.ResourceParam[Settings], warehouse: dg.ResourceParam[Warehouse]
+) -> dg.MaterializeResult[None]:
+    rules, catalog = settings.forecast, load_catalog(settings.metrics_file)
+    limits = metric_limits(catalog, rules.limits, rules.limits_over_baseline)
+    with warehouse.reading() as con:
+        selection = forecast_selection(con, limits, rules.headline, rules.max_headline)
+        history = with_bounds(within_day_history(con, selection.series), catalog)
+    # A day is as many steps ahead as it has buckets.
+    parts = [forecast(own, _DAY_SECONDS // int(seconds)) for seconds, own in history.groupby("bucket_seconds")]
+    table = joined(parts, [column.name for column in WITHIN_DAY_FORECASTS.columns])
+    warehouse.replace((WITHIN_DAY_FORECASTS, table))
+    return dg.MaterializeResult(metadata=outcome(table, {"series_forecast": table["unique_id"].nunique()}))
 
 
 @dg.multi_asset(
