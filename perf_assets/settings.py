@@ -166,6 +166,8 @@ class ForecastSettings(_Section):
     headline: tuple[str, ...] = ("tests_per_hour",)
     """Metrics for whose series slow methods, Prophet among them, compete with the pool."""
     max_headline: int = Field(2, ge=0)
+    days: Path | None = None
+    """A file of holidays, releases and other special days, past and to come: one a line, `2026-12-25,holiday`."""
     limits: dict[str, _Finite] = {}
     """Limits by metric name, on top of the catalogue's."""
     limits_over_baseline: dict[str, _Share] = {}

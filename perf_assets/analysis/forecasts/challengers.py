@@ -27,7 +27,7 @@ def challengers(task: Task, row: int, dates: TimeArray) -> Iterator[tuple[str, F
 
     `dates`: times of the places and of the horizon beyond them, shape (t + horizon,).
     """
-    values = task.values[row]
+    values, own = task.values[row], task.part(slice(row, row + 1))
     usable = robust_scale(values) > 0
     methods: dict[str, Callable[[FloatArray, Task, TimeArray], FloatArray]] = {
         "exponential_smoothing": exponential_smoothing, "prophet": prophet,
@@ -35,7 +35,7 @@ def challengers(task: Task, row: int, dates: TimeArray) -> Iterator[tuple[str, F
     if task.cycle > 1:
         methods["decomposition"] = decomposition
     for name, method in methods.items() if usable else ():
-        ahead = [method(values[:origin], task, dates[: origin + task.horizon]) for origin in task.origins]
+        ahead = [method(values[:origin], own, dates[: origin + task.horizon]) for origin in task.origins]
         yield name, np.stack(ahead)
     boosted = gradient_boosting(task, row)
     if boosted is not None:
@@ -108,10 +108,21 @@ def prophet(values: FloatArray, task: Task, dates: TimeArray) -> FloatArray:
             daily_seasonality=bool(values.size * step >= np.timedelta64(2, "D") and step < np.timedelta64(1, "D")),
             yearly_seasonality=False,
             uncertainty_samples=0,
+            holidays=_holidays(task, dates),
         )
         model.fit(pd.DataFrame({"ds": dates[: values.size], "y": values}), seed=_SEED)
         ahead = model.predict(pd.DataFrame({"ds": dates[values.size :]}))["yhat"]
     return np.asarray(ahead, dtype=np.float64)
+
+
+def _holidays(task: Task, dates: TimeArray) -> pd.DataFrame | None:
+    """Special days of the first series of the task, as Prophet takes them; each kind has an effect of its own."""
+    if task.special is None:
+        return None
+    kinds = task.special[0, : dates.size]
+    days = dates[kinds > 0].astype("datetime64[D]").astype("datetime64[us]")
+    table = pd.DataFrame({"ds": days, "holiday": [f"kind {kind}" for kind in kinds[kinds > 0]]}).drop_duplicates()
+    return table if len(table) else None
 
 
 def gradient_boosting(task: Task, row: int) -> FloatArray | None:

@@ -72,9 +72,10 @@ class Panel:
         """Times of the next places, shape (s, horizon)."""
         return self._dates(np.arange(1, horizon + 1))
 
-    def past(self) -> TimeArray:
-        """Times of the places, shape (s, t)."""
-        return self._dates(np.arange(1 - self.values.shape[1], 1))
+    def times(self, horizon: int, rows: IndexArray) -> TimeArray:
+        """Times of the places of some series and of the next ones, shape (rows, t + horizon)."""
+        part = replace(self, last=self.last[rows])
+        return part._dates(np.arange(1 - self.values.shape[1], horizon + 1))
 
     def _dates(self, ahead: npt.NDArray[np.int64]) -> TimeArray:
         if not self.monthly:

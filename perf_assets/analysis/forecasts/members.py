@@ -46,7 +46,8 @@ Profile = tuple[FloatArray, FloatArray]
 class Task:
     """What is to be forecast: `values`, shape (s, t), without gaps; how many of its places are known at each origin,
     ascending, `stride` apart, the last being t; places ahead; places of a cycle, and of a longer one that the first
-    origin holds twice, 0 if there is none.
+    origin holds twice, 0 if there is none; and the kind of special day that a place is known to be on, shape
+    (s, t + horizon), 0 for none, or None where no such day is known.
     """
 
     values: FloatArray
@@ -55,9 +56,10 @@ class Task:
     horizon: int
     cycle: int
     longer: int
+    special: npt.NDArray[np.int8] | None = None
 
     def part(self, rows: slice | npt.NDArray[np.intp]) -> Task:
-        return replace(self, values=self.values[rows])
+        return replace(self, values=self.values[rows], special=None if self.special is None else self.special[rows])
 
     def repeated(self, last: FloatArray) -> FloatArray:
         """`last`, shape (s, cycle), over the places ahead, shape (s, horizon)."""
@@ -428,11 +430,18 @@ def newest_window(task: Task, origin: int, row: int) -> tuple[FloatArray, FloatA
     added to, shape (horizon,), and their unit."""
     unit = task.error_unit
     own, base = _features(task, origin, unit, of_values=False)
-    rows = [_with_step(task, own[row : row + 1], origin, step) for step in range(task.horizon)]
+    one = slice(row, row + 1)
+    rows = [_with_step(task, own[one], origin, step, one) for step in range(task.horizon)]
     return np.concatenate(rows), base[row], float(unit[row, 0])
 
 
-def _with_step(task: Task, features: FloatArray, place: int, step: int) -> FloatArray:
+def _with_step(task: Task, features: FloatArray, place: int, step: int, rows: slice = slice(None)) -> FloatArray:
     cycle = task.longer or task.cycle
     position = np.full((len(features), 2), [step, (place + step) % cycle], dtype=np.float64)
-    return np.concatenate((features, position), axis=1)
+    if task.special is None:
+        return np.concatenate((features, position), axis=1)
+    # What is repeated from a cycle before may have been a special day, too.
+    ahead = place + step
+    before = ahead - task.cycle * (1 + step // task.cycle)
+    days = task.special[rows][:, [ahead, before]].astype(np.float64)
+    return np.concatenate((features, position, days), axis=1)

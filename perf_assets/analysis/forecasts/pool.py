@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from perf_assets.analysis.forecasts.challengers import challengers
-from perf_assets.analysis.forecasts.grids import FEWEST_POINTS, Panel, panels
+from perf_assets.analysis.forecasts.grids import FEWEST_POINTS, Panel, TimeArray, panels
 from perf_assets.analysis.forecasts.intervals import Scales, widths_of
 from perf_assets.analysis.forecasts.members import Task, WindowMaps, forecasts
 from perf_assets.analysis.forecasts.weights import Fleet, weights
@@ -55,12 +55,21 @@ def forecast(history: pd.DataFrame, horizon: int, levels: Sequence[int] = (80, 9
     the largest weight), ordered by unique_id and ds. Raises ValueError for missing columns, a horizon below 1, levels
     outside 0 to 100, and, naming the series, for a row without a time.
     """
-    return _table(list(_outlooks(history, horizon, levels, ())), levels)
+    return _table(list(_outlooks(history, horizon, levels, (), {})), levels)
 
 
-def forecast_fleet(history: pd.DataFrame, horizon: int, headline: Collection[str] = ()) -> Forecasts:
-    """What `forecast` gives, and how each series' methods did; challengers are tried for the ids in `headline`."""
-    outlooks = list(_outlooks(history, horizon, (80, 95), headline))
+def forecast_fleet(
+    history: pd.DataFrame,
+    horizon: int,
+    headline: Collection[str] = (),
+    special_days: Mapping[np.datetime64, str] | None = None,
+) -> Forecasts:
+    """What `forecast` gives, and how each series' methods did; challengers are tried for the ids in `headline`.
+
+    `special_days`: kinds of days (UTC) on which something else is known to go on, past and to come, such as holidays
+    and releases; of the challengers Prophet and gradient boosting use them.
+    """
+    outlooks = list(_outlooks(history, horizon, (80, 95), headline, special_days or {}))
     rows = [row for outlook in outlooks for row in outlook.scores()]
     measured = history[np.isfinite(history["y"].to_numpy(dtype=np.float64))].groupby("unique_id").size()
     for unique_id in sorted(set(history["unique_id"]) - {row["unique_id"] for row in rows}, key=str):
@@ -80,14 +89,18 @@ def _table(outlooks: Sequence[_Outlook], levels: Sequence[int]) -> pd.DataFrame:
 
 
 def _outlooks(
-    history: pd.DataFrame, horizon: int, levels: Sequence[int], headline: Collection[str]
+    history: pd.DataFrame,
+    horizon: int,
+    levels: Sequence[int],
+    headline: Collection[str],
+    special_days: Mapping[np.datetime64, str],
 ) -> Iterator[_Outlook]:
     if not isinstance(horizon, int | np.integer) or horizon < 1:
         raise ValueError(f"horizon must be a whole number of steps, at least 1, not {horizon}")
     if not levels or any(not 0 < level < 100 for level in levels):
         raise ValueError(f"levels must lie between 0 and 100 percent, not {list(levels)}")
     bounds = _bounds(history)
-    return (_outlook(panel, horizon, levels, bounds, headline) for panel in panels(history))
+    return (_outlook(panel, horizon, levels, bounds, headline, special_days) for panel in panels(history))
 
 
 def _bounds(history: pd.DataFrame) -> pd.DataFrame | None:
@@ -197,7 +210,12 @@ def _mean_of_measured(values: FloatArray, axis: tuple[int, ...] | None) -> Float
 
 
 def _outlook(
-    panel: Panel, horizon: int, levels: Sequence[int], bounds: pd.DataFrame | None, headline: Collection[str]
+    panel: Panel,
+    horizon: int,
+    levels: Sequence[int],
+    bounds: pd.DataFrame | None,
+    headline: Collection[str],
+    special_days: Mapping[np.datetime64, str],
 ) -> _Outlook:
     count = len(panel.ids)
     own = None if bounds is None else bounds.loc[panel.ids]
@@ -226,7 +244,7 @@ def _outlook(
         pool = _joined([_combined(_try(own, maps), own, known, on, fleet) for own, known, on in parts])
     named = {headline} if isinstance(headline, str) else {str(one) for one in headline}
     rows = np.flatnonzero([str(one) in named for one in panel.ids]) if named else np.empty(0, dtype=np.intp)
-    mean, on_scale, tried = _challenged(panel, truth, task, scales, pool, sample, rows)
+    mean, on_scale, tried = _challenged(panel, truth, task, scales, pool, sample, rows, special_days)
     naive = np.concatenate([_naive(filled[rows], cycle) for rows in _blocks(count)])
     unit = np.concatenate([_naive(scales.part(rows).on(filled[rows]), cycle) for rows in _blocks(count)])
     widths = widths_of(on_scale, unit, [level / 100.0 for level in levels], _ROUNDING)
@@ -264,14 +282,16 @@ def _challenged(
     pool: _Combined,
     sample: npt.NDArray[np.intp],
     rows: npt.NDArray[np.intp],
+    special_days: Mapping[np.datetime64, str],
 ) -> tuple[FloatArray, FloatArray, list[_Tried]]:
     """Mean and errors on scale of the pool, and in place of those of `rows` of the challenger with the smallest error,
     if that is clearly smaller."""
     mean, on_scale, tried = pool.mean.copy(), pool.on_scale.copy(), []
-    times = np.concatenate((panel.past(), panel.dates(task.horizon)), axis=1)[rows]
-    for row, dates in zip(rows.tolist(), times, strict=True):
+    for row in rows.tolist():
         own = truth[[row]]
-        beside = task.part(np.concatenate(([row], sample)))
+        among = np.concatenate(([row], sample))
+        times = panel.times(task.horizon, among if special_days else among[:1])
+        dates, beside = times[0], replace(task.part(among), special=_special(times, special_days))
         origins = [task.origins[place] for place in _scored(task)]
         beside = replace(beside, origins=(*origins, task.origins[-1]))
         ahead = {name: then[:, None] for name, then in challengers(beside, 0, dates)}
@@ -284,6 +304,18 @@ def _challenged(
             on_scale[:, row] = _errors(ahead[best], own, origins, scales.part(slice(row, row + 1)).on)[:, 0]
         tried += [_Tried(row, name, errors[name], bool(won) and name == best) for name in ahead]
     return mean, on_scale, tried
+
+
+def _special(times: TimeArray, days: Mapping[np.datetime64, str]) -> npt.NDArray[np.int8] | None:
+    """Kinds of special days, numbered from 1, on which `times`, shape (s, t), lie; 0 for none."""
+    if not days:
+        return None
+    numbers = {kind: number for number, kind in enumerate(sorted(set(days.values())), start=1)}
+    known = np.array(sorted(days), dtype="datetime64[D]")
+    kinds = np.array([numbers[days[day]] for day in sorted(days)], dtype=np.int8)
+    day = times.astype("datetime64[D]")
+    place = np.minimum(np.searchsorted(known, day), known.size - 1)
+    return np.where(known[place] == day, kinds[place], 0).astype(np.int8)
 
 
 def _task(values: FloatArray, horizon: int, cycle: int, longer: list[int]) -> Task:

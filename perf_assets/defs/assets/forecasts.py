@@ -10,6 +10,7 @@ from perf_assets.defs.asset_spec import POOL, outcome, table_spec
 from perf_assets.defs.pictures import picture
 from perf_assets.report import charts
 from perf_assets.settings import Settings
+from perf_assets.special_days import load_special_days
 from perf_assets.warehouse import Warehouse
 from perf_assets.warehouse.forecast_record import record_forecasts
 from perf_assets.warehouse.increments import joined
@@ -62,7 +63,7 @@ def forecast_metrics(
     with warehouse.reading() as con:
         selection = forecast_selection(con, limits, rules.headline, rules.max_headline)
         history = with_bounds(forecast_history(con, selection.series), catalog)
-    found = forecast_fleet(history, rules.horizon, selection.headline)
+    found = forecast_fleet(history, rules.horizon, selection.headline, load_special_days(rules.days))
     models = found.scores.assign(series_id=found.scores["unique_id"].astype("int64"))
     ahead = found.table.assign(step=found.table.groupby("unique_id").cumcount() + 1)
     warehouse.replace((FORECAST_MODELS, models), (METRIC_FORECASTS, ahead))

@@ -33,7 +33,7 @@ def test_a_regular_series_stands_on_its_own_times() -> None:
         pd.Timestamp("2026-01-08 08:17").to_pydatetime(), pd.Timestamp("2026-01-08 09:17").to_pydatetime(),
     ]  # fmt: skip
     assert np.flatnonzero(np.isnan(panel.values[0])).tolist() == [5, 6]
-    assert panel.past()[0].tolist() == times.to_pydatetime().tolist()
+    assert panel.times(0, np.array([0]))[0].tolist() == times.to_pydatetime().tolist()
 
 
 @pytest.mark.parametrize(
