@@ -13,6 +13,7 @@ from evaluation import (
     anomalies,
     breach,
     change_points,
+    correlations,
     drivers,
     forecasts,
     histories,
@@ -96,6 +97,10 @@ def _measure_seasons(seed: int, size: int, data: Path | None) -> Tables:
     return {"patterns": seasons.evaluate_patterns(size, seed), "changes": seasons.evaluate_changes(size, seed)}
 
 
+def _measure_correlations(seed: int, size: int, data: Path | None) -> Tables:
+    return {"links": correlations.evaluate_links(size, seed), "cost": correlations.evaluate_cost(seed)}
+
+
 def _measure_forecasts(seed: int, size: int, data: Path | None) -> Tables:
     return forecasts.evaluate_forecasts(data, seed, size)
 
@@ -169,6 +174,11 @@ SECTIONS = (
         "joint-episodes", 5401, 200, _measure_joint_episodes,
         lambda tables: joint_episodes.checks(tables["results"]),
         lambda tables, seed: joint_episodes.chapter(tables["results"], seed),
+    ),
+    Section(
+        "correlations", 9201, 80, _measure_correlations,
+        lambda tables: correlations.checks(tables["links"], tables["cost"]),
+        lambda tables, seed: correlations.chapter(tables["links"], tables["cost"], seed),
     ),
     Section(
         "drivers", 9101, 50, _measure_drivers,
