@@ -200,6 +200,11 @@ def _judged(kind: str, sets: pd.DataFrame) -> list[Check]:
     return [found, Check(f"found with the right lag: {kind}", _share(sets, "lag_right"), "at least", target)]
 
 
+def _mean_number(sets: pd.DataFrame) -> Estimate:
+    mean = mean_of(sets["false"])
+    return Estimate(mean.value, max(mean.low, 0.0), mean.high)
+
+
 def _sets_with_any(sets: pd.DataFrame) -> Estimate:
     return share_of(int((sets["false"] > 0).sum()), len(sets))
 
@@ -215,7 +220,7 @@ def chapter(links: pd.DataFrame, cost: pd.DataFrame, seed: int) -> list[str]:
     for kind, sets in links.groupby("kind", sort=False):
         by_method = [sets[sets["method"] == method] for method in METHODS]
         if not sets["links"].any():
-            means = [number(mean_of(own["false"])) for own in by_method]
+            means = [number(_mean_number(own)) for own in by_method]
             shares = [percent(_sets_with_any(own)) for own in by_method]
             false.append([str(kind), means[0], shares[0] + marks[f"sets with a false link: {kind}"],
                           *chain.from_iterable(zip(means[1:], shares[1:], strict=True))])  # fmt: skip
