@@ -76,7 +76,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
 def test_everything_materialises_and_every_check_passes(site):
     assert errors_of(site.first) == {}
     materialised = {event.asset_key.to_user_string() for event in site.first.get_asset_materialization_events()}
-    assert len(materialised) == 26
+    assert len(materialised) == 30
     evaluations = site.first.get_asset_check_evaluations()
     assert [e.check_name for e in evaluations if not e.passed] == []
     assert len(evaluations) == len(CHECKS)
@@ -92,6 +92,10 @@ def test_the_planted_step_is_found_and_acted_on(site):
     ]
     assert site.query("SELECT count(*) FROM scenario_efficiency") == [(2,)]
     assert site.query("SELECT count(*) FROM node_scores") == [(3,)]
+    going_with = "SELECT factor, highest, round(share, 1), round(unique_share, 1) FROM metric_factors"
+    assert site.query(f"{going_with} WHERE metric = 'test_execution_time' AND q_value <= 0.05") == [
+        ("test", "test-3", 1.0, 1.0)
+    ]
 
 
 def test_what_came_out_is_told_as_metadata(site):

@@ -32,6 +32,7 @@ _PAUSE = 6.0
 """Usual distances that a pause is long; where one distance of twenty is, measurements come in bursts."""
 _BRANCHES_NAMED = 5
 _DAY = pd.Timedelta(days=1)
+_MOST_FACTORS, _LEAST_SHARE = 20, 0.05
 _SCENARIO_INSIGHTS = ("strongest_predictor", "prediction_accuracy", "slowest_scenario", "most_variable_scenario")
 
 
@@ -62,6 +63,7 @@ class Report:
     node_scores: pd.DataFrame
     plan: pd.DataFrame
     correlations: pd.DataFrame
+    factors: pd.DataFrame
     runs: pd.DataFrame
     drivers: pd.DataFrame
     duration_models: pd.DataFrame
@@ -117,6 +119,14 @@ class Report:
 
     def _in(self, situation: str) -> pd.DataFrame:
         return self.regressions[self.regressions["situation"] == situation]
+
+    @property
+    def telling_factors(self) -> pd.DataFrame:
+        """The significant rows of metric_factors with the largest shares of their own, at least a twentieth: what a
+        factor adds to the others, or its whole share where others determine it."""
+        own = self.factors["unique_share"].fillna(self.factors["share"])
+        telling = self.factors[(self.factors["q_value"] <= 0.05) & (own >= _LEAST_SHARE)].assign(own=own)
+        return telling.sort_values("own", ascending=False, kind="stable").head(_MOST_FACTORS)
 
     @property
     def unknown_metrics(self) -> pd.DataFrame:
@@ -197,6 +207,7 @@ def read_report(
         node_scores=scores,
         plan=table("SELECT * FROM schedule_plan ORDER BY project, node_id, position"),
         correlations=table("SELECT * FROM metric_correlations ORDER BY q_value NULLS LAST, abs(rho) DESC"),
+        factors=table("SELECT * FROM metric_factors ORDER BY project, metric, factor"),
         runs=scenario_runs(con),
         drivers=table("SELECT * FROM duration_drivers ORDER BY project, abs(correlation) DESC NULLS LAST, driver"),
         duration_models=table("SELECT * FROM duration_models ORDER BY project, chosen DESC, model"),
@@ -437,6 +448,13 @@ def pair(row: Any) -> str:
         return f"{first}, {second}"
     first, second = (first, second) if row.lag > 0 else (second, first)
     return f"{first}, {counted(abs(int(row.lag)), 'day')} later {second}"
+
+
+def furthest(setting: object, ratio: float) -> str:
+    """`node-7 (1.31 times the middle)`: a setting of a row of metric_factors and its ratio to the median setting."""
+    if _missing(setting):
+        return ""
+    return str(setting) if pd.isna(ratio) else f"{setting} ({ratio:.3g} times the middle)"
 
 
 def chance(value: float) -> str:

@@ -47,6 +47,17 @@ def daily_metric_values(con: DuckDBPyConnection) -> pd.DataFrame:
     ).df()
 
 
+def factor_cells(con: DuckDBPyConnection) -> pd.DataFrame:
+    """project, metric, test_name, test_type, node_id, node_type, value: one row a series with values in the newest 14
+    days of its project, their median. What a series does not have is missing."""
+    return con.execute(
+        """SELECT s.project, s.metric, s.test_name, s.test_type, s.node_id, s.node_type, median(b.value) AS value
+        FROM series_buckets b JOIN metric_series s USING (series_id) WHERE b.ts > s.as_of - INTERVAL 14 DAY
+        GROUP BY s.series_id, s.project, s.metric, s.test_name, s.test_type, s.node_id, s.node_type
+        ORDER BY s.series_id"""
+    ).df()
+
+
 def node_readings(con: DuckDBPyConnection) -> pd.DataFrame:
     """project, node_id, series_id, metric, ts, value: what nodes report of themselves, a grid of time for each node.
 

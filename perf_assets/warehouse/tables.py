@@ -608,6 +608,28 @@ METRIC_CORRELATIONS = _table(
     """,
 )
 
+METRIC_FACTORS = _table(
+    "metric_factors",
+    "With which factor the level of a metric goes: the test, the type of test, the node or the type of node.",
+    "project metric factor",
+    """
+    project VARCHAR project
+    metric VARCHAR metric
+    factor VARCHAR test, test type, node or node type
+    settings BIGINT number of its settings, such as nodes
+    cells BIGINT series whose level is known
+    share DOUBLE of the variance between the cells that the factor alone explains, corrected for its settings
+    unique_share DOUBLE what it adds to all other factors together; null where they determine it
+    p_value DOUBLE of no effect beyond the other factors; of a type, beyond the differences of its nodes or tests
+    q_value DOUBLE false-discovery rate over all rows
+    highest VARCHAR setting with the largest effect
+    highest_ratio DOUBLE its level as a multiple of that of the median setting; null where a value is not above 0
+    lowest VARCHAR setting with the smallest effect
+    lowest_ratio DOUBLE its level as a multiple of that of the median setting
+    confounded_with VARCHAR factors that determine this one, so that its effect may be theirs
+    """,
+)
+
 DURATION_DRIVERS = _table(
     "duration_drivers",
     "What goes along with the duration of scenario runs, how well a linear model of it predicts, and what the model "
@@ -930,6 +952,7 @@ DERIVED_TABLES = (
     REGRESSION_CAUSES,
     DIFFERENCE_PARTS,
     METRIC_CORRELATIONS,
+    METRIC_FACTORS,
     DURATION_DRIVERS,
     DURATION_MODELS,
     RUN_OUTLIERS,

@@ -20,6 +20,7 @@ schedule_plan        advice       node_scores performance_metrics
 duration_drivers     correlations metric_series performance_metrics
 duration_models      correlations metric_series performance_metrics
 metric_correlations  correlations metric_rollups metric_series
+metric_factors       correlations metric_series
 run_outliers         correlations duration_drivers performance_metrics
 scenario_efficiency  correlations metric_series performance_metrics
 breach_outlook       forecasts    change_points metric_rollups metric_series regressions

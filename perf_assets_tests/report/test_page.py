@@ -20,8 +20,8 @@ from perf_assets.report.reading import Handling, counts, read_report, rows_of, w
 from perf_assets.settings import Incident
 from perf_assets.warehouse.database import replace_rows
 from perf_assets.warehouse.readings import scenario_runs
-from perf_assets.warehouse.tables import DURATION_DRIVERS, DURATION_MODELS, RUN_OUTLIERS
-from perf_assets_tests.report.snapshots import START, measured, real_history, snapshot
+from perf_assets.warehouse.tables import DURATION_DRIVERS, DURATION_MODELS, METRIC_FACTORS, RUN_OUTLIERS
+from perf_assets_tests.report.snapshots import START, measured, real_history, rows, snapshot
 
 EVIL = "<script>alert(1)</script>"
 
@@ -81,6 +81,39 @@ def test_the_findings_stand_in_order(tmp_path: Path) -> None:
         "What moves together", "Scenario runs", "Data quality", "Trends",
     ]  # fmt: skip
     assert page.tags.count("svg") >= 4
+
+
+def factor(name: str, share: float, unique: float | None, **more: object) -> dict[str, object]:
+    return {
+        "project": "default", "metric": "cpu_usage", "factor": name, "settings": 12, "cells": 96, "share": share,
+        "unique_share": unique, "p_value": 1e-6, "q_value": 1e-5, "highest": f"{name}-7", "highest_ratio": 1.312,
+        "lowest": f"{name}-2", "lowest_ratio": 0.5, **more,
+    }  # fmt: skip
+
+
+def test_factors_stand_with_their_shares_and_furthest_settings(tmp_path: Path) -> None:
+    found = rows(
+        METRIC_FACTORS,
+        factor("node", 0.6, 0.31, highest=EVIL),
+        factor("node type", 0.42, None, confounded_with="node"),
+        factor("test", 0.8, 0.04),
+        factor("test type", 0.9, 0.9, q_value=0.06),
+    )
+    with snapshot(tmp_path, fleet(), then=lambda con: replace_rows(con, (METRIC_FACTORS, found))) as con:
+        assert read_report(con).telling_factors["factor"].tolist() == ["node type", "node"]
+        source = render_report(con)
+    text = " ".join(_Page(source).text.split())
+    assert EVIL not in source
+    assert "cpu usage default node type 12 42% – node type-7 (1.31 times the middle) node type-2 (0.5 times" in text
+    assert f"cpu usage default node 12 60% 31% {EVIL} (1.31 times the middle)" in text
+
+
+def test_at_most_twenty_factors_are_shown_and_none_have_no_heading(tmp_path: Path) -> None:
+    found = rows(METRIC_FACTORS, *(factor("node", 0.5, 0.5, metric=f"metric_{number}") for number in range(30)))
+    with snapshot(tmp_path / "many", fleet(), then=lambda con: replace_rows(con, (METRIC_FACTORS, found))) as con:
+        assert len(read_report(con).telling_factors) == 20
+    with snapshot(tmp_path / "none", fleet()) as con:
+        assert "Which factor goes with which metric" not in render_report(con)
 
 
 def scenario_results() -> pd.DataFrame:

@@ -19,6 +19,7 @@ from perf_assets.catalog import load_catalog
 from perf_assets.formats.measurement import Measurement
 from perf_assets.warehouse.readings import (
     daily_metric_values,
+    factor_cells,
     forecast_history,
     forecast_selection,
     metric_limits,
@@ -156,6 +157,7 @@ def test_an_empty_warehouse_has_no_series(site):
         build_rollups(con)
         assert scenario_runs(con).empty
         assert daily_metric_values(con).empty
+        assert factor_cells(con).empty
         selection = forecast_selection(con, metric_limits(load_catalog(), {}), [], 0)
         assert selection.series == ()
         assert forecast_history(con, selection.series).empty
@@ -183,6 +185,18 @@ def test_days_are_shares_of_each_series_level(site):
         values = daily_metric_values(con)
     assert values["value"].tolist() == [1.0, 1.0]
     assert set(values["node_id"]) == {"whole project"}
+
+
+def test_cells_are_medians_of_two_weeks_before_the_newest_of_the_project(site):
+    days = [(day, float(day)) for day in range(40)]
+    new = [row(value, run=f"r{day}", hour=24 * day, node_id="n", node_type="linux") for day, value in days]
+    old = [row(1.0, run=f"r{day}", hour=24 * day, test_name="retired") for day in range(20)]
+    site.load([*new, *old], received_at=LATER)
+    rebuild(site)
+    with site.warehouse.reading() as con:
+        cells = factor_cells(con)
+    columns = ["metric", "test_name", "node_id", "node_type", "value"]
+    assert cells[columns].values.tolist() == [["test_execution_time", "login", "n", "linux", 32.5]]
 
 
 def test_headline_and_limited_series_are_forecast_first(site):

@@ -6,15 +6,17 @@ import pandas as pd
 from perf_assets.analysis import durations
 from perf_assets.analysis.correlations import correlate_places
 from perf_assets.analysis.duration_models import drivers_and_models
+from perf_assets.analysis.factors import factor_shares
 from perf_assets.defs.asset_spec import POOL, outcome, table_spec
 from perf_assets.defs.pictures import picture
 from perf_assets.report import charts
 from perf_assets.warehouse import Warehouse
-from perf_assets.warehouse.readings import daily_metric_values, scenario_runs
+from perf_assets.warehouse.readings import daily_metric_values, factor_cells, scenario_runs
 from perf_assets.warehouse.tables import (
     DURATION_DRIVERS,
     DURATION_MODELS,
     METRIC_CORRELATIONS,
+    METRIC_FACTORS,
     RUN_OUTLIERS,
     SCENARIO_EFFICIENCY,
 )
@@ -46,6 +48,27 @@ def metric_correlations(warehouse: dg.ResourceParam[Warehouse]) -> dg.Materializ
             },
         )
     )
+
+
+@dg.multi_asset(
+    specs=[
+        table_spec(
+            METRIC_FACTORS,
+            "correlations",
+            ["metric_series"],
+            {"scipy"},
+            "Of the median of each series over the newest 14 days; factors that determine each other are named.",
+        )
+    ],
+    pool=POOL,
+)
+def metric_factors(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult[None]:
+    with warehouse.reading() as con:
+        cells = factor_cells(con)
+    table = factor_shares(cells)
+    warehouse.replace((METRIC_FACTORS, table))
+    significant = {"significant_factors": int((table["q_value"] <= 0.05).sum())}
+    return dg.MaterializeResult(metadata=outcome(table.sort_values("q_value"), significant))
 
 
 @dg.multi_asset(
