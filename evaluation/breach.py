@@ -171,6 +171,7 @@ def chapter(results: pd.DataFrame, seed: int) -> list[str]:
         + ".",
         "",
         met(judged),
+        "",
     ]
 
 

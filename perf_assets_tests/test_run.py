@@ -76,7 +76,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
 def test_everything_materialises_and_every_check_passes(site):
     assert errors_of(site.first) == {}
     materialised = {event.asset_key.to_user_string() for event in site.first.get_asset_materialization_events()}
-    assert len(materialised) == 30
+    assert len(materialised) == 32
     evaluations = site.first.get_asset_check_evaluations()
     assert [e.check_name for e in evaluations if not e.passed] == []
     assert len(evaluations) == len(CHECKS)
