@@ -1,20 +1,22 @@
 """Group `forecasts`: what each series will be, and when limits will be crossed."""
 
 import dagster as dg
+from duckdb import DuckDBPyConnection
 
 from perf_assets.analysis.breach import breach_outlook as find_breaches
 from perf_assets.analysis.breach import with_baselines
 from perf_assets.analysis.forecasts import forecast, forecast_fleet
-from perf_assets.catalog import load_catalog
+from perf_assets.catalog import Catalog, load_catalog
 from perf_assets.defs.asset_spec import POOL, outcome, table_spec
 from perf_assets.defs.pictures import picture
 from perf_assets.report import charts
-from perf_assets.settings import Settings
+from perf_assets.settings import ForecastSettings, Settings
 from perf_assets.special_days import load_special_days
 from perf_assets.warehouse import Warehouse
 from perf_assets.warehouse.forecast_record import record_forecasts
 from perf_assets.warehouse.increments import joined
 from perf_assets.warehouse.readings import (
+    ForecastSelection,
     forecast_history,
     forecast_selection,
     metric_limits,
@@ -57,11 +59,9 @@ _DAY_SECONDS = 86_400
 def forecast_metrics(
     settings: dg.ResourceParam[Settings], warehouse: dg.ResourceParam[Warehouse]
 ) -> tuple[dg.MaterializeResult[None], dg.MaterializeResult[None]]:
-    rules = settings.forecast
-    catalog = load_catalog(settings.metrics_file)
-    limits = metric_limits(catalog, rules.limits, rules.limits_over_baseline)
+    rules, catalog = settings.forecast, load_catalog(settings.metrics_file)
     with warehouse.reading() as con:
-        selection = forecast_selection(con, limits, rules.headline, rules.max_headline)
+        selection = _selected(con, catalog, rules)
         history = with_bounds(forecast_history(con, selection.series), catalog)
     found = forecast_fleet(history, rules.horizon, selection.headline, load_special_days(rules.days))
     models = found.scores.assign(series_id=found.scores["unique_id"].astype("int64"))
@@ -100,10 +100,9 @@ def forecast_metrics(
 def within_day_forecasts(
     settings: dg.ResourceParam[Settings], warehouse: dg.ResourceParam[Warehouse]
 ) -> dg.MaterializeResult[None]:
-    rules, catalog = settings.forecast, load_catalog(settings.metrics_file)
-    limits = metric_limits(catalog, rules.limits, rules.limits_over_baseline)
+    catalog = load_catalog(settings.metrics_file)
     with warehouse.reading() as con:
-        selection = forecast_selection(con, limits, rules.headline, rules.max_headline)
+        selection = _selected(con, catalog, settings.forecast)
         history = with_bounds(within_day_history(con, selection.series), catalog)
     # A day is as many steps ahead as it has buckets.
     parts = [forecast(own, _DAY_SECONDS // int(seconds)) for seconds, own in history.groupby("bucket_seconds")]
@@ -146,10 +145,9 @@ def forecast_accuracy(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeR
 def breach_outlook(
     settings: dg.ResourceParam[Settings], warehouse: dg.ResourceParam[Warehouse]
 ) -> dg.MaterializeResult[None]:
-    rules, catalog = settings.forecast, load_catalog(settings.metrics_file)
-    limits = metric_limits(catalog, rules.limits, rules.limits_over_baseline)
+    catalog = load_catalog(settings.metrics_file)
     with warehouse.reading() as con:
-        selection = forecast_selection(con, limits, rules.headline, rules.max_headline)
+        selection = _selected(con, catalog, settings.forecast)
         history = forecast_history(con, selection.limits["unique_id"].tolist())
         history = with_bounds(with_extremes(con, history), catalog)
     own = with_baselines(selection.limits.rename(columns={"limit_value": "limit"}), history)
@@ -160,3 +158,8 @@ def breach_outlook(
     likely = table.sort_values("level_by_30", ascending=False)
     nearest = charts.breaches(likely.head(3), history, found.courses, selection.titles)
     return dg.MaterializeResult(metadata=outcome(likely, {"nearest": picture(nearest)}))
+
+
+def _selected(con: DuckDBPyConnection, catalog: Catalog, rules: ForecastSettings) -> ForecastSelection:
+    limits = metric_limits(catalog, rules.limits, rules.limits_over_baseline)
+    return forecast_selection(con, limits, rules.headline, rules.max_headline)
