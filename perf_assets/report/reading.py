@@ -124,8 +124,8 @@ class Report:
     def telling_factors(self) -> pd.DataFrame:
         """The significant rows of metric_factors with the largest shares of their own, at least a twentieth: what a
         factor adds to the others, or its whole share where others determine it."""
-        own = self.factors["unique_share"].fillna(self.factors["share"])
-        telling = self.factors[(self.factors["q_value"] <= 0.05) & (own >= _LEAST_SHARE)].assign(own=own)
+        factors = self.factors.assign(own=self.factors["unique_share"].fillna(self.factors["share"]))
+        telling = factors[(factors["q_value"] <= 0.05) & (factors["own"] >= _LEAST_SHARE)]
         return telling.sort_values("own", ascending=False, kind="stable").head(_MOST_FACTORS)
 
     @property

@@ -225,7 +225,8 @@ def test_the_noise_of_a_far_stretch_leaves_a_clear_step_as_it_is(seed: int, late
         return list(zip(here["index"], here["confirmed"], strict=True))
 
     assert found(louder) == found(1.0)
-    assert len(found(1.0)) == 1
+    # Beside it one series in a thousand has a change of a few values, which is not confirmed.
+    assert sum(confirmed for _, confirmed in found(1.0)) == 1
 
 
 # Inputs of every kind

@@ -116,6 +116,13 @@ def test_at_most_twenty_factors_are_shown_and_none_have_no_heading(tmp_path: Pat
         assert "Which factor goes with which metric" not in render_report(con)
 
 
+def test_factors_of_which_none_is_significant_have_no_heading(tmp_path: Path) -> None:
+    found = rows(METRIC_FACTORS, factor("node", 0.5, 0.5, q_value=0.2), factor("test", 0.5, 0.5, q_value=None))
+    with snapshot(tmp_path, fleet(), then=lambda con: replace_rows(con, (METRIC_FACTORS, found))) as con:
+        assert read_report(con).telling_factors.empty
+        assert "Which factor goes with which metric" not in render_report(con)
+
+
 def scenario_results() -> pd.DataFrame:
     """A long table of 60 scenario runs, a day apart, whose duration follows their risks; one scenario has one run."""
     random = np.random.default_rng(1)
