@@ -23,7 +23,7 @@ CAUSE_COLUMNS = (
     "consistent",
 )  # fmt: skip
 PART_COLUMNS = ("regression_id", "dimension", "part", "before", "after", "difference", "share")
-LOAD_METRICS = ("load_average", "cpu_usage", "queue_wait_time", "queue_length", "tests_per_hour", "concurrent_tests")
+LOAD_METRICS = ("load_average", "cpu_usage", "queue_wait_time", "queue_depth", "tests_per_hour", "parallel_tests")
 """Metrics that say how much there was to do."""
 _PLACES = ("test_name", "test_type", "node_id", "node_type")
 _ADDITIVE = ("s", "By")
@@ -32,8 +32,6 @@ _CONSISTENT, _UNMOVED = 0.5, 0.25
 """Share from which a factor is consistent with a change, if what lacks it moved at most a quarter as far."""
 _FEWEST_NODES = 4
 _MOST_PARTS = 10
-_BESIDE = pd.Timedelta(days=1)
-"""How much later than the regression another series may have gone over."""
 OTHERS, WHOLE = "others", "whole"
 BY_NODE = "by node"
 """Setting of a factor that differs from node to node."""
@@ -73,7 +71,8 @@ def regression_causes(regressions: pd.DataFrame, levels: pd.DataFrame, fields: p
             continue
         around = by_id[name]
         own = around[around["metric"] == regression.metric]
-        found = [*_by_place(own), *_by_field(own, changed.get(name)), *_by_commit(own, regression)]
+        moved = own.assign(moved=_changes(own)).dropna(subset="moved")
+        found = [*_by_place(moved), *_by_field(moved, changed.get(name)), *_by_commit(moved, regression)]
         # What slows a node down makes it busier as well, so load comes after what series share.
         telling = [*_telling(found)[:_MOST_NAMED], *_telling([*_by_load(own, around)])]
         rows += [{"regression_id": name, "rank": rank, **asdict(one)} for rank, one in enumerate(telling, start=1)]
@@ -125,8 +124,9 @@ class _Factor:
     consistent: bool
 
 
-def _held_against(factor: str, setting: object, change: FloatArray, shares: BoolArray) -> _Factor:
-    """`change`: of all series, none NaN; `shares`: which of them share the factor."""
+def _held_against(factor: str, setting: object, moved: pd.DataFrame, shares: BoolArray) -> _Factor:
+    """`moved`: levels with their change `moved`; `shares`: which of them share the factor."""
+    change = moved["moved"].to_numpy(dtype=np.float64)
     total = float((change**2).sum())
     count = int(shares.sum())
     mean = float(change[shares].mean())
@@ -139,35 +139,29 @@ def _held_against(factor: str, setting: object, change: FloatArray, shares: Bool
     )  # fmt: skip
 
 
-def _by_place(own: pd.DataFrame) -> Iterator[_Factor]:
-    change = _changes(own)
-    known = np.isfinite(change)
+def _by_place(moved: pd.DataFrame) -> Iterator[_Factor]:
     for factor in _PLACES:
-        settings = own[factor].to_numpy(dtype=object)[known]
+        settings = moved[factor].to_numpy(dtype=object)
         names = sorted({name for name in settings if isinstance(name, str) and name})
         # What all share explains nothing that the commit would not explain as well.
         for name in names if len(names) > 1 else ():
-            yield _held_against(factor, name, change[known], settings == name)
+            yield _held_against(factor, name, moved, settings == name)
 
 
-def _by_field(own: pd.DataFrame, fields: pd.DataFrame | None) -> Iterator[_Factor]:
+def _by_field(moved: pd.DataFrame, fields: pd.DataFrame | None) -> Iterator[_Factor]:
     if fields is None:
         return
-    change = _changes(own)
-    known = np.isfinite(change)
     for (field, setting), gone_over in fields.groupby(["field", "setting"]):
-        shares = own["series_id"].isin(gone_over["series_id"]).to_numpy()[known]
+        shares = moved["series_id"].isin(gone_over["series_id"]).to_numpy()
         if shares.any():
-            yield _held_against(str(field), setting, change[known], shares)
+            yield _held_against(str(field), setting, moved, shares)
 
 
-def _by_commit(own: pd.DataFrame, regression: Any) -> Iterator[_Factor]:
+def _by_commit(moved: pd.DataFrame, regression: Any) -> Iterator[_Factor]:
     """The commit is shared by all: how far all series of the metric moved alike."""
     good, bad = regression.last_good_commit, regression.first_bad_commit
-    change = _changes(own)
-    known = np.isfinite(change)
-    if known.any() and pd.notna(good) and pd.notna(bad) and good != bad:
-        yield _held_against("commit", bad, change[known], np.ones(int(known.sum()), dtype=bool))
+    if len(moved) and pd.notna(good) and pd.notna(bad) and good != bad:
+        yield _held_against("commit", bad, moved, np.ones(len(moved), dtype=bool))
 
 
 def _by_load(own: pd.DataFrame, around: pd.DataFrame) -> Iterator[_Factor]:

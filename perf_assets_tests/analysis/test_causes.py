@@ -13,12 +13,14 @@ from hypothesis import strategies as st
 
 from perf_assets.analysis.causes import (
     CAUSE_COLUMNS,
+    LOAD_METRICS,
     OTHERS,
     PART_COLUMNS,
     WHOLE,
     fields_that_changed,
     regression_causes,
 )
+from perf_assets.catalog import load_catalog
 
 NODES, TESTS = [f"n{number}" for number in range(6)], [f"t{number}" for number in range(5)]
 AT = pd.Timestamp("2026-06-01")
@@ -119,6 +121,10 @@ def test_load_by_node_is_compared_with_the_change_by_node() -> None:
     less = load.assign(after=1.0 / load["after"])
     ranked = regression_causes(regression(), pd.concat([busy, less]), NO_FIELDS).ranked
     assert not ranked.loc[ranked["factor"] == "load_average", "consistent"].any()
+
+
+def test_metrics_of_load_are_known_to_the_catalogue() -> None:
+    assert set(LOAD_METRICS) <= set(load_catalog().metrics)
 
 
 def test_the_parts_of_a_difference_make_up_the_whole() -> None:
