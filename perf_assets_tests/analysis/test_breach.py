@@ -175,6 +175,8 @@ def test_errors_name_the_series() -> None:
         breach_outlook(history_of(leak()), limit_of(1.0, "above"))
     with pytest.raises(ValueError, match=r"lack the columns \['side'\]"):
         breach_outlook(history_of(leak()), limit_of(1.0).drop(columns="side"))
+    with pytest.raises(ValueError, match="series 'one' has several values a day; give it by day, with low and high"):
+        breach_outlook(history_of(leak(), step="6h"), limit_of(90.0))
 
 
 # Kinds of series whose course is known

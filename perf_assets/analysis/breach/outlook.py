@@ -14,7 +14,7 @@ from perf_assets.analysis.breach.restarts import courses_of_cycles, cycles
 from perf_assets.analysis.breach.shapes import explained, shapes
 from perf_assets.analysis.forecasts import grids
 from perf_assets.analysis.forecasts.members import Task, profile_before
-from perf_assets.analysis.forecasts.pool import on_one_level, without_gaps
+from perf_assets.analysis.forecasts.pool import borne_out_bounds, on_one_level, without_gaps
 from perf_assets.analysis.statistics import FloatArray
 
 SIDES = {"upper": 1.0, "lower": -1.0}
@@ -31,6 +31,7 @@ _AT_ONCE = 100
 _SHOWN_FROM = 0.05
 """Probability that the level passes its limit from which courses are shown."""
 _ROUNDING = 1e-9
+_FREE = (-np.inf, np.inf)
 _DAY_US = 86_400_000_000
 _DATES = ("breach_date", "earliest", "latest", "horizon_end")
 _SHARES = (0.5, 0.025, 0.975)
@@ -73,7 +74,7 @@ def breach_outlook(history: pd.DataFrame, limits: pd.DataFrame) -> Outlook:
     A series is a level, a line that goes on, flattens or has ended, or a step, each with its probability, or it rises
     and falls back again and again (see `shapes` and `restarts`); 500 courses are drawn from that.
 
-    Raises ValueError for missing columns and, naming the series, for an unknown side.
+    Raises ValueError for missing columns and, naming the series, for an unknown side and for several values a day.
     """
     missing = {"unique_id", "limit", "side"} - set(limits.columns)
     if missing:
@@ -92,6 +93,8 @@ def breach_outlook(history: pd.DataFrame, limits: pd.DataFrame) -> Outlook:
     own = history[history["unique_id"].isin(table["unique_id"])]
     known = _Known.of(own)
     for panel in grids.panels(own):
+        if not panel.monthly and panel.step < _DAY_US:
+            raise ValueError(f"series {panel.ids[0]!r} has several values a day; give it by day, with low and high")
         for part, size in _parts(panel):
             found, ahead = _ahead(part, size, table[table["unique_id"].isin(part.ids)], known)
             rows.append(found[~found["already_breached"]])
@@ -142,16 +145,9 @@ class _Known:
             {str(name): part.fillna(0.0).to_numpy() for name, part in away[end].groupby(newest["unique_id"])}
             for end in ("low", "high")
         )
-        first = own.groupby("unique_id").first().reindex(columns=["lowest", "highest"]).astype(np.float64)
-        first = first.fillna({"lowest": -np.inf, "highest": np.inf})
-        inside = own.groupby("unique_id")["y"].agg(["min", "max"])
-        lowest = first["lowest"].where(inside["min"] >= first["lowest"], -np.inf)
-        highest = first["highest"].where(inside["max"] <= first["highest"], np.inf)
-        return cls(
-            below,
-            above,
-            {str(name): (low, high) for name, low, high in zip(lowest.index, lowest, highest, strict=True)},
-        )
+        found = borne_out_bounds(own)
+        bounds = {} if found is None else {str(row.Index): (row.lowest, row.highest) for row in found.itertuples()}
+        return cls(below, above, bounds)
 
 
 def _parts(panel: grids.Panel) -> Iterator[tuple[grids.Panel, int]]:
@@ -210,9 +206,7 @@ def _ahead(panel: grids.Panel, size: int, limits: pd.DataFrame, known: _Known) -
 
 def _steps_within(panel: grids.Panel, days: int) -> int:
     """Places ahead that lie within so many days; of a longer step at least one within the last of DAYS."""
-    ahead = (
-        panel.dates(days)[0] if panel.monthly or panel.step >= _DAY_US else panel.dates(days * _DAY_US // panel.step)[0]
-    )
+    ahead = panel.dates(days)[0]
     within = int((ahead - panel.last[0] <= np.timedelta64(days, "D")).sum())
     return max(within, 1) if days == DAYS[-1] else within
 
@@ -241,7 +235,7 @@ def _paths(panel: grids.Panel, size: int, ahead: int, limits: pd.DataFrame, know
     if drawn.size:
         courses_of = courses(past[drawn, -1], found.part(drawn), shape, ahead) + season[drawn, None, :]
         paths |= dict(zip(drawn.tolist(), courses_of, strict=True))
-    return {row: np.clip(path, *known.bounds[str(panel.ids[row])]) for row, path in paths.items()}
+    return {row: np.clip(path, *known.bounds.get(str(panel.ids[row]), _FREE)) for row, path in paths.items()}
 
 
 def _without_season(panel: grids.Panel, ahead: int) -> tuple[FloatArray, FloatArray]:

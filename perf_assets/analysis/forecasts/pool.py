@@ -99,11 +99,11 @@ def _outlooks(
         raise ValueError(f"horizon must be a whole number of steps, at least 1, not {horizon}")
     if not levels or any(not 0 < level < 100 for level in levels):
         raise ValueError(f"levels must lie between 0 and 100 percent, not {list(levels)}")
-    bounds = _bounds(history)
+    bounds = borne_out_bounds(history)
     return (_outlook(panel, horizon, levels, bounds, headline, special_days) for panel in panels(history))
 
 
-def _bounds(history: pd.DataFrame) -> pd.DataFrame | None:
+def borne_out_bounds(history: pd.DataFrame) -> pd.DataFrame | None:
     """lowest and highest by unique_id, as far as the values bear them out."""
     given = [name for name in ("lowest", "highest") if name in history]
     if not given:
