@@ -18,6 +18,10 @@ LEVEL = 50.0
 DAYS_KNOWN, DAYS_AHEAD = 90, 30
 _AROUND = 3
 """Days on each side whose median with a day is the level of that day."""
+CORRELATIONS = (0.0, 0.3, 0.6)
+"""Of the noise from day to day, one of which each series has."""
+DAYS = np.arange(DAYS_KNOWN + DAYS_AHEAD + _AROUND) - (DAYS_KNOWN - 1.0)
+"""All days, the last known one being 0."""
 _WARMED_UP = 50
 
 
@@ -42,17 +46,15 @@ class Leaks:
 
 
 def leaks(kind: str, count: int, seed: int) -> Leaks:
-    """`count` series of one of KINDS. Noise is autoregressive, with .0, .3 or .6 from day to day."""
+    """`count` series of one of KINDS, with autoregressive noise."""
     random = np.random.default_rng([seed, list(KINDS).index(kind)])
     limit = random.uniform(4.0, 20.0, count)
-    days = np.arange(DAYS_KNOWN + DAYS_AHEAD + _AROUND) - (DAYS_KNOWN - 1.0)
-    course = KINDS[kind](random, limit, days[None, :])
-    values = LEVEL + course + _noise(random, count, days.size)
+    values = LEVEL + KINDS[kind](random, limit, DAYS[None, :]) + _noise(random, count, DAYS.size)
     return Leaks(values[:, :DAYS_KNOWN], values[:, DAYS_KNOWN:], LEVEL + limit)
 
 
 def _noise(random: np.random.Generator, count: int, size: int) -> FloatArray:
-    correlation = random.choice([0.0, 0.3, 0.6], count)
+    correlation = random.choice(CORRELATIONS, count)
     shocks = random.standard_normal((count, size + _WARMED_UP))
     values = np.zeros_like(shocks)
     for place in range(1, values.shape[1]):

@@ -22,7 +22,7 @@ _MOST_AHEAD = 64
 @dataclass(frozen=True)
 class Chance:
     """Random numbers for DRAWS courses: evenly spread and in random order in (0, 1), shape (draws,); normal ones for
-    amount and mean, shape (2, draws); uniform ones for the variance, shape (draws,); normal ones for the noise, shape
+    amount and level, shape (2, draws); uniform ones for the variance, shape (draws,); normal ones for the noise, shape
     (draws, places); uniform ones that pick among what was seen, shape (draws, places).
     """
 
@@ -46,27 +46,23 @@ def chance() -> Chance:
 
 
 def courses(last: FloatArray, found: Explained, known: Shapes, ahead: int) -> FloatArray:
-    """Shape (s, draws, ahead): of each draw a shape by its probability, an amount and a mean of it from their Student's
-    t, and autoregressive noise that begins at what is left of the `last` value, shape (s,).
+    """Shape (s, draws, ahead): of each draw a shape by its probability, an amount of it and a level from their
+    Student's t, and autoregressive noise that begins at what is left of the `last` value, shape (s,).
     """
     from scipy.special import chdtri
 
-    drawn = chance()
-    rows = np.arange(len(last))[:, None]
-    picked = _picked(found.chances, drawn.even)
-    freedom = np.maximum(found.worth - 2.0, 2.0)[:, None]
-    worth = found.worth[:, None]
-    variance = found.left[rows, picked] * worth / np.maximum(worth - 1.0, 1.0)
-    variance *= freedom / np.maximum(chdtri(freedom, drawn.uniform[None, :]), 1e-3)
-    size = known.size
-    spread = np.sqrt(variance * size / worth)
-    amount = found.amounts[rows, picked] + spread * drawn.normal[0] * (picked < len(known.rows))
-    mean = found.mean[:, None] + spread / np.sqrt(size) * drawn.normal[1]
-    rows_of_shapes = np.concatenate((known.rows, np.zeros((1, known.rows.shape[1]))))[:, size - 1 : size + ahead]
-    path = mean[:, :, None] + amount[:, :, None] * rows_of_shapes[picked]
+    drawn, each = chance(), known.rows.shape[1]
+    series = np.arange(len(last))[:, None]
+    noise, shape = np.divmod(_picked(found.chances.reshape(len(last), -1), drawn.even), each)
+    variance = found.left[series, noise, shape] / np.maximum(chdtri(known.size - 2.0, drawn.uniform), 1e-3)
+    spread = np.sqrt(variance)
+    amount = found.amounts[series, noise, shape]
+    amount += spread * np.sqrt(found.kept[series, noise, shape]) * drawn.normal[0]
+    level = found.levels[series, noise] + spread / np.sqrt(known.worths[noise]) * drawn.normal[1]
+    path = level[:, :, None] + amount[:, :, None] * known.rows[:, :, known.size - 1 : known.size + ahead][noise, shape]
     own = last[:, None] - path[:, :, 0]
-    correlation = found.correlation[:, None]
-    step = np.sqrt(variance * (1.0 - correlation**2))
+    correlation = known.correlations[noise]
+    step = spread * np.sqrt(1.0 - correlation**2)
     for place in range(ahead):
         own = correlation * own + step * drawn.noise[:, place]
         path[:, :, place + 1] += own
@@ -84,19 +80,17 @@ def _picked(chances: FloatArray, even: FloatArray) -> IndexArray:
     return np.asarray(np.minimum(places, upper.shape[1] - 1))
 
 
-def reach(found: Explained, known: Shapes, ahead: int, fewest: float = 1e-3) -> tuple[FloatArray, FloatArray]:
+def reach(found: Explained, known: Shapes, ahead: int, fewest: float = 1e-5) -> tuple[FloatArray, FloatArray]:
     """(smallest, largest) values that any shape with a chance of at least `fewest` comes to within the places ahead,
     eight standard deviations of noise included, shape (s,) each: beyond them no course leads.
     """
-    future = known.rows[:, known.size : known.size + ahead]
-    low, high = np.append(future.min(axis=1), 0.0), np.append(future.max(axis=1), 0.0)
-    spread = np.sqrt(found.left * (known.size / found.worth)[:, None])
+    future = known.rows[:, :, known.size : known.size + ahead]
+    low, high = future.min(axis=2), future.max(axis=2)
     likely = found.chances >= fewest
+    spread = np.sqrt(found.left / (known.size - 2.0))
     # The amount of a shape is unsure by as much as the noise.
-    unsure = spread * np.maximum(np.abs(low), np.abs(high)) + np.sqrt(found.left) + spread / np.sqrt(known.size)
-    up = np.maximum(found.amounts * low, found.amounts * high) + 8.0 * unsure
-    down = np.minimum(found.amounts * low, found.amounts * high) - 8.0 * unsure
-    return (
-        found.mean + np.where(likely, down, np.inf).min(axis=1),
-        found.mean + np.where(likely, up, -np.inf).max(axis=1),
-    )
+    unsure = spread * (1.0 + np.maximum(np.abs(low), np.abs(high)) + 1.0 / np.sqrt(known.worths)[:, None])
+    level = found.levels[:, :, None]
+    up = level + np.maximum(found.amounts * low, found.amounts * high) + 8.0 * unsure
+    down = level + np.minimum(found.amounts * low, found.amounts * high) - 8.0 * unsure
+    return np.where(likely, down, np.inf).min(axis=(1, 2)), np.where(likely, up, -np.inf).max(axis=(1, 2))

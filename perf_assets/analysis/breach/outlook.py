@@ -219,10 +219,10 @@ def _paths(panel: grids.Panel, size: int, ahead: int, limits: pd.DataFrame, know
     late = np.maximum(panel.level_from - (panel.values.shape[1] - size), 0)
     past, _ = on_one_level(past, late, 1)
     shape = shapes(size, ahead)
-    found = explained(past, shape)
-    low, high = reach(found, shape, ahead)
     of_limits = limits.groupby(["unique_id", "side"])["limit"].first().unstack()
     of_limits = of_limits.reindex(index=panel.ids, columns=["upper", "lower"]).to_numpy(dtype=np.float64)
+    found = explained(past, _away(past, of_limits), shape)
+    low, high = reach(found, shape, ahead)
     above, below = (np.array([part[str(name)].max() for name in panel.ids]) for part in (known.above, known.below))
     reached = high + season.max(axis=1) + above > of_limits[:, 0]
     reached |= low + season.min(axis=1) - below < of_limits[:, 1]
@@ -236,6 +236,13 @@ def _paths(panel: grids.Panel, size: int, ahead: int, limits: pd.DataFrame, know
         courses_of = courses(past[drawn, -1], found.part(drawn), shape, ahead) + season[drawn, None, :]
         paths |= dict(zip(drawn.tolist(), courses_of, strict=True))
     return {row: np.clip(path, *known.bounds.get(str(panel.ids[row]), _FREE)) for row, path in paths.items()}
+
+
+def _away(past: FloatArray, limits: FloatArray) -> FloatArray:
+    """How far the nearer of the limits, shape (s, 2), is from where each series was, shape (s,)."""
+    low, high = np.quantile(past, [0.25, 0.75], axis=1)
+    away = np.nanmin(np.abs(limits - np.stack((low, high), axis=1)), axis=1)
+    return np.asarray(np.maximum(away, high - low))
 
 
 def _without_season(panel: grids.Panel, ahead: int) -> tuple[FloatArray, FloatArray]:
