@@ -16,6 +16,8 @@ export OMP_NUM_THREADS := 1
 # Companies have certificates of their own; the system knows them.
 export UV_SYSTEM_CERTS := 1
 export PYTHONPYCACHEPREFIX := $(CURDIR)/var/cache/python
+# Images of CI often forbid bytecode; compiling everything anew takes each process ten seconds, and here it lies aside.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: run test check ui evaluate bench soak clean help
 

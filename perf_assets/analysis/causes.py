@@ -18,11 +18,15 @@ from perf_assets.analysis.statistics import FloatArray
 
 BoolArray = npt.NDArray[np.bool_]
 
-CAUSE_COLUMNS = (
-    "regression_id", "rank", "factor", "setting", "share", "sharing", "change_sharing", "lacking", "change_lacking",
-    "consistent",
-)  # fmt: skip
-PART_COLUMNS = ("regression_id", "dimension", "part", "before", "after", "difference", "share")
+CAUSE_COLUMNS = {
+    "regression_id": "object", "rank": "int64", "factor": "object", "setting": "object", "share": "float64",
+    "sharing": "int64", "change_sharing": "float64", "lacking": "int64", "change_lacking": "float64",
+    "consistent": "bool",
+}  # fmt: skip
+PART_COLUMNS = {
+    "regression_id": "object", "dimension": "object", "part": "object", "before": "float64", "after": "float64",
+    "difference": "float64", "share": "float64",
+}  # fmt: skip
 LOAD_METRICS = ("load_average", "cpu_usage", "queue_wait_time", "queue_depth", "tests_per_hour", "parallel_tests")
 """Metrics that say how much there was to do."""
 _PLACES = ("test_name", "test_type", "node_id", "node_type")
@@ -77,7 +81,10 @@ def regression_causes(regressions: pd.DataFrame, levels: pd.DataFrame, fields: p
         telling = [*_telling(found)[:_MOST_NAMED], *_telling([*_by_load(own, around)])]
         rows += [{"regression_id": name, "rank": rank, **asdict(one)} for rank, one in enumerate(telling, start=1)]
         parts += [{"regression_id": name, **row} for row in _parts(own, around, regression)]
-    return Causes(pd.DataFrame(rows, columns=list(CAUSE_COLUMNS)), pd.DataFrame(parts, columns=list(PART_COLUMNS)))
+    return Causes(
+        pd.DataFrame(rows, columns=list(CAUSE_COLUMNS)).astype(CAUSE_COLUMNS),
+        pd.DataFrame(parts, columns=list(PART_COLUMNS)).astype(PART_COLUMNS),
+    )
 
 
 def _telling(found: Sequence[_Factor]) -> list[_Factor]:

@@ -58,7 +58,7 @@ def test_what_the_changed_series_share_comes_first(column: str, setting: str) ->
     levels = fleet()
     found = regression_causes(regression(), slower(levels, levels[column] == setting), NO_FIELDS).ranked
     best = found.iloc[0]
-    assert tuple(found.columns) == CAUSE_COLUMNS
+    assert tuple(found.columns) == tuple(CAUSE_COLUMNS)
     assert (best["factor"], best["setting"], best["rank"]) == (column, setting, 1)
     assert best["share"] > 0.95 and best["consistent"]
     assert best["change_sharing"] == pytest.approx(0.3, abs=0.02)
@@ -130,7 +130,7 @@ def test_metrics_of_load_are_known_to_the_catalogue() -> None:
 def test_the_parts_of_a_difference_make_up_the_whole() -> None:
     levels = fleet()
     found = regression_causes(regression(), slower(levels, levels["test_name"] == "t2"), NO_FIELDS).parts
-    assert tuple(found.columns) == PART_COLUMNS
+    assert tuple(found.columns) == tuple(PART_COLUMNS)
     assert set(found["dimension"]) == {"test_name", "node_id"}
     for _, own in found.groupby("dimension"):
         parts, whole = own[own["part"] != WHOLE], own[own["part"] == WHOLE].iloc[0]
@@ -171,6 +171,8 @@ def test_fields_are_those_that_changed_at_the_time() -> None:
 def test_nothing_is_said_of_nothing() -> None:
     empty = regression_causes(regression(), fleet().head(0), NO_FIELDS)
     assert empty.ranked.empty and empty.parts.empty
+    some = regression_causes(regression(), slower(fleet(), fleet()["node_id"] == "node-1"), NO_FIELDS)
+    assert (empty.ranked.dtypes == some.ranked.dtypes).all() and (empty.parts.dtypes == some.parts.dtypes).all()
     assert regression_causes(regression(), fleet().assign(before=0.0, unit="1"), NO_FIELDS).ranked.empty
 
 
