@@ -125,9 +125,11 @@ def widths_of(errors: FloatArray, unit: FloatArray, levels: Sequence[float], rou
     `errors`, shape (origins, s, horizon), the oldest origin first: of forecasts that did not know their own, NaN where
     nothing was measured. Older ones count less (Barber et al. 2023): methods knew less then, and times change;
     errors up to `rounding` are none;
-    `unit`, shape (s,): error of a naive forecast of each series. Each error is taken in units of what the series' other
-    errors tell, and the quantiles are those of all series whose errors are spread alike (Mondrian conformal prediction;
-    Vovk et al. 2005): where most errors are small and few are large, the inner interval is narrow and the outer wide.
+    `unit`, shape (origins + 1, s): error of a naive forecast of each series within what was known at each origin, and
+    within all. Each error is taken in units of what the series' other errors tell and what was known, and the quantiles
+    are those of all series whose errors are spread alike (Mondrian conformal prediction; Vovk et al. 2005): where most
+    errors are small and few are large, the inner interval is narrow and the outer wide. Series that have repeated
+    exactly so far are a group of their own.
     """
     size = np.abs(errors)
     known = np.isfinite(size)
@@ -136,24 +138,37 @@ def widths_of(errors: FloatArray, unit: FloatArray, levels: Sequence[float], rou
     counted = recency(len(errors))
     share = counted[:, None]
     sums, counts = share * np.where(known, size, 0.0).sum(axis=2), share * known.sum(axis=2)
-    own = _unit(sums.sum(axis=0), counts.sum(axis=0), unit, len(errors))
+    own = _unit(sums.sum(axis=0), counts.sum(axis=0), unit[-1], len(errors))
     ratio = np.full_like(size, np.nan)
     for origin in range(len(errors)):
         rest = np.arange(len(errors)) != origin
-        others = _unit(sums[rest].sum(axis=0), counts[rest].sum(axis=0), unit, len(errors) - 1)
+        others = _unit(sums[rest].sum(axis=0), counts[rest].sum(axis=0), unit[origin], len(errors) - 1)
         ratio[origin] = np.divide(size[origin], others[:, None], out=ratio[origin], where=others[:, None] > 0)
     half, inside = np.empty((len(levels), *size.shape[1:])), np.empty((len(levels), size.shape[1]))
+    exact = own == 0.0
+    half[:, exact] = _of_exact(size, unit, counted, levels)[:, None, None]
     for alike in _spread_alike(size):
         steps = _by_step(ratio[:, alike])
         of_step = ratio[:, alike] / steps
         worth = np.broadcast_to(counted[:, None, None] * _INDEPENDENT / max(errors.shape[2], 1), of_step.shape)
         quantile = _quantiles(of_step.ravel(), worth.ravel(), levels)
-        half[:, alike] = quantile[:, None, None] * own[None, alike, None] * steps
+        half[:, alike] = np.where(
+            exact[None, alike, None], half[:, alike], quantile[:, None, None] * own[None, alike, None] * steps
+        )
         measured = np.isfinite(of_step)
         within = (of_step <= quantile[:, None, None, None]) & measured
         count = measured.sum(axis=(0, 2))
         inside[:, alike] = np.where(count > 0, within.sum(axis=(1, 3)) / np.maximum(count, 1), np.nan)
     return Widths(half, inside)
+
+
+def _of_exact(size: FloatArray, unit: FloatArray, counted: FloatArray, levels: Sequence[float]) -> FloatArray:
+    """Half widths for series that have repeated exactly so far: how far those were off that had done so at an earlier
+    origin, most of which also go on. Shape (levels,)."""
+    then = (unit[:-1] == 0.0)[:, :, None] & np.isfinite(size)
+    worth = np.broadcast_to(counted[:, None, None] * _INDEPENDENT / max(size.shape[2], 1), size.shape)
+    # Without any such series nothing is known but that it repeats.
+    return _quantiles_of(np.append(size[then], 0.0), np.append(worth[then], _ASSUMED), levels)
 
 
 def _spread_alike(size: FloatArray) -> Sequence[npt.NDArray[np.intp]]:
@@ -214,7 +229,11 @@ def _quantiles(ratio: FloatArray, worth: FloatArray, levels: Sequence[float]) ->
     assumed = stdtrit(_FREEDOM, 0.5 + grid / 2.0)
     assumed /= assumed.mean()
     values = np.concatenate((ratio[known], assumed))
-    weight = np.concatenate((worth[known], np.full(grid.size, _ASSUMED / grid.size)))
+    return _quantiles_of(values, np.concatenate((worth[known], np.full(grid.size, _ASSUMED / grid.size))), levels)
+
+
+def _quantiles_of(values: FloatArray, weight: FloatArray, levels: Sequence[float]) -> FloatArray:
+    """Weighted quantiles of `values`, shape (n,)."""
     order = np.argsort(values, kind="stable")
     share = np.cumsum(weight[order]) - weight[order] / 2.0
     return np.asarray(np.interp(np.asarray(levels) * weight.sum(), share, values[order]))

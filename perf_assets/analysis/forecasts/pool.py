@@ -246,7 +246,10 @@ def _outlook(
     rows = np.flatnonzero([str(one) in named for one in panel.ids]) if named else np.empty(0, dtype=np.intp)
     mean, on_scale, tried = _challenged(panel, truth, task, scales, pool, sample, rows, special_days)
     naive = np.concatenate([_naive(filled[rows], cycle) for rows in _blocks(count)])
-    unit = np.concatenate([_naive(scales.part(rows).on(filled[rows]), cycle) for rows in _blocks(count)])
+    then = [task.origins[place] for place in _scored(task)] + [filled.shape[1]]
+    unit = np.concatenate(
+        [_naive_then(scales.part(rows).on(filled[rows]), cycle, then) for rows in _blocks(count)], axis=1
+    )
     widths = widths_of(on_scale, unit, [level / 100.0 for level in levels], _ROUNDING)
     half = np.hypot(widths.half, widths.half[..., :1] * doubt[None, :, None])
     centre = scales.on(mean)
@@ -257,7 +260,13 @@ def _outlook(
 
 
 def _naive(values: FloatArray, cycle: int) -> FloatArray:
-    return np.asarray(np.abs(values[:, cycle:] - values[:, :-cycle]).mean(axis=1))
+    return np.asarray(_naive_then(values, cycle, [values.shape[1]])[0])
+
+
+def _naive_then(values: FloatArray, cycle: int, sizes: Sequence[int]) -> FloatArray:
+    """Mean error of the seasonal naive forecast within the first so many of `values`, shape (sizes, s)."""
+    change = np.abs(values[:, cycle:] - values[:, :-cycle])
+    return np.stack([change[:, : size - cycle].mean(axis=1) for size in sizes])
 
 
 def _blocks(count: int) -> Iterator[slice]:

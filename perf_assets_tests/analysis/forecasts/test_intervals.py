@@ -11,8 +11,13 @@ LEVELS = (0.8, 0.95)
 SERIES, ORIGINS, HORIZON, LATER = 600, 5, 12, 20
 
 
+def throughout(errors: np.ndarray, unit: np.ndarray | float = 1.0) -> np.ndarray:
+    """One unit of each series at all origins and now."""
+    return np.broadcast_to(unit, (len(errors) + 1, errors.shape[1]))
+
+
 def held(errors: np.ndarray, future: np.ndarray, unit: np.ndarray) -> list[float]:
-    half = widths_of(errors, unit, LEVELS).half
+    half = widths_of(errors, throughout(errors, unit), LEVELS).half
     return [float((np.abs(future) <= width).mean()) for width in half]
 
 
@@ -37,14 +42,14 @@ def test_intervals_hold_what_they_say(draw: str) -> None:
     assert outer == pytest.approx(0.95, abs=0.01)
     if draw == "unlike":
         for part in (slice(0, 200), slice(200, None)):
-            half = widths_of(known, unit, LEVELS).half[:, part]
+            half = widths_of(known, throughout(known, unit), LEVELS).half[:, part]
             inside = [float((np.abs(later[:, part]) <= width).mean()) for width in half]
             assert inside == [pytest.approx(0.80, abs=0.08), pytest.approx(0.95, abs=0.02)]
 
 
 def test_the_share_inside_is_that_of_what_was_held_out() -> None:
     errors = np.random.default_rng(8).standard_normal((ORIGINS, SERIES, HORIZON))
-    inside = widths_of(errors, np.ones(SERIES), LEVELS).inside
+    inside = widths_of(errors, throughout(errors), LEVELS).inside
     assert inside.shape == (2, SERIES)
     assert inside.mean(axis=1) == pytest.approx(LEVELS, abs=0.02)
 
@@ -52,20 +57,38 @@ def test_the_share_inside_is_that_of_what_was_held_out() -> None:
 def test_beyond_what_was_held_out_errors_grow() -> None:
     errors = np.random.default_rng(9).standard_normal((ORIGINS, 40, HORIZON))
     errors[:, :, 6:] = np.nan
-    half = widths_of(errors, np.ones(40), LEVELS).half.mean(axis=1)
+    half = widths_of(errors, throughout(errors), LEVELS).half.mean(axis=1)
     assert (np.diff(half[:, 7:], axis=1) > 0).all()
     assert half[0, -1] == pytest.approx(half[0, 4] * np.sqrt(HORIZON / 6), rel=0.15)
 
 
 def test_a_single_series_has_wider_intervals_than_its_few_errors_tell() -> None:
-    half = widths_of(np.full((2, 1, 3), 1.0), np.ones(1), LEVELS).half
+    half = widths_of(np.full((2, 1, 3), 1.0), np.ones((3, 1)), LEVELS).half
     assert (half[1] > 1.3).all()
 
 
 @pytest.mark.parametrize("errors", [np.zeros((2, 3, 4)), np.full((2, 3, 4), np.nan)])
 def test_without_errors_there_is_no_width_or_that_of_the_naive_forecast(errors: np.ndarray) -> None:
-    half = widths_of(errors, np.zeros(3), LEVELS).half
+    half = widths_of(errors, throughout(errors, 0.0), LEVELS).half
     assert (half == 0.0).all()
+
+
+def test_errors_are_in_the_unit_that_was_known_at_their_origin() -> None:
+    # Each series grows noisier by a step in what was held out: as many will do so again.
+    errors = np.random.default_rng(11).standard_normal((1, SERIES, HORIZON)) * 3.0
+    half = widths_of(errors, np.stack((np.ones(SERIES), np.full(SERIES, 2.0))), LEVELS).half.mean(axis=(1, 2))
+    known = widths_of(errors, np.full((2, SERIES), 2.0), LEVELS).half.mean(axis=(1, 2))
+    assert half == pytest.approx(2.0 * known, rel=0.2)
+
+
+@pytest.mark.parametrize(("changed", "widths"), [(0.5, [1.0, 1.0]), (0.1, [0.0, 1.0]), (0.02, [0.0, 0.0])])
+def test_what_repeats_exactly_goes_on_as_often_as_in_the_fleet(changed: float, widths: list[float]) -> None:
+    random = np.random.default_rng(12)
+    errors = np.zeros((2, SERIES, HORIZON))
+    errors[:, random.permutation(SERIES)[: round(changed * SERIES)]] = 1.0
+    half = widths_of(errors, np.zeros((3, SERIES)), LEVELS).half[:, errors.max(axis=(0, 2)) == 0.0]
+    assert half.max(axis=(1, 2)).tolist() == widths
+    assert half.min(axis=(1, 2)).tolist() == widths
 
 
 def scales(values: list[float], lowest: float, highest: float) -> Scales:
@@ -97,5 +120,5 @@ def test_there_and_back_is_the_same_value_within_the_bounds(shares: list[float],
 def test_the_newest_origin_which_comes_last_counts_most() -> None:
     errors = np.random.default_rng(10).standard_normal((4, 200, HORIZON))
     grown, shrunk = (errors * factor[:, None, None] for factor in (np.array([1, 1, 1, 3]), np.array([3, 1, 1, 1])))
-    later, earlier = (widths_of(one, np.ones(200), LEVELS).half.mean() for one in (grown, shrunk))
+    later, earlier = (widths_of(one, throughout(one), LEVELS).half.mean() for one in (grown, shrunk))
     assert later > 1.1 * earlier
