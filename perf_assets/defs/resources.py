@@ -25,9 +25,10 @@ from perf_assets.workers import Workers
 def warehouse(context: dg.InitResourceContext) -> Generator[Warehouse, None, None]:
     settings: Settings = context.resources.settings
     duckdb: DuckDBResource = context.resources.duckdb
-    opened = Warehouse(settings.database, settings.snapshots, lambda _: duckdb.get_connection())
-    yield opened
-    opened.publish()
+    with duckdb.get_connection() as engine:
+        opened = Warehouse(settings.database, settings.snapshots, engine)
+        yield opened
+        opened.publish()
 
 
 def resources_for(settings: Settings) -> dict[str, object]:
@@ -42,7 +43,7 @@ def resources_for(settings: Settings) -> dict[str, object]:
     }
     return {
         **{name: dg.ResourceDefinition.hardcoded_resource(value, told) for name, (value, told) in hardcoded.items()},
-        "duckdb": DuckDBResource(database=str(settings.database)),
+        "duckdb": DuckDBResource(database=":memory:"),
         "warehouse": warehouse,
     }
 

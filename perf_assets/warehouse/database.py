@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _FINGERPRINT = hashlib.sha256("\n".join([*(table.ddl for table in TABLES), *VIEWS]).encode()).hexdigest()
 LOCK_TIMEOUT_SECONDS = 300.0
+_NAME = "warehouse"
 
 
 class WarehouseError(UserError, RuntimeError):
@@ -29,27 +31,19 @@ class WarehouseError(UserError, RuntimeError):
     exit_code = 1
 
 
-def connect(database: Path) -> AbstractContextManager[DuckDBPyConnection]:
-    """Open the file for writing; the caller holds the lock."""
-    return duckdb.connect(str(database))
-
-
 class Warehouse:
     """One DuckDB file that many processes share: DuckDB itself admits one process at a time, the lock makes them queue.
 
-    `open_connection` opens the file; Dagster passes its own resource's.
+    The file is attached to `engine`, an in-memory database, only as long as it is used: to start DuckDB anew takes ten
+    times as long. Dagster passes its own resource's; without one it is started at the first use.
     """
 
-    def __init__(
-        self,
-        database: Path,
-        snapshots: Path,
-        open_connection: Callable[[Path], AbstractContextManager[DuckDBPyConnection]] = connect,
-    ) -> None:
+    def __init__(self, database: Path, snapshots: Path, engine: DuckDBPyConnection | None = None) -> None:
         self.database = database
         self.snapshots = snapshots
-        self._open = open_connection
+        self._given = engine
         self._lock = FileLock(database.with_suffix(".lock"))
+        self._uses = 0
         self.written = False
         database.parent.mkdir(parents=True, exist_ok=True)
 
@@ -67,18 +61,17 @@ class Warehouse:
         means, and the temporary tables of `con` are there beside them. Large tables so need not leave the process.
         """
         with self._locked():
-            with self._opened() as own:
-                create_tables(own)
-            con.execute(f"ATTACH '{str(self.database).replace(chr(39), chr(39) * 2)}' AS warehouse")
+            self._attach(con)
             home = con.execute("SELECT current_database()").fetchone() or ("memory",)
-            con.execute("USE warehouse")
+            con.execute(f"USE {_NAME}")
             try:
+                create_tables(con)
                 with _transaction(con):
                     yield con
                 self.written = True
             finally:
                 con.execute(f"USE {home[0]}")
-                con.execute("DETACH warehouse")
+                con.execute(f"DETACH {_NAME}")
 
     @contextmanager
     def reading(self) -> Iterator[DuckDBPyConnection]:
@@ -107,23 +100,41 @@ class Warehouse:
 
     @contextmanager
     def _connection(self) -> Iterator[DuckDBPyConnection]:
-        with self._locked(), self._opened() as con:
+        with self._locked(), self._used() as con:
             con.execute("SET TimeZone = 'UTC'")
             create_tables(con)
             yield con
 
     @contextmanager
-    def _opened(self) -> Iterator[DuckDBPyConnection]:
-        with ExitStack() as stack:
-            try:
-                con = stack.enter_context(self._open(self.database))
-            except duckdb.IOException as error:
-                raise WarehouseError(
-                    f"{self.database} cannot be opened ({str(error).splitlines()[0]}); end the program that holds it, "
-                    "or delete the file and run again: everything in it is rebuilt from landing"
-                ) from error
-            stack.callback(con.close)
-            yield con
+    def _used(self) -> Iterator[DuckDBPyConnection]:
+        """A connection of its own to the attached file; the lock is held, so that nobody else counts the uses."""
+        if not self._uses:
+            self._attach(self._engine)
+        self._uses += 1
+        try:
+            with self._engine.cursor() as con:
+                con.execute(f"USE {_NAME}")
+                yield con
+        finally:
+            self._uses -= 1
+            if not self._uses:
+                self._engine.execute(f"DETACH {_NAME}")
+
+    @cached_property
+    def _engine(self) -> DuckDBPyConnection:
+        engine = self._given or duckdb.connect()
+        # What does not fit into memory lies beside the file, as with a database of its own.
+        engine.execute(f"SET temp_directory = {_quoted(self.database.with_suffix('.tmp'))}")
+        return engine
+
+    def _attach(self, con: DuckDBPyConnection) -> None:
+        try:
+            con.execute(f"ATTACH {_quoted(self.database)} AS {_NAME}")
+        except duckdb.IOException as error:
+            raise WarehouseError(
+                f"{self.database} cannot be opened ({str(error).splitlines()[0]}); end the program that holds it, "
+                "or delete the file and run again: everything in it is rebuilt from landing"
+            ) from error
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -148,15 +159,19 @@ def _transaction(con: DuckDBPyConnection) -> Iterator[None]:
     con.commit()
 
 
+def _quoted(path: Path) -> str:
+    return "'" + str(path).replace("'", "''") + "'"
+
+
 def create_tables(con: DuckDBPyConnection) -> None:
-    """Create all tables and views, or none. Those of another schema give way: they are rebuilt from landing; what was
-    forecast cannot be, and stays as long as its own tables are as before."""
-    names = {name for (name,) in con.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
+    """Create all tables and views of the database in use, or none. Those of another schema give way: they are rebuilt
+    from landing; what was forecast cannot be, and stays as long as its own tables are as before."""
+    names = {name for (name,) in con.execute(_OWN_TABLES).fetchall()}
     current = "SELECT fingerprint FROM warehouse_schema"
     if "warehouse_schema" in names and con.execute(current).fetchall() == [(_FINGERPRINT,)]:
         return
     con.begin()
-    for view in con.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal").fetchall():
+    for view in con.execute(_OWN_VIEWS).fetchall():
         con.execute(f'DROP VIEW "{view[0]}"')
     kept = {
         table.name for table in (FORECASTS_MADE, FORECAST_ACCURACY) if table.name in names and _as_before(con, table)
@@ -201,5 +216,7 @@ def append(con: DuckDBPyConnection, table: Table, rows: pd.DataFrame) -> None:
     con.unregister("rows_to_write")
 
 
+_OWN_TABLES = "SELECT table_name FROM duckdb_tables() WHERE database_name = current_database() AND NOT temporary"
+_OWN_VIEWS = "SELECT view_name FROM duckdb_views() WHERE database_name = current_database() AND NOT internal"
 _DELETE_ROWS = "DELETE FROM {table}"
 _INSERT_ROWS = "INSERT INTO {table} ({names}) SELECT {casts} FROM rows_to_write ORDER BY {order}"
