@@ -28,8 +28,9 @@ PAIR_COLUMNS = (
 CORRELATION_COLUMNS = ("project", "node_id", *PAIR_COLUMNS)
 LAGS = 6
 """Steps by which one series may follow the other."""
-WIDE, _WIDE_LAGS = 6, 1
-"""Values that the second look takes the mean of, and the lags there."""
+WIDE = 6
+"""Values that the second look takes the mean of. Means are compared at the same time alone: a slow part that comes a
+few values later is in the same means for the most part, and each lag costs evidence."""
 _FEWEST, _MOST_ALIKE = 20, 0.75
 """Values that a column needs, and the share of one value from which it has no correlation."""
 _CLEAR_LINE = 2.5
@@ -43,7 +44,11 @@ random walk is so on average by half of it (Dickey & Fuller 1979)."""
 
 def strength_of(correlation: float) -> str:
     """strong above 0.7, moderate above 0.4, else weak, by absolute value."""
-    return "strong" if abs(correlation) > 0.7 else "moderate" if abs(correlation) > 0.4 else "weak"
+    return str(_strengths(np.array([correlation]))[0])
+
+
+def _strengths(rho: FloatArray) -> npt.NDArray[np.object_]:
+    return np.array(["weak", "moderate", "strong"], dtype=object)[np.searchsorted([0.4, 0.7], np.abs(rho))]
 
 
 def correlate(panel: pd.DataFrame, lags: int = LAGS, given: str | None = None) -> pd.DataFrame:
@@ -87,8 +92,7 @@ def _with_q_values(table: pd.DataFrame) -> pd.DataFrame:
 
 def _pairs(panel: pd.DataFrame, lags: int, given: str | None) -> pd.DataFrame:
     finite = panel.replace([np.inf, -np.inf], np.nan)
-    most = finite.apply(lambda column: column.value_counts(normalize=True).iloc[:1].sum())
-    usable = finite.loc[:, (finite.notna().sum() >= _FEWEST) & (most < _MOST_ALIKE)]
+    usable = finite.loc[:, (finite.notna().sum() >= _FEWEST) & (_most_alike(finite) < _MOST_ALIKE)]
     names = [str(name) for name in usable.columns]
     if len(names) < 2:
         return pd.DataFrame(columns=list(PAIR_COLUMNS))
@@ -97,7 +101,7 @@ def _pairs(panel: pd.DataFrame, lags: int, given: str | None) -> pd.DataFrame:
     lags = min(lags, panel.shape[0] - 2)
     looks = [_look(plain, 1, _LONGEST_ORDER, lags, place)]
     if plain.shape[1] >= WIDE * _FEWEST:
-        looks.append(_look(_means(plain), WIDE, _LONGEST_WIDE_ORDER, min(_WIDE_LAGS, lags), place))
+        looks.append(_look(_means(plain), WIDE, _LONGEST_WIDE_ORDER, 0, place))
     first, second = np.triu_indices(len(names), 1)
     p_values = np.stack([look.p_value[first, second] for look in looks])
     best = p_values.argmin(axis=0)
@@ -117,16 +121,27 @@ def _pairs(panel: pd.DataFrame, lags: int, given: str | None) -> pd.DataFrame:
             "rho": rho,
             "rho_low": np.minimum(ends[0], rho),
             "rho_high": np.maximum(ends[1], rho),
-            "lag": (lag * width).astype(np.int64),
+            "lag": lag.astype(np.int64),
             "width": width.astype(np.int64),
             "effective_n": count,
             "p_value": -np.expm1(len(looks) * np.log1p(-np.minimum(p_values.min(axis=0), 1.0 - 1e-16))),
             "q_value": np.nan,
-            "strength": [strength_of(one) for one in rho],
+            "strength": _strengths(rho),
         }
     )
     kept = (table["effective_n"] >= _FEWEST / 2) & ~table[["metric_a", "metric_b"]].eq(str(given)).any(axis=1)
     return table[kept].reset_index(drop=True)
+
+
+def _most_alike(panel: pd.DataFrame) -> FloatArray:
+    """Share of the known values of each column that its most frequent one makes up; 0 where none is known."""
+    values = np.sort(panel.to_numpy(dtype=np.float64), axis=0)
+    known = np.isfinite(values).sum(axis=0)
+    most, run = np.minimum(known, 1), np.ones(values.shape[1], dtype=np.intp)
+    for place in range(1, len(values)):
+        run = np.where(values[place] == values[place - 1], run + 1, 1)
+        most = np.maximum(most, np.where(place < known, run, 0))
+    return np.asarray(most / np.maximum(known, 1))
 
 
 def _without_levels(values: FloatArray) -> FloatArray:
@@ -168,21 +183,28 @@ def _look(values: FloatArray, width: int, order: int, lags: int, given: int | No
         scores, known = _scores(_given(scores, known, given, lags), known)
     evidence = np.full((len(values), len(values)), -1.0)
     rho, best, count = np.zeros_like(evidence), np.zeros_like(evidence), np.zeros_like(evidence)
-    for lag in range(-lags, lags + 1):
-        (early, late), (early_known, late_known) = _shifted(scores, lag), _shifted(known.astype(np.float64), lag)
+    numbers, squares = known.astype(np.float64), scores**2
+    for lag in range(lags + 1):
+        (early, late), (early_known, late_known) = _shifted(scores, lag), _shifted(numbers, lag)
+        early_power, late_power = _shifted(squares, lag)
         pairs = early_known @ late_known.T
         # Of the values that make up the pairs of this lag alone; where all are known, the sums are those of the rows.
         if known.all():
-            power = (early**2).sum(axis=1)[:, None] * (late**2).sum(axis=1)
+            power = early_power.sum(axis=1)[:, None] * late_power.sum(axis=1)
         else:
-            power = (early**2 @ late_known.T) * (early_known @ (late**2).T)
+            power = (early_power @ late_known.T) * (early_known @ late_power.T)
         at_lag = np.divide(early @ late.T, np.sqrt(power), out=np.zeros_like(power), where=power > 0)
         # Of few means the coefficients of the autoregression take a part that counts.
         freedom = np.maximum(pairs - 3.0 - (order if width > 1 else 0), 0.0)
         score = np.abs(np.arctanh(np.clip(at_lag, -0.9999, 0.9999))) * np.sqrt(freedom)
         better = score > evidence
-        for target, source in ((evidence, score), (rho, at_lag), (best, np.full_like(score, lag)), (count, pairs)):
-            target[better] = source[better]
+        for target, source in ((evidence, score), (rho, at_lag), (count, pairs)):
+            np.copyto(target, source, where=better)
+        best[better] = lag
+    # A lag below 0 is the same one above it of the pair the other way round.
+    back = evidence < evidence.T
+    rho, count, best = np.where(back, rho.T, rho), np.where(back, count.T, count), np.where(back, -best.T, best)
+    evidence = np.maximum(evidence, evidence.T)
     p_value = _two_sided(evidence)
     return _Look(rho, best, count, -np.expm1((2 * lags + 1) * np.log1p(-np.minimum(p_value, 1.0 - 1e-16))), width)
 

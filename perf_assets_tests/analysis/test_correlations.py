@@ -76,9 +76,9 @@ def independent(kind: str, seed: int) -> pd.DataFrame:
     ["random walks", "own trends", "arma", "days", "steps at one time", "heavy tails", "counts", "log-normal"],
 )
 def test_what_is_independent_is_not_linked(kind: str) -> None:
-    significant = [int((correlate(independent(kind, seed))["q_value"] < 0.05).sum()) for seed in range(6)]
-    assert sum(significant) <= 2
-    assert significant.count(0) >= 5
+    significant = [int((correlate(independent(kind, seed))["q_value"] < 0.05).sum()) for seed in range(12)]
+    assert sum(significant) <= 3
+    assert significant.count(0) >= 10
 
 
 def test_a_slow_part_in_common_is_found_by_means_of_six() -> None:
