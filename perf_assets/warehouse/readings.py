@@ -285,12 +285,17 @@ GROUP BY series_id, field, number ORDER BY series_id, field, position
 
 @dataclass(frozen=True)
 class ForecastSelection:
-    """Which series are forecast: ids as text, those for which slow methods compete, titles by id, and limits."""
+    """Which series are forecast: ids as text, those for which slow methods compete, titles by id, limits, and by id
+    what series may have in common: PROPERTIES."""
 
     series: tuple[str, ...]
     headline: tuple[str, ...]
     titles: Mapping[str, str]
     limits: pd.DataFrame
+    properties: pd.DataFrame
+
+
+PROPERTIES = ["metric", "test_name", "test_type", "node_id", "node_type"]
 
 
 def metric_limits(
@@ -327,7 +332,7 @@ def forecast_selection(
     table = con.execute(
         f"""SELECT s.series_id :: VARCHAR AS unique_id, s.title || CASE WHEN s.simulated THEN ' (simulated)' ELSE '' END
           AS title, l.limit_value, l.share, CASE WHEN l.metric IS NOT NULL THEN {_SIDE} END AS side,
-          list_contains(?, s.metric) AS headline
+          list_contains(?, s.metric) AS headline, {", ".join(f"s.{name}" for name in PROPERTIES)}
         FROM metric_series s LEFT JOIN limits l ON l.metric = s.metric
         WHERE s.last_seen >= s.as_of - greatest(INTERVAL 14 DAY, (s.last_seen - s.first_seen) / 4)
         ORDER BY headline DESC, l.metric IS NULL, CASE s.importance WHEN 'critical' THEN 0 WHEN 'high' THEN 1
@@ -340,6 +345,7 @@ def forecast_selection(
         headline=tuple(table.loc[table["headline"].astype(bool), "unique_id"].head(most_headline)),
         titles=dict(zip(table["unique_id"], table["title"], strict=True)),
         limits=table.loc[table["side"].notna(), ["unique_id", "limit_value", "share", "side"]].reset_index(drop=True),
+        properties=table.set_index("unique_id")[PROPERTIES],
     )
 
 

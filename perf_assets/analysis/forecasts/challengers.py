@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from perf_assets.analysis.forecasts.grids import TimeArray
@@ -126,7 +127,8 @@ def _holidays(task: Task, dates: TimeArray) -> pd.DataFrame | None:
 
 
 def gradient_boosting(task: Task, row: int) -> FloatArray | None:
-    """One model for all series, of each origin on windows before it; None where these are too few."""
+    """One model for all series, of each origin on windows before it; None where these are too few. Properties of the
+    series are categories."""
     from sklearn.ensemble import HistGradientBoostingRegressor
 
     ahead = []
@@ -134,13 +136,18 @@ def gradient_boosting(task: Task, row: int) -> FloatArray | None:
         features, targets = window_rows(task, origin, _MOST_ROWS)
         if len(targets) < _FEWEST_ROWS:
             return None
-        model = HistGradientBoostingRegressor(
-            max_iter=60, learning_rate=0.08, max_leaf_nodes=15, min_samples_leaf=40, early_stopping=False,
-            random_state=_SEED,
-        )  # fmt: skip
         # A feature without two values cannot be binned and explains nothing.
         telling = features.max(axis=0) > features.min(axis=0)
+        model = HistGradientBoostingRegressor(
+            max_iter=60, learning_rate=0.08, max_leaf_nodes=15, min_samples_leaf=40, early_stopping=False,
+            random_state=_SEED, categorical_features=np.flatnonzero(_are_properties(task, features)[telling]),
+        )  # fmt: skip
         model.fit(features[:, telling], targets)
         own, base, unit = newest_window(task, origin, row)
         ahead.append(base + model.predict(own[:, telling]) * unit)
     return np.stack(ahead)
+
+
+def _are_properties(task: Task, features: FloatArray) -> npt.NDArray[np.bool_]:
+    count = 0 if task.properties is None else task.properties.shape[1]
+    return np.asarray(np.arange(features.shape[1]) >= features.shape[1] - count)

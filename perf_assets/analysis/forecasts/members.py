@@ -46,8 +46,9 @@ Profile = tuple[FloatArray, FloatArray]
 class Task:
     """What is to be forecast: `values`, shape (s, t), without gaps; how many of its places are known at each origin,
     ascending, `stride` apart, the last being t; places ahead; places of a cycle, and of a longer one that the first
-    origin holds twice, 0 if there is none; and the kind of special day that a place is known to be on, shape
-    (s, t + horizon), 0 for none, or None where no such day is known.
+    origin holds twice, 0 if there is none; the kind of special day that a place is known to be on, shape
+    (s, t + horizon), 0 for none, or None where no such day is known; and properties of the series, each value of one
+    as a number, shape (s, properties), or None where none are known.
     """
 
     values: FloatArray
@@ -57,9 +58,15 @@ class Task:
     cycle: int
     longer: int
     special: npt.NDArray[np.int8] | None = None
+    properties: FloatArray | None = None
 
     def part(self, rows: slice | npt.NDArray[np.intp]) -> Task:
-        return replace(self, values=self.values[rows], special=None if self.special is None else self.special[rows])
+        return replace(
+            self,
+            values=self.values[rows],
+            special=None if self.special is None else self.special[rows],
+            properties=None if self.properties is None else self.properties[rows],
+        )
 
     def repeated(self, last: FloatArray) -> FloatArray:
         """`last`, shape (s, cycle), over the places ahead, shape (s, horizon)."""
@@ -406,7 +413,8 @@ def _features(task: Task, origin: int, unit: FloatArray, of_values: bool) -> tup
 
 def window_rows(task: Task, origin: int, most: int) -> tuple[FloatArray, FloatArray]:
     """Features and targets of a model of single steps over all series, of at most about `most` windows and steps before
-    `origin`: what `WindowMaps` read of differences, the step, and the place in the longest cycle.
+    `origin`: what `WindowMaps` read of differences, the step, the place in the longest cycle, the kinds of special days
+    and, last, the properties of the series, as far as these are known.
     """
     unit, horizon = task.error_unit, task.horizon
     first = _first_window(task)
@@ -437,11 +445,12 @@ def newest_window(task: Task, origin: int, row: int) -> tuple[FloatArray, FloatA
 
 def _with_step(task: Task, features: FloatArray, place: int, step: int, rows: slice = slice(None)) -> FloatArray:
     cycle = task.longer or task.cycle
-    position = np.full((len(features), 2), [step, (place + step) % cycle], dtype=np.float64)
-    if task.special is None:
-        return np.concatenate((features, position), axis=1)
-    # What is repeated from a cycle before may have been a special day, too.
-    ahead = place + step
-    before = ahead - task.cycle * (1 + step // task.cycle)
-    days = task.special[rows][:, [ahead, before]].astype(np.float64)
-    return np.concatenate((features, position, days), axis=1)
+    parts = [features, np.full((len(features), 2), [step, (place + step) % cycle], dtype=np.float64)]
+    if task.special is not None:
+        # What is repeated from a cycle before may have been a special day, too.
+        ahead = place + step
+        before = ahead - task.cycle * (1 + step // task.cycle)
+        parts.append(task.special[rows][:, [ahead, before]].astype(np.float64))
+    if task.properties is not None:
+        parts.append(task.properties[rows])
+    return np.concatenate(parts, axis=1)

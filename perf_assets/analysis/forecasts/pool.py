@@ -21,6 +21,7 @@ MOST_ORIGINS = 9
 that no two share a value."""
 WINNING = 0.95
 """Share of the pool's error below which a challenger takes its place."""
+_MOST_CATEGORIES = 200
 _ROUNDING = 1e-9
 """Errors of values of the size of 1 that are none."""
 _SAMPLE, _BLOCK = 2_000, 1_000
@@ -55,7 +56,7 @@ def forecast(history: pd.DataFrame, horizon: int, levels: Sequence[int] = (80, 9
     the largest weight), ordered by unique_id and ds. Raises ValueError for missing columns, a horizon below 1, levels
     outside 0 to 100, and, naming the series, for a row without a time.
     """
-    return _table(list(_outlooks(history, horizon, levels, (), {})), levels)
+    return _table(list(_outlooks(history, horizon, levels, _Known((), {}, None))), levels)
 
 
 def forecast_fleet(
@@ -63,13 +64,16 @@ def forecast_fleet(
     horizon: int,
     headline: Collection[str] = (),
     special_days: Mapping[np.datetime64, str] | None = None,
+    properties: pd.DataFrame | None = None,
 ) -> Forecasts:
     """What `forecast` gives, and how each series' methods did; challengers are tried for the ids in `headline`.
 
     `special_days`: kinds of days (UTC) on which something else is known to go on, past and to come, such as holidays
-    and releases; of the challengers Prophet and gradient boosting use them.
+    and releases; of the challengers Prophet and gradient boosting use them. `properties`: by unique_id, texts that
+    series have in common, such as metric and test; gradient boosting uses them.
     """
-    outlooks = list(_outlooks(history, horizon, (80, 95), headline, special_days or {}))
+    known = _Known(headline, special_days or {}, properties)
+    outlooks = list(_outlooks(history, horizon, (80, 95), known))
     rows = [row for outlook in outlooks for row in outlook.scores()]
     measured = history[np.isfinite(history["y"].to_numpy(dtype=np.float64))].groupby("unique_id").size()
     for unique_id in sorted(set(history["unique_id"]) - {row["unique_id"] for row in rows}, key=str):
@@ -78,6 +82,15 @@ def forecast_fleet(
         rows.append({"unique_id": unique_id, "model": "none", "origins": 0, "chosen": False, "note": note})
     scores = pd.DataFrame(rows, columns=list(SCORE_COLUMNS)).sort_values(["unique_id", "model"], ignore_index=True)
     return Forecasts(_table(outlooks, (80, 95)), scores)
+
+
+@dataclass(frozen=True)
+class _Known:
+    """Ids for which challengers are tried, and what these know besides the values; as in `forecast_fleet`."""
+
+    headline: Collection[str]
+    special_days: Mapping[np.datetime64, str]
+    properties: pd.DataFrame | None
 
 
 def _table(outlooks: Sequence[_Outlook], levels: Sequence[int]) -> pd.DataFrame:
@@ -92,15 +105,14 @@ def _outlooks(
     history: pd.DataFrame,
     horizon: int,
     levels: Sequence[int],
-    headline: Collection[str],
-    special_days: Mapping[np.datetime64, str],
+    known: _Known,
 ) -> Iterator[_Outlook]:
     if not isinstance(horizon, int | np.integer) or horizon < 1:
         raise ValueError(f"horizon must be a whole number of steps, at least 1, not {horizon}")
     if not levels or any(not 0 < level < 100 for level in levels):
         raise ValueError(f"levels must lie between 0 and 100 percent, not {list(levels)}")
     bounds = borne_out_bounds(history)
-    return (_outlook(panel, horizon, levels, bounds, headline, special_days) for panel in panels(history))
+    return (_outlook(panel, horizon, levels, bounds, known) for panel in panels(history))
 
 
 def borne_out_bounds(history: pd.DataFrame) -> pd.DataFrame | None:
@@ -214,8 +226,7 @@ def _outlook(
     horizon: int,
     levels: Sequence[int],
     bounds: pd.DataFrame | None,
-    headline: Collection[str],
-    special_days: Mapping[np.datetime64, str],
+    beside: _Known,
 ) -> _Outlook:
     count = len(panel.ids)
     own = None if bounds is None else bounds.loc[panel.ids]
@@ -242,9 +253,9 @@ def _outlook(
         fleet = _fleet(_try(learned, maps), task)
         parts = ((task.part(rows), truth[rows], scales.part(rows)) for rows in _blocks(count))
         pool = _joined([_combined(_try(own, maps), own, known, on, fleet) for own, known, on in parts])
-    named = {headline} if isinstance(headline, str) else {str(one) for one in headline}
+    named = {beside.headline} if isinstance(beside.headline, str) else {str(one) for one in beside.headline}
     rows = np.flatnonzero([str(one) in named for one in panel.ids]) if named else np.empty(0, dtype=np.intp)
-    mean, on_scale, tried = _challenged(panel, truth, task, scales, pool, sample, rows, special_days)
+    mean, on_scale, tried = _challenged(panel, truth, task, scales, pool, sample, rows, beside)
     naive = np.concatenate([_naive(filled[rows], cycle) for rows in _blocks(count)])
     then = [task.origins[place] for place in _scored(task)] + [filled.shape[1]]
     unit = np.concatenate(
@@ -291,7 +302,7 @@ def _challenged(
     pool: _Combined,
     sample: npt.NDArray[np.intp],
     rows: npt.NDArray[np.intp],
-    special_days: Mapping[np.datetime64, str],
+    known: _Known,
 ) -> tuple[FloatArray, FloatArray, list[_Tried]]:
     """Mean and errors on scale of the pool, and in place of those of `rows` of the challenger with the smallest error,
     if that is clearly smaller."""
@@ -299,11 +310,15 @@ def _challenged(
     for row in rows.tolist():
         own = truth[[row]]
         among = np.concatenate(([row], sample))
-        times = panel.times(task.horizon, among if special_days else among[:1])
-        dates, beside = times[0], replace(task.part(among), special=_special(times, special_days))
+        times = panel.times(task.horizon, among if known.special_days else among[:1])
         origins = [task.origins[place] for place in _scored(task)]
-        beside = replace(beside, origins=(*origins, task.origins[-1]))
-        ahead = {name: then[:, None] for name, then in challengers(beside, 0, dates)}
+        own_task = replace(
+            task.part(among),
+            origins=(*origins, task.origins[-1]),
+            special=_special(times, known.special_days),
+            properties=_numbered(panel.ids[among], known.properties),
+        )
+        ahead = {name: then[:, None] for name, then in challengers(own_task, 0, times[0])}
         errors = {name: _errors(then, own, origins, _plain)[:, 0] for name, then in ahead.items()}
         sizes = {name: float(_mean_of_measured(np.abs(error), axis=None)) for name, error in errors.items()}
         best = min(sizes, key=sizes.__getitem__, default="")
@@ -325,6 +340,20 @@ def _special(times: TimeArray, days: Mapping[np.datetime64, str]) -> npt.NDArray
     day = times.astype("datetime64[D]")
     place = np.minimum(np.searchsorted(known, day), known.size - 1)
     return np.where(known[place] == day, kinds[place], 0).astype(np.int8)
+
+
+def _numbered(ids: npt.NDArray[np.object_], properties: pd.DataFrame | None) -> FloatArray | None:
+    """The values of each property as numbers, shape (s, properties), NaN where one is not known or is rare."""
+    if properties is None or properties.empty:
+        return None
+    own = properties.reindex(ids)
+    columns = []
+    for name in own:
+        # More categories than that no tree takes; the rarest are the same to it.
+        kept = own[name].value_counts().index[:_MOST_CATEGORIES]
+        codes = pd.Categorical(own[name], categories=sorted(kept)).codes.astype(np.float64)
+        columns.append(np.where(codes >= 0, codes, np.nan))
+    return np.stack(columns, axis=1)
 
 
 def _task(values: FloatArray, horizon: int, cycle: int, longer: list[int]) -> Task:

@@ -63,7 +63,9 @@ def forecast_metrics(
     with warehouse.reading() as con:
         selection = _selected(con, catalog, rules)
         history = with_bounds(forecast_history(con, selection.series), catalog)
-    found = forecast_fleet(history, rules.horizon, selection.headline, load_special_days(rules.days))
+    found = forecast_fleet(
+        history, rules.horizon, selection.headline, load_special_days(rules.days), selection.properties
+    )
     models = found.scores.assign(series_id=found.scores["unique_id"].astype("int64"))
     ahead = found.table.assign(step=found.table.groupby("unique_id").cumcount() + 1)
     warehouse.replace((FORECAST_MODELS, models), (METRIC_FORECASTS, ahead))

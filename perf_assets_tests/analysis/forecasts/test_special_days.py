@@ -1,6 +1,8 @@
-"""Days that are known beforehand: challengers use them where they make a difference."""
+"""Days and properties that are known beforehand: challengers use them where they make a difference."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -9,7 +11,7 @@ import pytest
 from perf_assets.analysis.forecasts import forecast_fleet
 from perf_assets.analysis.forecasts.challengers import gradient_boosting, prophet
 from perf_assets.analysis.forecasts.members import Task
-from perf_assets.analysis.forecasts.pool import _special
+from perf_assets.analysis.forecasts.pool import _numbered, _special
 
 DAYS, HORIZON, CYCLE = 200, 7, 7
 DATES = np.datetime64("2026-01-05", "us") + np.arange(DAYS + HORIZON) * np.timedelta64(1, "D")
@@ -47,6 +49,32 @@ def test_boosting_foresees_a_holiday_that_it_is_given(known: bool) -> None:
     ahead = gradient_boosting(task_of(values, known), 0)
     assert ahead is not None
     assert (ahead[-1, 3] < 60.0) == known
+
+
+def test_boosting_knows_which_series_a_holiday_concerns() -> None:
+    # Of the interactive tests hardly any run on a holiday, of the nightly ones as many as ever.
+    values = made(30)
+    nightly = np.arange(30) % 2 == 1
+    values[np.ix_(nightly, [place for place in QUIET if place < DAYS])] += 80.0
+    task = task_of(values, True)
+    known = pd.DataFrame({"test": np.where(nightly, "nightly", "interactive")}, index=[f"{n}" for n in range(30)])
+    ids = known.index.to_numpy(dtype=object)
+    assert _numbered(ids, None) is None
+    beside = replace(task, properties=_numbered(ids, known))
+    ahead = [gradient_boosting(beside, row) for row in (0, 1)]
+    assert ahead[0] is not None and ahead[1] is not None
+    assert ahead[0][-1, 3] == pytest.approx(20.0, abs=20.0)
+    assert ahead[1][-1, 3] == pytest.approx(100.0, abs=20.0)
+
+
+def test_rare_and_unknown_properties_are_none() -> None:
+    names = [f"test {number}" for number in range(230)]
+    known = pd.DataFrame({"test": names * 2 + ["usual"] * 5, "node": None}, index=[f"{n}" for n in range(465)])
+    found = _numbered(np.array([*known.index, "nobody"], dtype=object), known)
+    assert found is not None
+    assert found.shape == (466, 2)
+    assert np.isfinite(found[:, 0]).sum() == 2 * 199 + 5
+    assert np.isnan(found[-1]).all() and np.isnan(found[:, 1]).all()
 
 
 def test_kinds_are_numbered_and_other_days_are_none() -> None:
