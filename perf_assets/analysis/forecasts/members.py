@@ -135,13 +135,24 @@ def profile_before(task: Task, origin: int) -> Profile:
         return np.zeros((len(newest), 1)), means.mean(axis=1, keepdims=True)
     slope = np.gradient(means, axis=1) / cycle if count > 1 else np.zeros_like(means)
     away = newest - means[:, :, None] - slope[:, :, None] * (np.arange(cycle) - (cycle - 1) / 2.0)
-    season = np.median(away, axis=1)
+    season = _median_of_few(away)
     noise = ((away - season[:, None]) ** 2).sum(axis=(1, 2)) / max(count - 1, 1) / cycle / count
     # A median varies that much more than a mean.
     noise *= np.pi / 2.0
     effect = (season**2).mean(axis=1)
     chance = np.divide(noise, effect, out=np.ones_like(noise), where=effect > 0)
     return season * np.maximum(1.0 - chance, 0.0)[:, None], means
+
+
+def _median_of_few(values: FloatArray) -> FloatArray:
+    """Medians along the second of three axes, which has few places: comparing pairs of neighbours until all are in
+    order takes a fifth of the time of sorting each by itself."""
+    ordered = [values[:, place].copy() for place in range(values.shape[1])]
+    for turn in range(len(ordered)):
+        for place in range(turn % 2, len(ordered) - 1, 2):
+            low, high = ordered[place], ordered[place + 1]
+            ordered[place], ordered[place + 1] = np.minimum(low, high), np.maximum(low, high)
+    return np.asarray((ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2.0)
 
 
 def smoothing(task: Task, cycles: tuple[int, ...], shares: Sequence[tuple[float, float]]) -> FloatArray:
