@@ -170,11 +170,17 @@ def breach_odds(row: Any) -> str:
     level = (
         f"its level passes it within 7 days with {odds(row.level_by_7)}, within 30 days with {odds(row.level_by_30)}"
     )
-    if not pd.isna(row.earliest):
-        latest = "later" if pd.isna(row.latest) else day(row.latest)
-        level += f" (95 % interval from {day(row.earliest)} to {latest})"
+    if dates := breach_dates(row):
+        level += f" (95 % interval of the day: {dates})"
     single = ", ".join(odds(getattr(row, f"value_by_{days}")) for days in (1, 7, 30))
     return f"{level}; a single value lies beyond it within 1, 7 and 30 days with {single}"
+
+
+def breach_dates(row: Any) -> str:
+    """The 95 % interval of the day on which the level passes its limit (a row of breach_outlook), empty if unknown."""
+    if pd.isna(row.earliest):
+        return ""
+    return f"{day(row.earliest)} or later" if pd.isna(row.latest) else f"{day(row.earliest)} to {day(row.latest)}"
 
 
 def moment(time: object) -> str:

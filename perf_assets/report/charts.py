@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from perf_assets.advice.wording import day, level_pair, metric_words, moment, odds, quantity, share
+from perf_assets.advice.wording import breach_dates, day, level_pair, metric_words, moment, odds, quantity, share
 from perf_assets.analysis.bounds import Bounds
 from perf_assets.analysis.durations import DRIVERS, OUTLIER_SHARE
 from perf_assets.analysis.level_changes import ALL_DAY
@@ -713,10 +713,9 @@ def _limit_words(breach: Any, unit: str) -> str:
     words = f"Limit {quantity(breach.limit_value, unit)}, now {quantity(breach.last_value, unit)}; "
     if breach.already_breached:
         return f"{words}beyond it now."
-    if not pd.isna(breach.earliest):
-        latest = "later" if pd.isna(breach.latest) else day(breach.latest)
-        words += f"passes it between {day(breach.earliest)} and {latest}, "
-    return f"{words}within 30 days with {odds(breach.level_by_30)}."
+    words += f"passes it within 30 days with {odds(breach.level_by_30)}"
+    dates = breach_dates(breach)
+    return f"{words}, on {dates} (95 % interval)." if dates else f"{words}."
 
 
 def _bounds(metric: str, unit: str, values: pd.Series) -> Bounds:

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from perf_assets.advice import wording
 from perf_assets.advice.insights import change_title, recovery
-from perf_assets.advice.wording import day, metric_words, moment, odds, quantity, share
+from perf_assets.advice.wording import breach_dates, day, metric_words, moment, odds, quantity, share
 from perf_assets.analysis.level_changes import ALL_DAY
 from perf_assets.analysis.regressions import DRIFT
 from perf_assets.report import reading
@@ -337,14 +337,12 @@ def forecast_table(rows: pd.DataFrame) -> Table:
             if pd.isna(row.breach_date)
             else day(row.breach_date)
         )
-        latest = "later" if pd.isna(row.latest) else day(row.latest)
-        span = "" if pd.isna(row.earliest) or row.already_breached else f"{day(row.earliest)} to {latest}"
         table.add_row(
             _series(row),
             quantity(row.last_value, row.unit),
             quantity(row.limit_value, row.unit),
             Text(crossing, style="" if crossing == "not foreseen" else "red"),
-            span,
+            "" if row.already_breached else breach_dates(row),
             ", ".join(odds(chance) for chance in (row.level_by_7, row.level_by_30)),
             ", ".join(odds(chance) for chance in (row.value_by_1, row.value_by_7, row.value_by_30)),
         )

@@ -34,7 +34,7 @@ class WarehouseError(UserError, RuntimeError):
 class Warehouse:
     """One DuckDB file that many processes share: DuckDB itself admits one process at a time, the lock makes them queue.
 
-    The file is attached to `engine`, an in-memory database, only as long as it is used: to start DuckDB anew takes ten
+    The file is attached to `engine`, an in-memory database, only as long as it is used: to start DuckDB anew takes six
     times as long. Dagster passes its own resource's; without one it is started at the first use.
     """
 

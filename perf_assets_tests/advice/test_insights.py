@@ -191,10 +191,10 @@ def test_changes_and_limits_come_first_with_their_evidence():
     assert json.loads(insights["evidence"][0]) == {"table": "regressions", "regression_id": "8"}
     assert "From 10 s to 14 s (+40 %, 95 % interval +38 % to +42 %), confirmed" in insights["text"][0]
     assert (
-        "limit 90 %: its level passes it within 7 days with 10 %, within 30 days with 80 % (95 % interval from "
+        "limit 90 %: its level passes it within 7 days with 10 %, within 30 days with 80 % (95 % interval of the day: "
         in insights["text"][2]
     )
-    assert "(95 % interval from 2026-09-15 to later)" in insights["text"][2]
+    assert "2026-09-15 or later)" in insights["text"][2]
     assert "will pass its limit about 2026-09-20" in insights["title"][2]
     again = key_insights(found, runs, *drivers_and_models(runs), scenario_efficiency(runs), NOTHING_STOPPED, NO_CHANGES)
     pd.testing.assert_frame_equal(again, insights)
