@@ -9,7 +9,7 @@ import numpy.typing as npt
 from scipy import special
 
 from perf_assets.analysis.ragged import IndexArray, by_width, medians, offsets_of, runs
-from perf_assets.analysis.seasonality import BoolArray, Means, Profiles, independent_share
+from perf_assets.analysis.seasonality import BoolArray, Means, Profiles, excess_variance, independent_share
 from perf_assets.analysis.statistics import FloatArray
 
 LARGEST_P_VALUE = 0.05
@@ -17,6 +17,8 @@ _FEWEST_OF_DAYS, _FEWEST_OF_LONGER = 7, 4
 """Cycles on each side of a change: a weekend is no new pattern of the day."""
 _PATTERN = 0.01
 """p-value of a half's pattern from which on its change is of interest."""
+_FURTHEST = 4.0
+"""Standard deviations from the usual amount of the pattern that one cycle counts for, at most."""
 _LEAST_CHANGE = 0.25
 """Root mean square of the change as a share of that of the larger pattern; less is of no use to know."""
 
@@ -63,9 +65,10 @@ def pattern_changes(means: Means, found: Profiles, daily: bool) -> Changes:
     """The clearest change of pattern of each series, shape (k,), whose profiles are `found` from `means`.
 
     At each place between two cycles the slots' mean deviations from the profile after it are held against those before
-    it: an analysis of variance of the slots' differences, by the degrees of freedom that are independent in
-    autocorrelated noise (Box 1954), outliers drawn in. The p-value of the clearest place is multiplied by the number of
-    places (Bonferroni). The level of each cycle is taken out before, so that a step is no change of pattern.
+    it, in two ways: whether they differ at all (an analysis of variance of the slots' differences, by the degrees of
+    freedom that are independent in autocorrelated noise; Box 1954), and whether the profile grew or shrank as a whole
+    (the one contrast along it). Outliers are drawn in. The p-value of the clearest place is multiplied by the number of
+    places and of ways (Bonferroni). The level of each cycle is taken out before, so that a step is no change.
     """
     begins = runs(means.owner, means.cycle)[:-1]
     cycles = np.bincount(means.owner[begins], minlength=found.usable.size)
@@ -86,7 +89,7 @@ def pattern_changes(means: Means, found: Profiles, daily: bool) -> Changes:
         seen, column = np.unique(means.slot[inside], return_inverse=True)
         grid = np.full((rows.size, width, seen.size), np.nan)
         grid[place[means.owner[inside]], number[inside], column] = means.left[inside]
-        p_value, split = _clearest(grid, cycles[rows], fewest)
+        p_value, split = _clearest(grid, np.nan_to_num(found.table[rows][:, seen]), cycles[rows], fewest)
         result.p_value[rows] = p_value
         result.at[rows] = means.time[begins[first_cycle[rows] + split]]
         for row, at in zip(rows[p_value <= LARGEST_P_VALUE], split[p_value <= LARGEST_P_VALUE], strict=True):
@@ -99,10 +102,13 @@ def pattern_changes(means: Means, found: Profiles, daily: bool) -> Changes:
     return result
 
 
-def _clearest(grid: FloatArray, cycles: IndexArray, fewest: int) -> tuple[FloatArray, npt.NDArray[np.intp]]:
+def _clearest(
+    grid: FloatArray, patterns: FloatArray, cycles: IndexArray, fewest: int
+) -> tuple[FloatArray, npt.NDArray[np.intp]]:
     """p-value of no change, and the number of cycles before the clearest one, both of shape (k,).
 
-    `grid`: deviations from the profile, shape (k, cycles, slots), NaN where there is no value.
+    `grid`: deviations from the profile, shape (k, cycles, slots), NaN where there is no value; `patterns`: the profile,
+    shape (k, slots).
     """
     known = ~np.isnan(grid)
     size = known.sum(axis=2, keepdims=True)
@@ -123,8 +129,8 @@ def _clearest(grid: FloatArray, cycles: IndexArray, fewest: int) -> tuple[FloatA
     split = np.arange(1, grid.shape[1] + 1)
     tried = (split >= fewest) & (split <= (cycles - fewest)[:, None]) & (freedom >= 1) & (left >= 1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = explained / freedom / (rest / left)
-    ratio = np.where(tried & ~np.isnan(ratio), ratio, 0.0)
+        variance = rest / left
+        ratio = np.where(tried, np.nan_to_num(explained / freedom / variance), 0.0)
     best = ratio.argmax(axis=1)
     every = np.arange(cycles.size)
     later = (split > best[:, None] + 1)[:, :, None]
@@ -135,12 +141,36 @@ def _clearest(grid: FloatArray, cycles: IndexArray, fewest: int) -> tuple[FloatA
     products = (off[:, :, 1:] * off[:, :, :-1]).sum(axis=(1, 2))
     alike = np.divide(products, squares, out=np.zeros(squares.size), where=squares > 0)
     independent = independent_share(alike, known.any(axis=1).sum(axis=1))
-    chance = special.fdtrc(
+    at_all = special.fdtrc(
         independent * np.maximum(freedom[every, best], 1.0),
         independent * np.maximum(left[every, best], 1.0),
         ratio[every, best],
     )
-    return np.asarray(np.minimum(np.maximum(tried.sum(axis=1), 1) * chance, 1.0)), best + 1
+    of_size = variance[every, best] * excess_variance(alike, patterns)
+    growth = np.where(tried, _growth(values, known, patterns, of_size), 0.0)
+    grown = growth.argmax(axis=1)
+    in_size = special.fdtrc(1.0, independent * np.maximum(left[every, grown], 1.0), growth[every, grown])
+    chance = 2.0 * np.maximum(tried.sum(axis=1), 1) * np.minimum(at_all, in_size)
+    return np.asarray(np.minimum(chance, 1.0)), np.where(in_size < at_all, grown, best) + 1
+
+
+def _growth(values: FloatArray, known: BoolArray, patterns: FloatArray, variance: FloatArray) -> FloatArray:
+    """Squared difference of how much there is of the pattern after and before each place between cycles, as a multiple
+    of its variance, shape (k, cycles).
+
+    `values`: deviations from the pattern, shape (k, cycles, slots), 0 where none is known; `variance` of one along the
+    pattern, shape (k,). A single cycle counts as far as chance may take it: a step within a day looks like its pattern.
+    """
+    power = (known * patterns[:, None] ** 2).sum(axis=2)
+    amount = (values * patterns[:, None]).sum(axis=2)
+    deviation = np.sqrt(power * np.nan_to_num(variance)[:, None])
+    usual = np.median(np.divide(amount, power, out=np.zeros_like(amount), where=power > 0), axis=1, keepdims=True)
+    amount = np.clip(amount, usual * power - _FURTHEST * deviation, usual * power + _FURTHEST * deviation)
+    power_before, before = power.cumsum(axis=1), amount.cumsum(axis=1)
+    power_after, after = power_before[:, -1:] - power_before, before[:, -1:] - before
+    with np.errstate(divide="ignore", invalid="ignore"):
+        apart = (after / power_after - before / power_before) ** 2
+        return np.asarray(np.nan_to_num(apart / (1.0 / power_after + 1.0 / power_before) / variance[:, None]))
 
 
 def _profile(values: FloatArray, slot: npt.NDArray[np.int64], slots: int) -> FloatArray:

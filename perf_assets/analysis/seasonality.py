@@ -18,6 +18,9 @@ _WEEK = 7
 FEWEST_CYCLES, _FEWEST_AGREEING = 4, 2
 _AGREEING = 0.4
 """Share of how days differ that other weeks may leave untold where these are few."""
+_FEW_CYCLES, _UNTOLD = 6, 0.9
+"""Weeks, the first and last of which may be parts, up to which the others must tell a tenth of how the days of each
+differ."""
 _FEWEST_SLOTS = 3
 FEWEST_IN_A_CYCLE = 3
 FEWEST_IN_A_SLOT = 3
@@ -239,6 +242,7 @@ def day_and_week(timestamps: TimeArray, values: FloatArray, owner: IndexArray) -
     enough = enough_cycles(points) & (whole >= FEWEST_CYCLES)
     if enough.any():
         weekly = _tested(WEEKLY, points, _WEEK, enough)
+        weekly = replace(weekly, clear=weekly.clear & _borne_out(weekly))
         yield weekly
         points = replace(points, values=weekly.left)
     few = ~enough & (whole >= _FEWEST_AGREEING) & (whole < FEWEST_CYCLES)
@@ -252,6 +256,24 @@ def _tested(period: str, points: Points, slots: int, enough: BoolArray) -> Teste
     if clear.any():
         clear &= found.p_value <= LARGEST_P_VALUE
     return Tested(period, points, np.flatnonzero(enough), found, means, clear)
+
+
+def _borne_out(tested: Tested) -> BoolArray:
+    """Whether the other cycles tell something of each cycle, where there are few, shape (k,): two of four weeks with a
+    step in each are no pattern."""
+    means, slots = tested.means, tested.profiles.table.shape[1]
+    away = means.pattern + means.off
+    cell = means.owner * slots + means.slot
+    count = tested.profiles.table.size
+    number = np.bincount(cell, minlength=count)[cell]
+    others = np.bincount(cell, away, minlength=count)[cell] - away
+    others = np.divide(others, number - 1, out=np.zeros_like(away), where=number > 1)
+    series = len(tested.profiles.table)
+    untold = np.bincount(means.owner, (away - others) ** 2, minlength=series)
+    total = np.bincount(means.owner, away**2, minlength=series)
+    edges = runs(means.owner, means.cycle)
+    cycles = np.bincount(means.owner[edges[:-1]], minlength=series)
+    return np.asarray((cycles > _FEW_CYCLES) | (untold <= _UNTOLD * total))
 
 
 def independent_share(alike: FloatArray, slots: IndexArray) -> FloatArray:
@@ -268,18 +290,34 @@ def independent_share(alike: FloatArray, slots: IndexArray) -> FloatArray:
     return share
 
 
-@cache
+def excess_variance(alike: FloatArray, patterns: FloatArray) -> FloatArray:
+    """How many times as much AR(1) noise around the level of its cycle varies along each of `patterns`, shape
+    (k, slots), as on average, shape (k,); `alike` as for `independent_share`. Along a smooth pattern it varies more.
+    """
+    alike_at, _, covariances = _around_level(patterns.shape[1])
+    power = np.maximum((patterns**2).sum(axis=1), np.finfo(np.float64).tiny)
+    along = np.einsum("ks,cst,kt->kc", patterns, covariances, patterns, optimize=True) / power[:, None]
+    return np.array([np.interp(own, alike_at, row) for own, row in zip(alike, along, strict=True)])
+
+
 def _independent(slots: int) -> tuple[FloatArray, FloatArray]:
     """Lag-1 autocorrelation around the level of a cycle of AR(1) noise, ascending, and Box's epsilon there."""
+    return _around_level(slots)[:2]
+
+
+@cache
+def _around_level(slots: int) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """As `_independent`, and the covariance there, with a mean variance of 1, shape (correlations, slots, slots)."""
     apart = np.abs(np.subtract.outer(np.arange(slots), np.arange(slots)))
     around = np.eye(slots) - 1.0 / slots
-    alike, share = [], []
+    alike, share, covariances = [], [], []
     for correlation in _CORRELATIONS:
         covariance = around @ correlation**apart @ around
         trace = np.trace(covariance)
         alike.append(np.trace(covariance, offset=1) / trace)
         share.append(trace**2 / ((slots - 1) * np.sum(covariance**2)))
-    return np.array(alike), np.array(share)
+        covariances.append(covariance * (slots - 1) / trace)
+    return np.array(alike), np.array(share), np.array(covariances)
 
 
 def is_strong(found: Profiles) -> BoolArray:

@@ -240,6 +240,26 @@ def test_a_pattern_that_stays_has_not_changed(correlation: float) -> None:
     assert found.changes["series_id"].nunique() <= 9
 
 
+def test_a_weekly_pattern_of_few_values_that_doubled_has_changed() -> None:
+    # Six weeks and six weeks: too few to see that any weekday differs, enough to see that all differ by more.
+    week = np.arange(84) / 7.0
+    sine = np.sqrt(2.0) * np.where(week >= 6, 2.0, 1.0)
+    series = [sine * np.sin(2 * np.pi * (week + seed / 7)) + white(84, seed) for seed in range(60)]
+    changes = many(series, DAY).changes
+    assert (changes["period"] == "weekly").all()
+    assert changes["series_id"].nunique() >= 50
+
+
+def test_steps_in_two_of_four_weeks_are_no_weekly_pattern() -> None:
+    random = np.random.default_rng(3)
+    series = [white(28 * 24, seed) for seed in range(100)]
+    for values in series:
+        for place in random.integers(67, 605, 2):
+            values[place:] += random.choice([-1.0, 1.0]) * random.uniform(3.0, 8.0)
+    found = many(series).patterns
+    assert found.loc[found["significant"].astype(bool), "series_id"].nunique() <= 6
+
+
 def test_two_days_that_differ_are_no_new_pattern() -> None:
     values = np.concatenate((job(20, 2, 20.0, 1), job(2, 14, 20.0, 2)))
     assert seasons(values).changes.empty
