@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from evaluation.markdown import number, table
@@ -25,7 +26,7 @@ def main() -> int:
     if any(section not in SECTIONS for section in chosen):
         print(f"\n{document(chosen)}\nNot written to {DOCUMENT}, which is of the seeds and sizes that go by default")
         return 0
-    text = document(SECTIONS)
+    text = document(SECTIONS, DOCUMENT.read_text(encoding="utf-8") if DOCUMENT.exists() else "")
     DOCUMENT.write_text(text, encoding="utf-8")
     print(f"\n{text}\nWritten to {DOCUMENT}")
     return 0
@@ -70,10 +71,11 @@ def _measure(section: Section, data: Path | None, fresh: bool) -> None:
     print(f"{section.name}: {seconds:.0f} s", flush=True)
 
 
-def document(sections: Sequence[Section]) -> str:
-    """docs/accuracy.md from what is kept of the sections' measurements."""
-    kept = [(section, recall(section.name, section.seed)) for section in sections]
-    known = [(section, measured) for section, measured in kept if measured is not None]
+def document(sections: Sequence[Section], before: str = "") -> str:
+    """docs/accuracy.md from what is kept of the sections' measurements; of a section without any, as on a machine that
+    has measured others only, what the document `before` says stays."""
+    written = [_written(section) or _as_before(section.name, before) for section in sections]
+    known = [one for one in written if one is not None]
     lines = [
         "# Accuracy",
         "",
@@ -82,30 +84,64 @@ def document(sections: Sequence[Section]) -> str:
         "figures. Development used seeds below 100, these figures others. A target counts as missed when the 95 % "
         "interval of the figure excludes it.",
         "",
-        *_summary(known),
+        *table(["section", "targets met", "commit"], [one.summary for one in known]),
     ]
-    for section, measured in known:
-        lines += section.chapter(measured.tables, measured.seed)
-    absent = [section.name for section, measured in kept if measured is None]
+    missed = [row for one in known for row in one.missed]
+    if missed:
+        lines += ["Missed:", "", *table(["section", "what", "target", "figure"], missed)]
+    for one in known:
+        lines += [_BEGIN.format(one.summary[0]), "", *one.chapter]
+    absent = [section.name for section, one in zip(sections, written, strict=True) if one is None]
     if absent:
-        lines += [f"Not measured yet: {', '.join(absent)}.", ""]
+        lines += [f"{_ABSENT}{', '.join(absent)}.", ""]
     return "\n".join(lines)
 
 
-def _summary(known: Sequence[tuple[Section, Measured]]) -> list[str]:
-    rows, missed = [], []
-    for section, measured in known:
-        judged = section.checks(measured.tables)
-        rows.append([section.name, _kept(judged, measured), measured.origin.commit])
-        missed += [
+_BEGIN = "<!-- {} -->"
+_ABSENT = "Not measured yet: "
+
+
+@dataclass(frozen=True)
+class _Written:
+    """What the document has of a section: its row of the summary, one for each target missed, and its chapter."""
+
+    summary: list[str]
+    missed: list[list[str]]
+    chapter: list[str]
+
+
+def _written(section: Section) -> _Written | None:
+    measured = recall(section.name, section.seed)
+    if measured is None:
+        return None
+    judged = section.checks(measured.tables)
+    return _Written(
+        [section.name, _kept(judged, measured), measured.origin.commit],
+        [
             [section.name, check.what, f"{check.limit} {check.target:g}", number(check.figure, 3)]
             for check in judged
             if check.missed
-        ]
-    lines = table(["section", "targets met", "commit"], rows)
-    if missed:
-        lines += ["Missed:", "", *table(["section", "what", "target", "figure"], missed)]
-    return lines
+        ],
+        section.chapter(measured.tables, measured.seed),
+    )
+
+
+def _as_before(name: str, before: str) -> _Written | None:
+    summary, _, chapters = before.partition(_BEGIN.format(name))
+    if not chapters:
+        return None
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in summary.splitlines() if line[:1] == "|"]
+    own = [row for row in rows if row[0] == name]
+    chapter = re.split(r"(?m)^(?=<!-- [a-z-]+ -->$|" + _ABSENT + ")", chapters)[0]
+    return _Written(
+        next(row for row in own if len(row) == _SUMMED),
+        [row for row in own if len(row) > _SUMMED],
+        [*chapter.strip("\n").split("\n"), ""],
+    )
+
+
+_SUMMED = 3
+"""Cells of a row of the summary; one of a target that is missed has more."""
 
 
 def _kept(judged: Sequence[Check], measured: Measured) -> str:

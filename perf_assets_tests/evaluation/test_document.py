@@ -40,6 +40,25 @@ def test_the_document_sums_up_targets_and_lists_what_is_missed(tmp_path: Path, m
     assert "Not measured yet: change-points." in text
 
 
+def test_what_another_machine_measured_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = replace(SECTION, name="other", chapter=lambda tables, seed: ["## Other", "", "| what |", "|---|", ""])
+    for folder, section in (("here", SECTION), ("there", other)):
+        (tmp_path / folder).mkdir()
+        monkeypatch.chdir(tmp_path / folder)
+        keep(Measured(section.name, 7, Origin(folder, "digest", "", 1), 1.0, measure(7, 1, None)))
+    monkeypatch.chdir(tmp_path / "here")
+    first = document([SECTION, other, SECTIONS[0]])
+    monkeypatch.chdir(tmp_path / "there")
+    both = document([SECTION, other, SECTIONS[0]], first)
+    assert "Not measured yet: other, change-points." in first
+    assert "Not measured yet: change-points." in both
+    for line in ("| own | 1 of 2 | here |", "| other | 1 of 2 | there |", "## Chapter", "Seed 7.", "## Other"):
+        assert both.count(line) == 1
+    assert both.count("| alarms | at most 0.01 |") == 2
+    monkeypatch.chdir(tmp_path)
+    assert document([SECTION, other, SECTIONS[0]], both) == both
+
+
 def test_a_section_without_targets_is_told_from_one_without_data(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
