@@ -52,7 +52,8 @@ def extreme(levels: Sequence[float], side: Side) -> Extreme:
     middle = (ordered[(len(known) - 1) // 2] + ordered[len(known) // 2]) / 2.0
     sign = 1.0 if side == "peak" else -1.0
     off = [sign * (level - middle) for level in known]
-    top = max(range(len(off)), key=off.__getitem__)
+    # By the levels: distances from the middle may be equal by rounding.
+    top = max(range(len(off)), key=lambda place: sign * known[place])
     first = last = top
     half = off[top] / 2.0
     while half > 0 and last - first + 1 < len(off) and off[(last + 1) % len(off)] >= half:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from perf_assets.analysis.season_words import Extreme, extreme, label, size, stretch
@@ -72,6 +72,7 @@ def test_slots_without_values_are_passed_over() -> None:
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=31), st.sampled_from([0.5, 4.0, 1_024.0]))
+@example([-1.0, -2.2e-297, -1.0, 0.0], 0.5)
 def test_the_extreme_is_inside_its_stretch_whatever_the_unit(levels: list[float], factor: float) -> None:
     found = extreme(levels, "peak")
     assert levels.index(max(levels)) in found.slots(len(levels))
