@@ -16,6 +16,10 @@ from evaluation.results import Measured, current_origin, keep, recall, same_meas
 from evaluation.sections import SECTIONS, Section
 
 DOCUMENT = Path("docs/accuracy.md")
+_BEGIN, _ABSENT = "<!-- {} -->", "Not measured yet: "
+"""What stands before the chapter of each section, and before the names of those without one."""
+_SUMMED = 3
+"""Cells of a row of the summary; one of a target that is missed has more."""
 
 
 def main() -> int:
@@ -97,10 +101,6 @@ def document(sections: Sequence[Section], before: str = "") -> str:
     return "\n".join(lines)
 
 
-_BEGIN = "<!-- {} -->"
-_ABSENT = "Not measured yet: "
-
-
 @dataclass(frozen=True)
 class _Written:
     """What the document has of a section: its row of the summary, one for each target missed, and its chapter."""
@@ -138,10 +138,6 @@ def _as_before(name: str, before: str) -> _Written | None:
         [row for row in own if len(row) > _SUMMED],
         [*chapter.strip("\n").split("\n"), ""],
     )
-
-
-_SUMMED = 3
-"""Cells of a row of the summary; one of a target that is missed has more."""
 
 
 def _kept(judged: Sequence[Check], measured: Measured) -> str:

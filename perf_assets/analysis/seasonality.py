@@ -261,19 +261,24 @@ def _tested(period: str, points: Points, slots: int, enough: BoolArray) -> Teste
 def _borne_out(tested: Tested) -> BoolArray:
     """Whether the other cycles tell something of each cycle, where there are few, shape (k,): two of four weeks with a
     step in each are no pattern."""
-    means, slots = tested.means, tested.profiles.table.shape[1]
-    away = means.pattern + means.off
-    cell = means.owner * slots + means.slot
-    count = tested.profiles.table.size
-    number = np.bincount(cell, minlength=count)[cell]
-    others = np.bincount(cell, away, minlength=count)[cell] - away
-    others = np.divide(others, number - 1, out=np.zeros_like(away), where=number > 1)
-    series = len(tested.profiles.table)
-    untold = np.bincount(means.owner, (away - others) ** 2, minlength=series)
-    total = np.bincount(means.owner, away**2, minlength=series)
+    means, (series, slots) = tested.means, tested.profiles.table.shape
+    untold, total = _untold(means.pattern + means.off, means.owner, means.slot, (series, slots))
     edges = runs(means.owner, means.cycle)
     cycles = np.bincount(means.owner[edges[:-1]], minlength=series)
     return np.asarray((cycles > _FEW_CYCLES) | (untold <= _UNTOLD * total))
+
+
+def _untold(
+    away: FloatArray, owner: IndexArray, slot: npt.NDArray[np.int64], shape: tuple[int, int]
+) -> tuple[FloatArray, FloatArray]:
+    """Squares of what the mean of the other cycles in the same slot leaves of each distance `away`, and those of the
+    distances, summed by series, shape (k,) each. One value a cycle and slot; `shape`: series and slots."""
+    cell, count = owner * shape[1] + slot, shape[0] * shape[1]
+    number = np.bincount(cell, minlength=count)[cell]
+    others = np.bincount(cell, away, minlength=count)[cell] - away
+    others = np.divide(others, number - 1, out=np.zeros_like(away), where=number > 1)
+    untold = np.bincount(owner, (away - others) ** 2, minlength=shape[0])
+    return np.asarray(untold), np.asarray(np.bincount(owner, away**2, minlength=shape[0]))
 
 
 def independent_share(alike: FloatArray, slots: IndexArray) -> FloatArray:
@@ -369,10 +374,9 @@ def _weeks_agree(points: Points) -> BoolArray:
     known = ~np.isnan(usual) & (weeks > 1)
     usual = np.where(known, usual, 0.0)
     mean = usual.sum(axis=(1, 2), keepdims=True) / np.maximum(known.sum(axis=(1, 2), keepdims=True), 1)
-    usual = np.where(known, usual - mean, 0.0)
-    others = (usual.sum(axis=1, keepdims=True) - usual) / np.maximum(weeks - 1, 1)
-    left = np.where(known, usual - others, 0.0)
-    return np.asarray((left**2).sum(axis=(1, 2)) <= _AGREEING * (usual**2).sum(axis=(1, 2)))
+    owner, _, slot = np.nonzero(known)
+    untold, total = _untold((usual - mean)[known], owner, slot, (count, _WEEK))
+    return np.asarray(untold <= _AGREEING * total)
 
 
 def enough_cycles(points: Points, fewest: int = FEWEST_CYCLES) -> BoolArray:

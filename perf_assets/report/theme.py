@@ -91,14 +91,14 @@ def png(chart: Chart) -> bytes:
     import vl_convert
 
     drawing = vl_convert.vegalite_to_svg(_specification(chart) | {"background": "white"})
-    largest, *smaller = _PNG_SCALES
-    drawn = _packed(vl_convert.svg_to_png(drawing, scale=largest))
+    at, *smaller = _PNG_SCALES
+    drawn = _packed(vl_convert.svg_to_png(drawing, scale=at))
     for scale in smaller:
         if len(drawn) <= LARGEST_PNG:
             break
         # A picture grows at most as its area does, so that what would be too large for sure is not drawn at all.
-        if scale == smaller[-1] or len(drawn) * (scale / largest) ** 2 <= LARGEST_PNG:
-            drawn, largest = _packed(vl_convert.svg_to_png(drawing, scale=scale)), scale
+        if scale == smaller[-1] or len(drawn) * (scale / at) ** 2 <= LARGEST_PNG:
+            drawn, at = _packed(vl_convert.svg_to_png(drawing, scale=scale)), scale
     return drawn
 
 

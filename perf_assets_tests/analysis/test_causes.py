@@ -171,7 +171,8 @@ def test_fields_are_those_that_changed_at_the_time() -> None:
 def test_nothing_is_said_of_nothing() -> None:
     empty = regression_causes(regression(), fleet().head(0), NO_FIELDS)
     assert empty.ranked.empty and empty.parts.empty
-    some = regression_causes(regression(), slower(fleet(), fleet()["node_id"] == "node-1"), NO_FIELDS)
+    some = regression_causes(regression(), slower(fleet(), fleet()["node_id"] == "n1"), NO_FIELDS)
+    assert len(some.ranked) and len(some.parts)
     assert (empty.ranked.dtypes == some.ranked.dtypes).all() and (empty.parts.dtypes == some.parts.dtypes).all()
     assert regression_causes(regression(), fleet().assign(before=0.0, unit="1"), NO_FIELDS).ranked.empty
 
