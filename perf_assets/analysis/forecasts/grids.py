@@ -113,21 +113,35 @@ def panels(history: pd.DataFrame) -> Iterator[Panel]:
     without = history["ds"].isna()
     if without.any():
         raise ValueError(f"series {history.loc[without, 'unique_id'].iloc[0]!r}: a row has no ds")
-    together: dict[tuple[int, bool, int], list[Panel]] = {}
-    for rows in _rows(history).parts():
+    alike = _alike(_rows(history))
+    for kind in sorted(alike):
+        yield _joined(alike.pop(kind))
+
+
+def _alike(all_rows: _Rows) -> dict[tuple[int, bool, int], list[Panel]]:
+    """Rectangles by step, whether it is months, and length."""
+    alike: dict[tuple[int, bool, int], list[Panel]] = {}
+    for rows in all_rows.parts():
         for panel in _rectangles(rows, _grids(rows)):
-            together.setdefault((panel.step, panel.monthly, panel.values.shape[1]), []).append(panel)
-    for kind in sorted(together):
-        yield _joined(together.pop(kind))
+            alike.setdefault((panel.step, panel.monthly, panel.values.shape[1]), []).append(panel)
+    return alike
 
 
 def _joined(parts: list[Panel]) -> Panel:
+    """The series of all `parts`, which is emptied on the way, the newest first, so that its memory is given back."""
     if len(parts) == 1:
-        return parts[0]
-    ids, values, last, level_from = (
-        np.concatenate([getattr(part, name) for part in parts]) for name in ("ids", "values", "last", "level_from")
+        return parts.pop()
+    first = parts[0]
+    ids, last, level_from = (
+        np.concatenate([getattr(part, name) for part in parts]) for name in ("ids", "last", "level_from")
     )
-    return replace(parts[0], ids=ids, values=values, last=last, level_from=level_from)
+    values = np.empty((len(ids), first.values.shape[1]))
+    end = len(ids)
+    while parts:
+        own = parts.pop().values
+        values[end - len(own) : end] = own
+        end -= len(own)
+    return replace(first, ids=ids, values=values, last=last, level_from=level_from)
 
 
 @dataclass(frozen=True)
@@ -145,6 +159,12 @@ class _Rows:
     @property
     def owner(self) -> IndexArray:
         return np.repeat(np.arange(self.ids.size), np.diff(self.bounds))
+
+    def of(self, series: BoolArray) -> _Rows:
+        """Those of some of the series, shape (s,)."""
+        own = series[self.owner]
+        bounds = np.concatenate(([0], np.cumsum(np.diff(self.bounds)[series])))
+        return _Rows(self.ds[own], self.y[own], bounds, self.ids[series], self.stepped[series])
 
     def parts(self) -> Iterator[_Rows]:
         """The same in parts of some thousand series, so that what is computed of them needs little memory."""
@@ -169,7 +189,7 @@ class _Grids:
 def _rows(history: pd.DataFrame) -> _Rows:
     code, ids = pd.factorize(history["unique_id"], sort=True)
     y = history["y"].to_numpy(dtype=np.float64)
-    ds = history["ds"].to_numpy(dtype="datetime64[us]").astype(np.int64)
+    ds = history["ds"].to_numpy(dtype="datetime64[us]").view(np.int64)
     stepped = np.full(len(ids), np.iinfo(np.int64).min)
     if "stepped_at" in history:
         at = history["stepped_at"].to_numpy(dtype="datetime64[us]").astype(np.int64)
@@ -209,17 +229,23 @@ def _grids(rows: _Rows) -> _Grids:
     dense = (last - first) * (1.0 - _MOST_MISSING) <= typical * count
     on_grid = ~_any(rows, (rows.ds - first[rows.owner]) % typical[rows.owner] != 0)
     regular = on_grid & dense & (distances == count - 1)
-    monthly, months = _monthly(rows)
+    monthly, months = _monthly(rows, typical >= 28 * _DAY)
     needed = np.where(dense, typical, (last - first) / np.maximum(count - 1, 1))
     whole = _STEPS[np.minimum(np.searchsorted(_STEPS, _NEARLY * needed), _STEPS.size - 1)]
-    monthly &= typical >= 28 * _DAY
     step = np.where(monthly, months, np.where(regular, typical, whole))
     return _Grids(step, monthly, np.where(regular & ~monthly, first, _MONDAY))
 
 
-def _monthly(rows: _Rows) -> tuple[BoolArray, IntArray]:
+def _monthly(rows: _Rows, rare: BoolArray) -> tuple[BoolArray, IntArray]:
     """Whether the values of each series lie on one day of their months, or on the last day, and how many months apart
-    most of them are."""
+    most of them are; only the `rare`, shape (s,), are looked at."""
+    monthly, months = np.zeros(rare.size, dtype=bool), np.ones(rare.size, dtype=np.int64)
+    if rare.any():
+        monthly[rare], months[rare] = _months(rows.of(rare))
+    return monthly, months
+
+
+def _months(rows: _Rows) -> tuple[BoolArray, IntArray]:
     times = rows.ds.astype("datetime64[us]")
     of_month, of_day = (
         (times - times.astype(f"datetime64[{unit}]").astype("datetime64[us]")).astype(np.int64) for unit in "MD"
@@ -259,9 +285,10 @@ def _rectangles(rows: _Rows, grids: _Grids) -> Iterator[Panel]:
     kept = column >= 0
     measured = np.bincount(owner[kept], minlength=size.size)
     # A step behind the newest value has nothing after it, and one before the first changes nothing.
-    level_from = np.full(size.size, np.iinfo(np.int64).max)
-    np.minimum.at(level_from, owner[stands], np.maximum(column[stands], 0))
-    level_from = np.minimum(level_from, size - 1)
+    level_from = size - 1
+    standing = np.flatnonzero(stands)
+    standing = standing[runs(owner[standing])[:-1]]
+    level_from[owner[standing]] = np.maximum(column[standing], 0)
     last = np.where(grids.monthly, rows.ds[rows.bounds[1:] - 1], grids.anchor + newest * grids.step)
     usable = (rank >= 0) & (measured >= FEWEST_POINTS)
     kinds = np.stack((grids.monthly, grids.step, rank), axis=1)

@@ -48,12 +48,14 @@ class Scales:
     def of(cls, values: FloatArray, lowest: FloatArray, highest: FloatArray) -> Scales:
         """Of `values`, shape (s, t), without gaps, with bounds that none lies beyond, shape (s,)."""
         smallest = values.min(axis=1)
-        low, usual, high = np.quantile(values, [0.1, 0.5, 0.9], axis=1)
         kind = np.full(len(values), PLAIN, dtype=np.int8)
-        # What falls further than it rises has errors that are no ratios: a log scale would turn them upwards.
-        positive = (lowest == 0) & (high - usual >= usual - low)
-        kind[positive] = np.where(smallest > _CLOSE_TO_ZERO * usual, LOGARITHM, ROOT)[positive]
-        kind[(lowest == 0) & np.isfinite(highest)] = SHARE
+        bounded = np.flatnonzero(lowest == 0)
+        if bounded.size:
+            low, usual, high = np.quantile(values[bounded], [0.1, 0.5, 0.9], axis=1)
+            positive = np.where(smallest[bounded] > _CLOSE_TO_ZERO * usual, LOGARITHM, ROOT)
+            # What falls further than it rises has errors that are no ratios: a log scale would turn them upwards.
+            own = np.where(high - usual >= usual - low, positive, PLAIN)
+            kind[bounded] = np.where(np.isfinite(highest[bounded]), SHARE, own)
         return cls(kind, lowest, highest, smallest)
 
     @classmethod
@@ -119,12 +121,14 @@ class Widths:
     inside: FloatArray
 
 
-def widths_of(errors: FloatArray, unit: FloatArray, levels: Sequence[float], rounding: float = 0.0) -> Widths:
+def widths_of(
+    errors: FloatArray, unit: FloatArray, levels: Sequence[float], rounding: FloatArray | float = 0.0
+) -> Widths:
     """Half widths that hold each of `levels` (shares).
 
     `errors`, shape (origins, s, horizon), the oldest origin first: of forecasts that did not know their own, NaN where
     nothing was measured. Older ones count less (Barber et al. 2023): methods knew less then, and times change;
-    errors up to `rounding` are none;
+    errors up to `rounding`, shape (s,), are none;
     `unit`, shape (origins + 1, s): error of a naive forecast of each series within what was known at each origin, and
     within all. Each error is taken in units of what the series' other errors tell and what was known, and the quantiles
     are those of all series whose errors are spread alike (Mondrian conformal prediction; Vovk et al. 2005): where most
@@ -133,8 +137,9 @@ def widths_of(errors: FloatArray, unit: FloatArray, levels: Sequence[float], rou
     """
     size = np.abs(errors)
     known = np.isfinite(size)
-    size[known & (size <= rounding)] = 0.0
-    unit = np.where(unit <= rounding, 0.0, unit)
+    least = np.broadcast_to(rounding, unit.shape[1:])
+    size[known & (size <= least[:, None])] = 0.0
+    unit = np.where(unit <= least, 0.0, unit)
     counted = recency(len(errors))
     share = counted[:, None]
     sums, counts = share * np.where(known, size, 0.0).sum(axis=2), share * known.sum(axis=2)

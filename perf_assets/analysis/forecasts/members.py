@@ -1,13 +1,16 @@
 """The methods of the pool, each computed for all series of a rectangle and from several origins at once.
 
-Belongs here: methods that forecast. Which of them to trust is in `weights`. Sources: Hyndman & Athanasopoulos,
+Belongs here: methods that forecast. Which of them to trust is in `weights`. They compute in the precision of the values
+that they are given. Sources: Hyndman & Athanasopoulos,
 Forecasting: Principles and Practice (3rd ed.), chapters 5 and 8; further ones are named where they are used.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -30,9 +33,13 @@ More than the one that each has: with fewer, more AR(.5) values around a level w
 """
 _RIDGE_OF_LAGS, _RIDGE_OF_WINDOWS = 0.15, 0.1
 """Penalties, as shares of the mean square of what they are the coefficients of."""
-_ENOUGH = 50
+_LEAST_POWER = 1e-3
+"""Penalty where windows of what repeats exactly hold rounding and nothing else."""
+_ENOUGH = 30
 """Values that give a robust deviation well enough."""
-_MOST_WINDOWS = 20_000
+_ENOUGH_OF_CYCLE = 100
+"""The same where the noise may depend on the place in the cycle."""
+_MOST_WINDOWS = 10_000
 _LONGEST_WINDOW = 48
 _CLIPPED = 6.0
 """Units, errors of the seasonal naive or standard deviations, beyond which a value in a regression is drawn in."""
@@ -82,7 +89,8 @@ class Task:
 def _positive(unit: FloatArray, values: FloatArray) -> FloatArray:
     """`unit`, where it is more than rounding, else the size of the values, else 1; shape (s, 1)."""
     size = np.abs(values).max(axis=1)
-    return np.where(unit > 1e-9 * size, unit, np.where(size > 0, size, 1.0))[:, None]
+    rounding = max(1e-9, 16.0 * float(np.finfo(values.dtype).eps))
+    return np.where(unit > rounding * size, unit, np.where(size > 0, size, 1.0))[:, None]
 
 
 def forecasts(task: Task, maps: WindowMaps) -> Iterator[tuple[str, FloatArray]]:
@@ -112,8 +120,9 @@ def seasonal_naive(task: Task, cycle: int) -> FloatArray:
 
 def level(task: Task, count: int) -> FloatArray:
     """Median of the newest `count` values."""
-    medians = [np.median(task.values[:, max(origin - count, 0) : origin], axis=1) for origin in task.origins]
-    return np.repeat(np.stack(medians)[:, :, None], task.horizon, axis=2)
+    newest = [task.values[:, max(origin - count, 0) : origin, None] for origin in task.origins]
+    median = _median_of_few if count <= RECENT_CYCLES else partial(np.median, axis=1)
+    return np.repeat(np.stack([median(values) for values in newest]), task.horizon, axis=2)
 
 
 def profile(task: Task, profiles: Sequence[Profile]) -> FloatArray:
@@ -132,9 +141,10 @@ def profile_before(task: Task, origin: int) -> Profile:
     newest = task.values[:, origin - count * cycle : origin].reshape(len(task.values), count, cycle)
     means = newest.mean(axis=2)
     if cycle == 1:
-        return np.zeros((len(newest), 1)), means.mean(axis=1, keepdims=True)
+        return np.zeros_like(means[:, :1]), means.mean(axis=1, keepdims=True)
     slope = np.gradient(means, axis=1) / cycle if count > 1 else np.zeros_like(means)
-    away = newest - means[:, :, None] - slope[:, :, None] * (np.arange(cycle) - (cycle - 1) / 2.0)
+    from_middle = np.arange(cycle, dtype=newest.dtype) - (cycle - 1) / 2.0
+    away = newest - means[:, :, None] - slope[:, :, None] * from_middle
     season = _median_of_few(away)
     noise = ((away - season[:, None]) ** 2).sum(axis=(1, 2)) / max(count - 1, 1) / cycle / count
     # A median varies that much more than a mean.
@@ -161,14 +171,14 @@ def smoothing(task: Task, cycles: tuple[int, ...], shares: Sequence[tuple[float,
     `shares` of an error by which level and profiles are corrected; profiles share what the level leaves.
     """
     count, size = task.values.shape
-    of_level, of_profile = np.array(shares).T[:, :, None]
+    of_level, of_profile = np.array(shares, dtype=task.values.dtype).T[:, :, None]
     of_profile = of_profile * (1.0 - of_level) / len(cycles)
     state = np.repeat(task.values[:, : cycles[0]].mean(axis=1)[None], len(shares), axis=0)
     profiles = [
         [np.repeat(start[None, :, i], len(shares), axis=0) for i in range(cycle)]
         for cycle, start in zip(cycles, _first_profiles(task.values, cycles), strict=True)
     ]
-    ahead = np.empty((len(shares), len(task.origins), count, task.horizon))
+    ahead = np.empty((len(shares), len(task.origins), count, task.horizon), dtype=task.values.dtype)
     for place in range(size + 1):
         if place in task.origins:
             at = task.origins.index(place)
@@ -219,11 +229,12 @@ def _bent_line(task: Task, origin: int, season: FloatArray) -> FloatArray:
     values = _drawn_in(values)
     mean = values.mean(axis=1, keepdims=True)
     centred = values - mean
-    shapes, ahead = _shapes(size, task.horizon)
+    shapes, ahead = (part.astype(values.dtype) for part in _shapes(size, task.horizon))
     squares = (shapes**2).sum(axis=1)
     slopes = centred @ shapes.T / squares
     total = (centred**2).sum(axis=1, keepdims=True)
-    left = np.maximum(np.concatenate((total - slopes**2 * squares, total), axis=1), 1e-12 * total)
+    rounding = 64.0 * float(np.finfo(values.dtype).eps)
+    left = np.maximum(np.concatenate((total - slopes**2 * squares, total), axis=1), rounding * total)
     best = left.argmin(axis=1)
     rows, nearest = np.arange(len(values)), np.minimum(best, len(shapes) - 1)
     fitted = np.where(best < len(shapes), slopes[rows, nearest], 0.0)[:, None] * shapes[nearest]
@@ -287,12 +298,12 @@ def autoregression(task: Task, cycle: int) -> FloatArray:
     lags = sorted({1, 2, task.cycle})
     values = task.values
     difference = values[:, cycle:] - values[:, :-cycle]
-    usual = MAD_TO_SD * np.median(np.abs(difference), axis=1, keepdims=True)
+    usual = MAD_TO_SD * np.median(np.abs(_some_of(difference, task.cycle)), axis=1, keepdims=True)
     bound = np.where(usual > 0, 4.0 * usual, np.inf)
     drawn_in = np.clip(difference, -bound, bound)
     squares, products = np.zeros((len(values), len(lags), len(lags))), np.zeros((len(values), len(lags)))
-    ahead = np.empty((len(task.origins), len(values), task.horizon))
-    done, counted, largest = lags[-1], 0, np.zeros(len(values))
+    ahead = np.empty((len(task.origins), len(values), task.horizon), dtype=values.dtype)
+    done, counted, largest = lags[-1], 0, np.zeros(len(values), dtype=values.dtype)
     for at, origin in enumerate(task.origins):
         known = origin - cycle
         if known > done:
@@ -300,10 +311,10 @@ def autoregression(task: Task, cycle: int) -> FloatArray:
             squares += earlier @ earlier.transpose(0, 2, 1)
             products += np.einsum("slt,st->sl", earlier, drawn_in[:, done:known])
             done = known
-        weight = _solved(squares, products)
+        weight = _solved(squares, products).astype(values.dtype)
         # Rows are places here, so that each step reads and writes neighbouring numbers.
         newest = min(known, lags[-1])
-        coming = np.zeros((newest + task.horizon, len(values)))
+        coming = np.zeros((newest + task.horizon, len(values)), dtype=values.dtype)
         coming[:newest] = difference[:, known - newest : known].T
         for step in range(newest, newest + task.horizon):
             for place, lag in enumerate(lags):
@@ -311,11 +322,20 @@ def autoregression(task: Task, cycle: int) -> FloatArray:
                     coming[step] += weight[:, place] * coming[step - lag]
         largest = np.maximum(largest, np.abs(difference[:, counted:known]).max(axis=1, initial=0.0))
         counted = known
-        base = np.concatenate((values[:, origin - cycle : origin].T, np.zeros((task.horizon, len(values)))))
+        base = np.empty((cycle + task.horizon, len(values)), dtype=values.dtype)
+        base[:cycle] = values[:, origin - cycle : origin].T
         for step in range(task.horizon):
             base[cycle + step] = base[step] + np.clip(coming[newest + step], -largest, largest)
         ahead[at] = base[cycle:].T
     return ahead
+
+
+def _some_of(values: FloatArray, cycle: int) -> FloatArray:
+    """Every so-manieth place of `values`, shape (s, t), from all places of the cycle alike."""
+    stride = max(1, values.shape[1] // _ENOUGH_OF_CYCLE)
+    while math.gcd(stride, cycle) > 1:
+        stride -= 1
+    return values[:, ::stride]
 
 
 def _solved(squares: FloatArray, products: FloatArray) -> FloatArray:
@@ -379,7 +399,7 @@ def _learned(task: Task, of_values: bool) -> WindowMap:
             target = np.clip((task.values[:, place : place + horizon] - base) / unit, -_CLIPPED, _CLIPPED)
             squares, products = squares + features.T @ features, products + features.T @ target
             count, done = count + len(features), int(place)
-        maps.append(_ridge(squares, products) if count else None)
+        maps.append(_ridge(squares, products).astype(task.values.dtype) if count else None)
     return WindowMap(tuple(maps), of_values)
 
 
@@ -390,7 +410,8 @@ def _first_window(task: Task) -> int:
 
 def _ridge(squares: FloatArray, products: FloatArray) -> FloatArray:
     power = float(np.trace(squares)) / len(squares)
-    return np.asarray(np.linalg.solve(squares + (_RIDGE_OF_WINDOWS * power or 1.0) * np.eye(len(squares)), products))
+    penalty = max(_RIDGE_OF_WINDOWS * power, _LEAST_POWER)
+    return np.asarray(np.linalg.solve(squares + penalty * np.eye(len(squares)), products))
 
 
 def _window(task: Task) -> int:

@@ -16,16 +16,19 @@ from perf_assets.analysis.forecasts.members import Task, WindowMaps, forecasts
 from perf_assets.analysis.forecasts.weights import Fleet, weights
 from perf_assets.analysis.statistics import FloatArray
 
-MOST_ORIGINS = 9
-"""Origins at which forecasts are tried, half of what is held out apart; intervals are taken from every second one, so
-that no two share a value."""
+MOST_ORIGINS, MOST_ORIGINS_OF_MANY, MANY = 9, 5, 300
+"""Origins at which forecasts are tried, half of what is held out apart, and how many where so many series are forecast
+together that they tell what the origins do not; intervals are taken from every second one, so that no two share a
+value."""
 WINNING = 0.95
 """Share of the pool's error below which a challenger takes its place."""
 _MOST_CATEGORIES = 200
-_ROUNDING = 1e-9
-"""Errors of values of the size of 1 that are none."""
+_ROUNDING, _ROUNDING_OF_SPREAD = 1e-13, 2e-6
+"""Errors that are none, of values of the size of 1 and as a share of the mean distance of values from their median."""
 _SAMPLE, _BLOCK = 2_000, 1_000
 """Series from which the fleet is learned; series computed at once."""
+_ENOUGH = 9
+"""Values that tell a level well enough for numbers to be small around it."""
 _SEED = 0
 
 SCORE_COLUMNS = ("unique_id", "model", "origins", "mae", "mase", "coverage_80", "coverage_95", "chosen", "note")
@@ -94,11 +97,13 @@ class _Known:
 
 
 def _table(outlooks: Sequence[_Outlook], levels: Sequence[int]) -> pd.DataFrame:
-    names = ["unique_id", "ds", "mean", *(f"{end}-{level}" for level in levels for end in ("lo", "hi")), "model"]
     if not outlooks:
-        return pd.DataFrame(columns=names)
-    table = pd.concat([outlook.table(levels) for outlook in outlooks], ignore_index=True)
-    return table.sort_values(["unique_id", "ds"], ignore_index=True)[names]
+        ends = [f"{end}-{level}" for level in levels for end in ("lo", "hi")]
+        return pd.DataFrame(columns=["unique_id", "ds", "mean", *ends, "model"])
+    tables = [outlook.table(levels) for outlook in outlooks]
+    if len(tables) == 1:
+        return tables[0]  # in order, like its panel
+    return pd.concat(tables, ignore_index=True).sort_values(["unique_id", "ds"], ignore_index=True)
 
 
 def _outlooks(
@@ -112,7 +117,10 @@ def _outlooks(
     if not levels or any(not 0 < level < 100 for level in levels):
         raise ValueError(f"levels must lie between 0 and 100 percent, not {list(levels)}")
     bounds = borne_out_bounds(history)
-    return (_outlook(panel, horizon, levels, bounds, known) for panel in panels(history))
+    for panel in panels(history):
+        evidence = _Evidence.of(panel, horizon, bounds, known)
+        del panel  # a rectangle of all values is the most memory that a forecast takes
+        yield evidence.outlook(levels)
 
 
 def borne_out_bounds(history: pd.DataFrame) -> pd.DataFrame | None:
@@ -158,59 +166,58 @@ class _Tried:
 
 @dataclass(frozen=True)
 class _Outlook:
-    """A panel and what comes of it: mean, shape (s, horizon); ends of the intervals, shape (2, levels, s, horizon);
-    share of held-out values inside them, shape (levels, s). Of values divided by `size`, shape (s,): the pool's errors,
-    that of the naive forecast within the history, shape (s,), and those of challengers.
+    """What comes of a panel: ids, shape (s,); times, mean, shape (s, horizon); ends of the intervals, shape
+    (2, levels, s, horizon); share of held-out values inside them, shape (levels, s); and how the methods did.
     """
 
-    panel: Panel
+    ids: npt.NDArray[np.object_]
+    dates: TimeArray
     mean: FloatArray
     ends: FloatArray
     inside: FloatArray
-    pool: _Combined
-    naive: FloatArray
-    size: FloatArray
-    tried: Sequence[_Tried]
+    evidence: _Evidence
 
     def table(self, levels: Sequence[int]) -> pd.DataFrame:
         horizon = self.mean.shape[1]
         columns = {
-            "unique_id": np.repeat(self.panel.ids, horizon),
-            "ds": self.panel.dates(horizon).ravel(),
+            "unique_id": np.repeat(self.ids, horizon),
+            "ds": self.dates.ravel(),
             "mean": self.mean.ravel(),
-            "model": np.repeat(self.models(), horizon),
         }
         for place, level in enumerate(levels):
             columns[f"lo-{level}"], columns[f"hi-{level}"] = self.ends[0, place].ravel(), self.ends[1, place].ravel()
-        return pd.DataFrame(columns)
+        columns["model"] = np.repeat(self.models(), horizon)
+        return pd.DataFrame(columns, copy=False)
 
     def models(self) -> npt.NDArray[np.object_]:
-        names = self.pool.model.copy()
-        for each in self.tried:
+        names = self.evidence.pool.model.copy()
+        for each in self.evidence.tried:
             if each.won:
                 names[each.row] = each.name
         return names
 
     def scores(self) -> list[dict[str, object]]:
-        won = {each.row for each in self.tried if each.won}
-        mae = _mean_of_measured(np.abs(self.pool.errors), axis=(0, 2))
+        pool, tried = self.evidence.pool, self.evidence.tried
+        won = {each.row for each in tried if each.won}
+        mae = _mean_of_measured(np.abs(pool.errors), axis=(0, 2))
         rows = [
-            self._score(row, str(self.pool.model[row]), mae[row], row not in won)
-            | {"note": f"has {self.pool.weight[row]:.0%} of the weight in the pool"}
-            for row in range(len(self.panel.ids))
+            self._score(row, str(pool.model[row]), mae[row], row not in won)
+            | {"note": f"has {pool.weight[row]:.0%} of the weight in the pool"}
+            for row in range(len(self.ids))
         ]
         return rows + [
             self._score(each.row, each.name, float(_mean_of_measured(np.abs(each.errors), axis=None)), each.won)
             | {"note": "a challenger of the pool"}
-            for each in self.tried
+            for each in tried
         ]
 
     def _score(self, row: int, model: str, mae: float, chosen: bool) -> dict[str, object]:
         inside = dict(zip(("coverage_80", "coverage_95"), self.inside[:, row], strict=True)) if chosen else {}
+        naive = self.evidence.naive[row]
         return {
-            "unique_id": self.panel.ids[row], "model": model, "origins": len(self.pool.errors),
-            "mae": mae * self.size[row],
-            "mase": mae / self.naive[row] if self.naive[row] > 0 else np.nan, **inside, "chosen": chosen,
+            "unique_id": self.ids[row], "model": model, "origins": len(self.evidence.pool.errors),
+            "mae": mae * self.evidence.size[row],
+            "mase": mae / naive if naive > 0 else np.nan, **inside, "chosen": chosen,
         }  # fmt: skip
 
 
@@ -221,53 +228,88 @@ def _mean_of_measured(values: FloatArray, axis: tuple[int, ...] | None) -> Float
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
-def _outlook(
-    panel: Panel,
-    horizon: int,
-    levels: Sequence[int],
-    bounds: pd.DataFrame | None,
-    beside: _Known,
-) -> _Outlook:
-    count = len(panel.ids)
-    own = None if bounds is None else bounds.loc[panel.ids]
-    lowest = np.full(count, -np.inf) if own is None else own["lowest"].fillna(-np.inf).to_numpy()
-    highest = np.full(count, np.inf) if own is None else own["highest"].fillna(np.inf).to_numpy()
-    # Values of the size of 1, by a power of two: squares of others would be too large or small for a number.
-    size = np.exp2(np.frexp(np.nanmax(np.abs(panel.values), axis=1))[1].astype(np.float64))
-    panel = replace(panel, values=panel.values / size[:, None])
-    lowest, highest = lowest / size, highest / size
-    cycle, *longer = panel.seasons
-    filled = without_gaps(panel.values, cycle)
-    scales = Scales.joined([Scales.of(filled[rows], lowest[rows], highest[rows]) for rows in _blocks(count)])
-    filled, doubt = on_one_level(filled, panel.level_from, cycle)
-    known = np.isfinite(panel.values)
-    truth = filled if known.all() else np.where(known, filled, np.nan)
-    task = _task(filled, horizon, cycle, longer)
-    sample = np.sort(np.random.default_rng(_SEED).permutation(count)[:_SAMPLE]).astype(np.intp)
-    learned = task.part(sample)
-    maps = WindowMaps.learned(learned)
-    if count <= _BLOCK:
-        every = _try(task, maps)
-        pool = _combined(every, task, truth, scales, _fleet(every, task))
-    else:
-        fleet = _fleet(_try(learned, maps), task)
-        parts = ((task.part(rows), truth[rows], scales.part(rows)) for rows in _blocks(count))
-        pool = _joined([_combined(_try(own, maps), own, known, on, fleet) for own, known, on in parts])
-    named = {beside.headline} if isinstance(beside.headline, str) else {str(one) for one in beside.headline}
-    rows = np.flatnonzero([str(one) in named for one in panel.ids]) if named else np.empty(0, dtype=np.intp)
-    mean, on_scale, tried = _challenged(panel, truth, task, scales, pool, sample, rows, beside)
-    naive = np.concatenate([_naive(filled[rows], cycle) for rows in _blocks(count)])
-    then = [task.origins[place] for place in _scored(task)] + [filled.shape[1]]
-    unit = np.concatenate(
-        [_naive_then(scales.part(rows).on(filled[rows]), cycle, then) for rows in _blocks(count)], axis=1
-    )
-    widths = widths_of(on_scale, unit, [level / 100.0 for level in levels], _ROUNDING)
-    half = np.hypot(widths.half, widths.half[..., :1] * doubt[None, :, None])
-    centre = scales.on(mean)
-    ends = np.stack([np.stack([scales.back(centre + side * width) for width in half]) for side in (-1.0, 1.0)])
-    mean = scales.within(mean)
-    ends[0], ends[1] = np.minimum(ends[0], mean), np.maximum(ends[1], mean)
-    return _Outlook(panel, mean * size[:, None], ends * size[:, None], widths.inside, pool, naive, size, tried)
+@dataclass(frozen=True)
+class _Evidence:
+    """What the methods say of a panel, of values divided by `size`, shape (s,): ids, shape (s,), and times ahead, shape
+    (s, horizon); scales; mean, shape (s, horizon), and errors on scale like those of the pool, of the pool or of the
+    challenger that won; the pool's own and those of challengers; errors of the naive forecast within the history, shape
+    (s,), and on scale within what was known at each origin and within all, shape (origins + 1, s); errors on scale that
+    are none, and by how many half widths the present level is in doubt, shape (s,).
+    """
+
+    ids: npt.NDArray[np.object_]
+    dates: TimeArray
+    size: FloatArray
+    scales: Scales
+    mean: FloatArray
+    on_scale: FloatArray
+    pool: _Combined
+    tried: Sequence[_Tried]
+    naive: FloatArray
+    units: FloatArray
+    rounding: FloatArray
+    doubt: FloatArray
+
+    @classmethod
+    def of(cls, panel: Panel, horizon: int, bounds: pd.DataFrame | None, known: _Known) -> _Evidence:
+        """The values of `panel` are divided in place."""
+        count = len(panel.ids)
+        own = None if bounds is None else bounds.loc[panel.ids]
+        lowest = np.full(count, -np.inf) if own is None else own["lowest"].fillna(-np.inf).to_numpy()
+        highest = np.full(count, np.inf) if own is None else own["highest"].fillna(np.inf).to_numpy()
+        # Values of the size of 1, by a power of two: squares of others would be too large or small for a number.
+        largest = np.maximum(np.nanmax(panel.values, axis=1), -np.nanmin(panel.values, axis=1))
+        size = np.exp2(np.frexp(largest)[1].astype(np.float64))
+        panel.values[:] /= size[:, None]
+        lowest, highest = lowest / size, highest / size
+        cycle, *longer = panel.seasons
+        filled = without_gaps(panel.values, cycle)
+        scales = Scales.joined([Scales.of(filled[rows], lowest[rows], highest[rows]) for rows in _blocks(count)])
+        filled, doubt = on_one_level(filled, panel.level_from, cycle)
+        truth = filled
+        if filled is not panel.values:
+            truth = np.where(np.isfinite(panel.values), filled, np.nan)
+        task = _task(filled, horizon, cycle, longer)
+        sample = np.sort(np.random.default_rng(_SEED).permutation(count)[:_SAMPLE]).astype(np.intp)
+        pool = _pooled(task, truth, scales, sample)
+        mean, on_scale, tried = _challenged(panel, truth, task, scales, pool, sample, known)
+        then = [task.origins[place] for place in _scored(task)] + [filled.shape[1]]
+        on_their_scales = (scales.part(rows).on(filled[rows]) for rows in _blocks(count))
+        units, none = zip(*((_naive_then(each, cycle, then), _rounding(each)) for each in on_their_scales), strict=True)
+        return cls(
+            panel.ids, panel.dates(horizon), size, scales, mean, on_scale, pool, tried,
+            np.concatenate([_naive(filled[rows], cycle) for rows in _blocks(count)]),
+            np.concatenate(units, axis=1), np.concatenate(none), doubt,
+        )  # fmt: skip
+
+    def outlook(self, levels: Sequence[int]) -> _Outlook:
+        widths = widths_of(self.on_scale, self.units, [level / 100.0 for level in levels], self.rounding)
+        size = self.size[:, None]
+        ends = np.empty((2, *widths.half.shape))
+        mean = self.scales.within(self.mean)
+        # In parts, since each step makes a copy.
+        for rows in _blocks(len(self.ids)):
+            scales, half = self.scales.part(rows), widths.half[:, rows]
+            half = np.hypot(half, half[..., :1] * self.doubt[rows, None])
+            centre = scales.on(self.mean[rows])
+            for place, width in enumerate(half):
+                ends[0, place, rows] = np.minimum(scales.back(centre - width), mean[rows]) * size[rows]
+                ends[1, place, rows] = np.maximum(scales.back(centre + width), mean[rows]) * size[rows]
+        mean *= size
+        return _Outlook(self.ids, self.dates, mean, ends, widths.inside, self)
+
+
+def _pooled(task: Task, truth: FloatArray, scales: Scales, sample: npt.NDArray[np.intp]) -> _Combined:
+    """`truth`: the values of the task with NaN for gaps; the fleet is learned from the series of the `sample`."""
+    learned = _Lean.of(task.part(sample))
+    maps = WindowMaps.learned(learned.task)
+    sampled = _try(learned, maps)
+    fleet = Fleet.of(_known(sampled.sizes, len(task.origins) - 1))
+    if len(sample) == len(truth):
+        return _combined(sampled, truth, scales, fleet)
+    del sampled
+    parts = ((_Lean.of(task.part(rows)), rows) for rows in _blocks(len(truth)))
+    return _joined([_combined(_try(lean, maps), truth[rows], scales.part(rows), fleet) for lean, rows in parts])
 
 
 def _naive(values: FloatArray, cycle: int) -> FloatArray:
@@ -278,6 +320,12 @@ def _naive_then(values: FloatArray, cycle: int, sizes: Sequence[int]) -> FloatAr
     """Mean error of the seasonal naive forecast within the first so many of `values`, shape (sizes, s)."""
     change = np.abs(values[:, cycle:] - values[:, :-cycle])
     return np.stack([change[:, : size - cycle].mean(axis=1) for size in sizes])
+
+
+def _rounding(values: FloatArray) -> FloatArray:
+    """Errors of forecasts of `values`, shape (s, t), that are none, shape (s,)."""
+    spread = np.abs(values - values.mean(axis=1, keepdims=True)).mean(axis=1)
+    return np.asarray(np.maximum(_ROUNDING, _ROUNDING_OF_SPREAD * spread))
 
 
 def _blocks(count: int) -> Iterator[slice]:
@@ -301,13 +349,16 @@ def _challenged(
     scales: Scales,
     pool: _Combined,
     sample: npt.NDArray[np.intp],
-    rows: npt.NDArray[np.intp],
     known: _Known,
 ) -> tuple[FloatArray, FloatArray, list[_Tried]]:
-    """Mean and errors on scale of the pool, and in place of those of `rows` of the challenger with the smallest error,
-    if that is clearly smaller."""
+    """Mean and errors on scale of the pool, and in place of those of headline series of the challenger with the
+    smallest error, if that is clearly smaller."""
+    named = {known.headline} if isinstance(known.headline, str) else {str(one) for one in known.headline}
+    rows = [row for row, one in enumerate(panel.ids) if str(one) in named] if named else []
+    if not rows:
+        return pool.mean, pool.on_scale, []
     mean, on_scale, tried = pool.mean.copy(), pool.on_scale.copy(), []
-    for row in rows.tolist():
+    for row in rows:
         own = truth[[row]]
         among = np.concatenate(([row], sample))
         times = panel.times(task.horizon, among if known.special_days else among[:1])
@@ -351,7 +402,7 @@ def _numbered(ids: npt.NDArray[np.object_], properties: pd.DataFrame | None) -> 
     for name in own:
         # More categories than that no tree takes; the rarest are the same to it.
         kept = own[name].value_counts().index[:_MOST_CATEGORIES]
-        codes = pd.Categorical(own[name], categories=sorted(kept)).codes.astype(np.float64)
+        codes = pd.Categorical(own[name].where(own[name].isin(kept)), categories=sorted(kept)).codes.astype(np.float64)
         columns.append(np.where(codes >= 0, codes, np.nan))
     return np.stack(columns, axis=1)
 
@@ -363,7 +414,8 @@ def _task(values: FloatArray, horizon: int, cycle: int, longer: list[int]) -> Ta
         # Whole cycles are held out: on some days of the week all methods are better than on others.
         stride = -(-stride // cycle) * cycle
     first = max(size // 3, 2 * cycle, 4)
-    origins = [size - stride * number for number in range(MOST_ORIGINS, 0, -1) if size - stride * number >= first]
+    most = MOST_ORIGINS if len(values) < MANY else MOST_ORIGINS_OF_MANY
+    origins = [size - stride * number for number in range(most, 0, -1) if size - stride * number >= first]
     origins = origins or [size - stride]
     held = longer[0] if longer and origins[0] >= 2 * longer[0] else 0
     return Task(values, (*origins, size), stride, horizon, cycle, held)
@@ -413,22 +465,38 @@ def on_one_level(values: FloatArray, level_from: npt.NDArray[np.int64], cycle: i
 
 
 @dataclass(frozen=True)
-class _Methods:
-    """Names of the methods; what each says at each origin, shape (methods, origins, s, horizon); errors as `_sizes`
-    gives them, shape (methods, origins - 1, s, strides)."""
+class _Lean:
+    """A task whose values are distances from the `centre` of each series, shape (s, 1), in single precision, in which
+    methods take half of the time and memory and lose nothing that was measured. The centre is the median of a few of
+    the values, so what is constant is 0."""
 
+    task: Task
+    centre: FloatArray
+
+    @classmethod
+    def of(cls, task: Task) -> _Lean:
+        values = task.values
+        centre = np.median(values[:, :: max(1, values.shape[1] // _ENOUGH)], axis=1, keepdims=True)
+        away = values - centre
+        # What differs by rounding only is constant.
+        away[np.abs(away).max(axis=1) <= _ROUNDING] = 0.0
+        return cls(replace(task, values=away.astype(np.float32)), centre)
+
+
+@dataclass(frozen=True)
+class _Methods:
+    """Names of the methods; what each says of a lean task at each origin, shape (methods, origins, s, horizon); errors
+    as `_sizes` gives them, shape (methods, origins - 1, s, strides)."""
+
+    lean: _Lean
     names: Sequence[str]
     ahead: FloatArray
     sizes: FloatArray
 
 
-def _try(task: Task, maps: WindowMaps) -> _Methods:
-    names, ahead = zip(*forecasts(task, maps), strict=True)
-    return _Methods(names, np.stack(ahead), np.stack([_sizes(each, task) for each in ahead]))
-
-
-def _fleet(methods: _Methods, task: Task) -> Fleet:
-    return Fleet.of(_known(methods.sizes, len(task.origins) - 1))
+def _try(lean: _Lean, maps: WindowMaps) -> _Methods:
+    names, ahead = zip(*forecasts(lean.task, maps), strict=True)
+    return _Methods(lean, names, np.stack(ahead), np.stack([_sizes(each, lean.task) for each in ahead]))
 
 
 def _sizes(ahead: FloatArray, task: Task) -> FloatArray:
@@ -453,9 +521,9 @@ def _known(sizes: FloatArray, at: int) -> FloatArray:
     return np.stack([sizes[:, place, :, min(at - place, last) - 1] for place in range(at)], axis=1)
 
 
-def _combined(methods: _Methods, task: Task, truth: FloatArray, scales: Scales, fleet: Fleet) -> _Combined:
+def _combined(methods: _Methods, truth: FloatArray, scales: Scales, fleet: Fleet) -> _Combined:
     """`truth`: the values of the task with NaN for gaps: only what was measured has an error."""
-    ahead, sizes = methods.ahead, methods.sizes
+    ahead, sizes, task = methods.ahead, methods.sizes, methods.lean.task
     weight = weights(_known(sizes, len(task.origins) - 1), fleet)
     # Every second origin, each weighted by what was known at it.
     scored = _scored(task)
@@ -464,6 +532,7 @@ def _combined(methods: _Methods, task: Task, truth: FloatArray, scales: Scales, 
     for number, place in enumerate(scored):
         own = weights(_known(sizes, place), fleet) if place else fleet.usual(len(weight[0]))
         then[number] = np.einsum("ms,msh->sh", own, ahead[:, place])
+    then += methods.lean.centre
     origins = [task.origins[place] for place in scored]
     families = np.array([name.split()[0] for name in methods.names], dtype=object)
     shares = np.stack([weight[families == family].sum(axis=0) for family in dict.fromkeys(families)])
@@ -483,7 +552,7 @@ def _errors(
     """Of forecasts, shape (at least origins, s, horizon), at the `origins`: shape (origins, s, horizon), NaN where
     `truth`, shape (s, t), is or has ended."""
     size, horizon = truth.shape[1], then.shape[2]
-    errors = np.full((len(origins), *then.shape[1:]), np.nan)
+    errors = np.full((len(origins), *then.shape[1:]), np.nan, dtype=np.float32)
     for place, origin in enumerate(origins):
         held = min(horizon, size - origin)
         errors[place, :, :held] = on(truth[:, origin : origin + held]) - on(then[place, :, :held])

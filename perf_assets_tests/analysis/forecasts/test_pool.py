@@ -8,7 +8,7 @@ from hypothesis import settings as limits
 from hypothesis import strategies as st
 
 from perf_assets.analysis.forecasts import forecast, forecast_fleet
-from perf_assets.analysis.forecasts.pool import SCORE_COLUMNS, _scored, _task, on_one_level, without_gaps
+from perf_assets.analysis.forecasts.pool import MANY, SCORE_COLUMNS, _scored, _task, on_one_level, without_gaps
 from perf_assets.analysis.statistics import FloatArray
 from perf_assets_tests.analysis.signals import autoregressive, white
 
@@ -202,7 +202,37 @@ def test_values_of_any_size_leave_the_others_alone() -> None:
     alone = forecast(history(*values), 5)
     for row, size in enumerate(sizes):
         own, other = (part[part["unique_id"] == f"s{row:04d}"] for part in (table, alone))
-        np.testing.assert_allclose(own["mean"] / size, other["mean"], rtol=1e-9)
+        np.testing.assert_allclose(own["mean"] / size, other["mean"], rtol=1e-6)
+
+
+def test_small_noise_on_a_large_level_is_kept() -> None:
+    noise = [white(120, seed) for seed in range(3)]
+    low, high = (forecast(history(*(level + one for one in noise)), 5) for level in (0.0, 2.0**30))
+    for name in ("mean", "lo-95", "hi-95"):
+        np.testing.assert_allclose(high[name] - 2.0**30, low[name], atol=1e-4)
+
+
+def test_noise_beside_one_huge_value_is_kept() -> None:
+    noise = [white(200, seed) for seed in range(40)]
+    spoilt = [one.copy() for one in noise]
+    for one in spoilt:
+        one[30] = 1e5
+    table = forecast(history(*spoilt), 5)
+    half = (table["hi-80"] - table["lo-80"]) / 2.0
+    assert 1.0 < half.median() < 2.0
+    assert table["mean"].abs().max() < 2.0
+
+
+def test_fewer_origins_do_where_there_are_many_series() -> None:
+    made = history(*(white(120, seed) for seed in range(MANY)))
+    every = forecast_fleet(made, 7)
+    few = forecast_fleet(made[made["unique_id"] != made["unique_id"].iloc[0]], 7)
+    assert set(every.scores["origins"]) == {2}
+    assert set(few.scores["origins"]) == {4}
+    others = every.table[every.table["unique_id"] != made["unique_id"].iloc[0]].reset_index(drop=True)
+    assert (others["mean"] - few.table["mean"]).abs().mean() < 0.1
+    width, wide = ((table["hi-80"] - table["lo-80"]).mean() for table in (others, few.table))
+    assert width == pytest.approx(wide, rel=0.1)
 
 
 def test_errors_say_what_is_wrong() -> None:
