@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,8 +22,16 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def analyse(settings: Settings, inputs: Sequence[Path]) -> int | None:
-    """Run the whole chain and print the report; the number of confirmed regressions that stand, None if it failed."""
+@dataclass(frozen=True)
+class Outcome:
+    """How many confirmed regressions have not recovered, and whether all alerts were delivered."""
+
+    regressions: int
+    delivered: bool
+
+
+def analyse(settings: Settings, inputs: Sequence[Path]) -> Outcome | None:
+    """Run the whole chain and print the report; None if a step of it failed."""
     console = Console()
     started = time.monotonic()
     landing = Landing(settings.landing)
@@ -62,7 +71,7 @@ def analyse(settings: Settings, inputs: Sequence[Path]) -> int | None:
         console.print(f"[red]Alert {alert_id} was not sent:[/] {escape(reason)}", soft_wrap=True)
     seconds = time.monotonic() - started
     console.print(f"Report: {settings.report}   ({seconds:.0f} s)", soft_wrap=True, markup=False)
-    return int(confirmed[0]) if confirmed else 0
+    return Outcome(int(confirmed[0]) if confirmed else 0, not delivery.failed)
 
 
 def _land(settings: Settings, landing: Landing, inputs: Sequence[Path], console: Console) -> None:

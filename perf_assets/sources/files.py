@@ -78,7 +78,19 @@ def waiting_files(drop_folder: Path) -> list[Path]:
 
 
 def collect_drop_folder(landing: Landing, drop_folder: Path, received_at: datetime) -> list[LandedFile]:
-    """Land what waits in the drop folder, and remove it there once it is durable in landing."""
+    """Land what waits in the drop folder, and remove it there once it is durable in landing. Of processes that do so at
+    once, the second waits and takes what is left.
+    """
+    if not drop_folder.is_dir():
+        return []
+    from filelock import FileLock
+
+    landing.folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(landing.folder / ".drop.lock"):
+        return _collected(landing, drop_folder, received_at)
+
+
+def _collected(landing: Landing, drop_folder: Path, received_at: datetime) -> list[LandedFile]:
     waiting = (NamedFile(file, _name(file.relative_to(drop_folder))) for file in waiting_files(drop_folder))
     coming = list(arrivals(waiting))
     taken = {path for arrival in coming for path in (arrival.content, *arrival.companions.values())}

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
-import pandas as pd
-from filelock import FileLock, Timeout
 
 from perf_assets.errors import UserError
 from perf_assets.warehouse.snapshot import is_current, publish
 from perf_assets.warehouse.tables import FORECAST_ACCURACY, FORECASTS_MADE, TABLES, VIEWS, Table
 
 if TYPE_CHECKING:
+    import pandas as pd
     from duckdb import DuckDBPyConnection
 
 _FINGERPRINT = hashlib.sha256("\n".join([*(table.ddl for table in TABLES), *VIEWS]).encode()).hexdigest()
@@ -42,6 +44,9 @@ class Warehouse:
         self.database = database
         self.snapshots = snapshots
         self._given = engine
+        # Imported here, since it loads asyncio, which what only reads a snapshot does not need.
+        from filelock import FileLock
+
         self._lock = FileLock(database.with_suffix(".lock"))
         self._uses = 0
         self.written = False
@@ -123,8 +128,8 @@ class Warehouse:
     @cached_property
     def _engine(self) -> DuckDBPyConnection:
         engine = self._given or duckdb.connect()
-        # What does not fit into memory lies beside the file, as with a database of its own.
-        engine.execute(f"SET temp_directory = {_quoted(self.database.with_suffix('.tmp'))}")
+        _remove_left_spills(self.database)
+        engine.execute(f"SET temp_directory = {_quoted(_spill_of(self.database))}")
         return engine
 
     def _attach(self, con: DuckDBPyConnection) -> None:
@@ -138,6 +143,8 @@ class Warehouse:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
+        from filelock import Timeout
+
         try:
             with self._lock.acquire(timeout=LOCK_TIMEOUT_SECONDS):
                 yield
@@ -157,6 +164,33 @@ def _transaction(con: DuckDBPyConnection) -> Iterator[None]:
         con.rollback()
         raise
     con.commit()
+
+
+_SPILLS = count()
+
+
+def _spill_of(database: Path) -> Path:
+    """Where an engine puts what does not fit into memory, once there is any: each has a folder of its own beside the
+    file, since they would overwrite each other's."""
+    return database.with_suffix(f".tmp-{os.getpid()}-{next(_SPILLS)}")
+
+
+def _remove_left_spills(database: Path) -> None:
+    """Remove what processes have left that were killed."""
+    for folder in database.parent.glob(f"{database.stem}.tmp-*-*"):
+        process = folder.suffix.split("-")[1]
+        if process.isdigit() and not _is_alive(int(process)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True  # another user's
+    return True
 
 
 def _quoted(path: Path) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
@@ -26,6 +25,7 @@ from perf_assets.formats.measurement import Format, FormatError, Input, Rejectio
 from perf_assets.formats.opening import open_received
 from perf_assets.formats.recognition import head_of, recognise
 from perf_assets.landing import LandedFile, LandedFiles, content_hash
+from perf_assets.scratch import Scratch
 from perf_assets.warehouse.database import Warehouse
 from perf_assets.warehouse.staging import (
     CONTENT_KEY,
@@ -207,8 +207,8 @@ class _Group:
     """Files read and not yet stored."""
 
     def __init__(self, scratch: Path, rules: Rules) -> None:
-        scratch.mkdir(parents=True, exist_ok=True)
-        self._folder = Path(tempfile.mkdtemp(dir=scratch))
+        self._scratch = Scratch(scratch)
+        self._folder = self._scratch.path
         self._rules = rules
         self.stage = Stage(self._folder / "spilled", rules)
         self.files: list[LandedFile] = []
@@ -219,7 +219,7 @@ class _Group:
 
     def __exit__(self, *_: object) -> None:
         self.stage.con.close()
-        shutil.rmtree(self._folder)
+        self._scratch.close()
 
     @property
     def is_full(self) -> bool:

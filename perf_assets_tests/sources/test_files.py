@@ -149,3 +149,33 @@ def test_a_folder_that_cannot_be_read_is_no_empty_folder(landing, tmp_path):
         (tmp_path / "open" / "closed").chmod(0o755)
     assert "PermissionError: [Errno 13] Permission denied" in done.stderr
     assert str(tmp_path / "open" / "closed") in done.stderr
+
+
+_COLLECT = """
+import sys
+from datetime import datetime
+from pathlib import Path
+from perf_assets.landing import Landing
+from perf_assets.sources.files import collect_drop_folder
+sys.stdin.readline()
+taken = collect_drop_folder(Landing(Path(sys.argv[1])), Path(sys.argv[2]), datetime(2026, 9, 1))
+print(len(taken))
+"""
+
+
+def test_processes_that_empty_the_drop_folder_at_once_share_what_is_there(drop, tmp_path):
+    drop.mkdir(exist_ok=True)
+    for number in range(200):
+        (drop / f"{number}.csv").write_text(f"timestamp,metric_name,metric_value\n2026-09-01T06:00:00Z,load,{number}\n")
+    command = [sys.executable, "-c", _COLLECT, str(tmp_path / "landing"), str(drop)]
+    started = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
+    for process in started:
+        process.stdin.write("\n")
+        process.stdin.flush()
+    said = [process.communicate() for process in started]
+    assert [process.returncode for process in started] == [0, 0, 0], said
+    assert sum(int(out) for out, _ in said) == 200
+    assert not list(drop.glob("*.csv"))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -103,3 +105,34 @@ def test_tables_of_another_schema_give_way(tmp_path: Path) -> None:
         con.execute("UPDATE warehouse_schema SET fingerprint = 'of an earlier version'")
     assert warehouse.query("SELECT explanation FROM regressions").empty
     assert warehouse.query("SELECT * FROM batches").empty
+
+
+_SPILLS = """
+import sys, time
+from pathlib import Path
+from perf_assets.warehouse import Warehouse
+warehouse = Warehouse(Path(sys.argv[1]), Path(sys.argv[2]))
+with warehouse.reading() as con:
+    con.execute("SET memory_limit = '40MB'; SET threads = 1")
+    con.execute("CREATE TEMP TABLE large AS SELECT hash(i) AS a, hash(i + 1) AS b FROM range(5000000) t(i)")
+    print("spilled", flush=True)
+    time.sleep(60)
+"""
+
+
+def spills(database: Path) -> list[Path]:
+    return list(database.parent.glob("*.tmp-*"))
+
+
+def test_what_a_killed_process_spilled_is_removed_by_the_next(tmp_path: Path) -> None:
+    database = tmp_path / "warehouse" / "perf_assets.duckdb"
+    command = [sys.executable, "-c", _SPILLS, str(database), str(tmp_path / "snapshots")]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "spilled\n"
+    [left] = spills(database)
+    process.kill()
+    process.wait()
+    assert list(left.iterdir())
+    with Warehouse(database, tmp_path / "snapshots").reading():
+        assert spills(database) == []
