@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -29,7 +28,7 @@ from pydantic import (
 )
 
 from perf_assets.errors import UserError
-from perf_assets.landing import Origin
+from perf_assets.origins import Origin
 from perf_assets.periods import seconds_of
 
 CONFIG_FILE = "perf-assets.toml"
@@ -87,7 +86,13 @@ _Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # Sections are compiled once, as parts of Settings.
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+
+
+def _defaults() -> Any:
+    """The default of a section: validated as part of its parent, so that no section has to be compiled by itself."""
+    return Field(default_factory=dict, validate_default=True)
 
 
 class IdentitySettings(_Section):
@@ -279,13 +284,13 @@ class SourcesSettings(_Section):
 
     longest_wait: float = Field(60, ge=0, le=3600)
     """Seconds that a service's rate limit may make a pull wait; a longer one ends it until the next."""
-    github_actions: GitHubActionsSettings = GitHubActionsSettings()
-    jenkins: JenkinsSettings = JenkinsSettings()
-    gitlab: GitLabSettings = GitLabSettings()
-    circleci: CircleCISettings = CircleCISettings()
-    prometheus: PrometheusSettings = PrometheusSettings()
+    github_actions: GitHubActionsSettings = _defaults()
+    jenkins: JenkinsSettings = _defaults()
+    gitlab: GitLabSettings = _defaults()
+    circleci: CircleCISettings = _defaults()
+    prometheus: PrometheusSettings = _defaults()
     folders: tuple[FolderSettings, ...] = ()
-    dagster: DagsterSettings = DagsterSettings()
+    dagster: DagsterSettings = _defaults()
 
     @property
     def configured(self) -> tuple[str, ...]:
@@ -317,19 +322,19 @@ class Settings(_Section):
     """Processes that analyse large fleets (from some thousand series) side by side."""
     state_url: str | None = Field(None, repr=False)
     """SQLAlchemy URL of the state store, which may hold a password; without one a SQLite file under `home`."""
-    identity: IdentitySettings = IdentitySettings()
-    quality: QualitySettings = QualitySettings()
-    collection: CollectionSettings = CollectionSettings()
-    regressions: RegressionSettings = RegressionSettings()
-    forecast: ForecastSettings = ForecastSettings()
-    seasonality: SeasonalitySettings = SeasonalitySettings()
+    identity: IdentitySettings = _defaults()
+    quality: QualitySettings = _defaults()
+    collection: CollectionSettings = _defaults()
+    regressions: RegressionSettings = _defaults()
+    forecast: ForecastSettings = _defaults()
+    seasonality: SeasonalitySettings = _defaults()
     incidents: tuple[Incident, ...] = ()
     epochs: tuple[Epoch, ...] = ()
-    slack: SlackSettings = SlackSettings()
+    slack: SlackSettings = _defaults()
     slack_token: SecretStr | None = None
     dashboard_url: str | None = None
     dashboard_token: SecretStr | None = None
-    sources: SourcesSettings = SourcesSettings()
+    sources: SourcesSettings = _defaults()
     github_token: SecretStr | None = None
     jenkins_user: str | None = None
     jenkins_token: SecretStr | None = None
@@ -454,6 +459,8 @@ def _names_of_texts(table: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _read(file: Path) -> dict[str, Any]:
+    import tomllib
+
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:

@@ -15,8 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from perf_assets.cli.launch import INGESTION_JOB
-from perf_assets.cli.showing import Received, counted, land_shown, run_shown, wide_console
+from perf_assets.cli.showing import Received, counted, land_shown, load_shown, wide_console
 from perf_assets.errors import UserError
 from perf_assets.formats.measurement import parse_time
 from perf_assets.landing import Given, Landing
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 _FILES_SHOWN = 200
 _FILES_AT_ONCE = 2_000
-_MESSAGES_SHOWN = 10
+_MESSAGES_SHOWN, _NAMES_SHOWN = 10, 5
 PLACES_IN_ORDER = "name, TRY_CAST(regexp_extract(location, '[0-9]+') AS HUGEINT), location, quarantine_id"
 """SQL that sorts entries of the quarantine: line 9 before line 10."""
 _OF_FILES = "SEMI JOIN (SELECT unnest($hashes :: VARCHAR[]) AS content_hash) USING (content_hash)"
@@ -36,18 +35,17 @@ class GivenError(UserError, ValueError):
     """An option that says something unusable of the files."""
 
 
-def ingest_files(settings: Settings, paths: Sequence[Path], given: Mapping[str, Any], as_json: bool) -> int | None:
-    """Land and load files; prints a line a file; the number of results in quarantine, None if the run failed."""
+def ingest_files(settings: Settings, paths: Sequence[Path], given: Mapping[str, Any], as_json: bool) -> int:
+    """Land and load files; prints a line a file; the number of results in quarantine.
+
+    Dagster is not started: the next run finds the files loaded, and records them.
+    """
     told = _checked(given)
     console = Console(stderr=as_json)
     landing = Landing(settings.landing)
     received = land_shown(landing, paths, told, console)
-    days = landing.days()
-    # The job has its own, and it is as large as there are files.
-    del landing
     known = loaded_hashes(settings, list(received.names))
-    if not run_shown(INGESTION_JOB, settings, days, console).succeeded:
-        return None
+    load_shown(settings, landing, console)
     return show_loaded(settings, received, known, as_json)
 
 
@@ -78,7 +76,6 @@ def loaded_hashes(settings: Settings, hashes: Sequence[str]) -> set[str]:
 
 def show_loaded(settings: Settings, received: Received, known: Set[str], as_json: bool) -> int:
     """Print what became of files, those of `known` being loaded before; the number of results in quarantine."""
-    from perf_assets.report.reading import without_series
     from perf_assets.warehouse import open_snapshot
     from perf_assets.warehouse.branches import other_branches
     from perf_assets.warehouse.names import unstable_names
@@ -92,16 +89,19 @@ def show_loaded(settings: Settings, received: Received, known: Set[str], as_json
         others = other_branches(con, hashes)
         rows = _outcomes(con, received.names, known)
         if as_json:
-            told = {
-                "files": list(rows), "replaced": replaced, "changing_names": changing.to_dict("records"),
+            files = list(rows)
+            outcome = {
+                "files": files, "replaced": replaced, "changing_names": [name._asdict() for name in changing],
                 "other_branches": others._asdict(),
             }  # fmt: skip
-            console.print_json(json.dumps(told, default=str))
-            return replaced + sum(int(row["quarantined"]) for row in told["files"])
+            console.print_json(json.dumps(outcome, default=str))
+            return replaced + sum(int(row["quarantined"]) for row in files)
         quarantined = _show_files(console, rows, len(hashes))
     if received.copies:
         console.print(f"{counted(received.copies, 'file')} with the same content as another one: told once")
     if others.measurements:
+        from perf_assets.report.reading import without_series
+
         kept = f"{without_series(others)} are kept and not analysed; `branches` under [identity] says which form some"
         console.print(f"[yellow]no series[/] {escape(kept)}", soft_wrap=True)
     for message in messages:
@@ -111,8 +111,8 @@ def show_loaded(settings: Settings, received: Received, known: Set[str], as_json
     if quarantined + replaced > len(messages):
         told_of = counted(quarantined + replaced, "result")
         console.print(f"{told_of} in all went to quarantine: `perf-assets quarantine list`")
-    for name in changing.head(5).itertuples():
-        console.print(f"[yellow]a name that changes[/] {escape(str(name.message))}", soft_wrap=True)
+    for name in changing[:_NAMES_SHOWN]:
+        console.print(f"[yellow]a name that changes[/] {escape(name.message)}", soft_wrap=True)
     return quarantined + replaced
 
 

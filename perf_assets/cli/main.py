@@ -6,17 +6,22 @@ yet · 4 regressions were found and `--fail-on-regression` asked to say so.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from datetime import datetime
 from functools import wraps
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from perf_assets import __version__
 from perf_assets.errors import UserError
-from perf_assets.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    # Imported by each command when it runs: `--help` needs no settings.
+    from perf_assets.settings import Settings
 
 FAILED, USAGE, REGRESSED = 1, 2, 4
 
@@ -25,7 +30,7 @@ FAILED, USAGE, REGRESSED = 1, 2, 4
     "Exit codes: 0 fine; 1 a run, delivery or check failed; 2 wrong usage, configuration or input; 3 nothing to show "
     "yet; 4 regressions found (with --fail-on-regression)."
 ))  # fmt: skip
-@click.version_option(package_name="perf-assets")
+@click.version_option(__version__, prog_name="perf-assets")
 def main() -> None:
     """Watch the performance of test fleets and benchmarks."""
 
@@ -35,6 +40,10 @@ def _command(function: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> None:
+        # Pydantic would look for plugins in every package that is installed, which takes longer than the settings do.
+        os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+        from perf_assets.settings import load_settings
+
         try:
             function(load_settings(), *args, **kwargs)
         except UserError as error:
@@ -55,10 +64,10 @@ def run(settings: Settings, inputs: tuple[Path, ...], fail_on_regression: bool) 
     """Analyse INPUTS (files or folders), or what came in before; with neither, the bundled sample."""
     from perf_assets.cli.running import analyse
 
-    regressions = analyse(settings, inputs)
-    if regressions is None:
+    outcome = analyse(settings, inputs)
+    if outcome is None or not outcome.delivered:
         sys.exit(FAILED)
-    if fail_on_regression and regressions:
+    if fail_on_regression and outcome.regressions:
         sys.exit(REGRESSED)
 
 
@@ -78,8 +87,7 @@ def ingest(settings: Settings, paths: tuple[Path, ...], strict: bool, as_json: b
     """Load result files, or folders of them, without analysing them."""
     from perf_assets.cli.ingesting import ingest_files
 
-    quarantined = ingest_files(settings, paths, given, as_json)
-    if quarantined is None or (strict and quarantined):
+    if ingest_files(settings, paths, given, as_json) and strict:
         sys.exit(FAILED)
 
 
@@ -140,8 +148,7 @@ def replay(settings: Settings, quarantine_ids: tuple[str, ...], reason: str | No
     """
     from perf_assets.cli.quarantining import replay_files
 
-    if replay_files(settings, quarantine_ids, reason, name) is None:
-        sys.exit(FAILED)
+    replay_files(settings, quarantine_ids, reason, name)
 
 
 @main.command()

@@ -11,8 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from perf_assets.cli.ingesting import PLACES_IN_ORDER, show_loaded
-from perf_assets.cli.launch import INGESTION_JOB
-from perf_assets.cli.showing import Received, counted, run_shown, wide_console
+from perf_assets.cli.showing import Received, counted, load_shown, wide_console
 from perf_assets.errors import UserError
 from perf_assets.formats.measurement import Reason
 from perf_assets.landing import Landing
@@ -67,8 +66,8 @@ def _printable(text: str) -> str:
     return "".join(sign if sign.isprintable() or sign in "\n\t" else ascii(sign)[1:-1] for sign in text)
 
 
-def replay_files(settings: Settings, ids: Sequence[str], reason: str | None, name: str | None) -> int | None:
-    """Read the files of entries again; the number of results still in quarantine, None if the run failed."""
+def replay_files(settings: Settings, ids: Sequence[str], reason: str | None, name: str | None) -> int:
+    """Read the files of entries again; the number of results still in quarantine."""
     console = Console()
     entries, _ = _entries(settings, reason, name, None)
     if ids:
@@ -86,8 +85,7 @@ def replay_files(settings: Settings, ids: Sequence[str], reason: str | None, nam
         console.print("Nothing is in quarantine that could be read again.")
         return 0
     console.print(f"Reading {counted(len(names), 'file')} again")
-    if not run_shown(INGESTION_JOB, settings, landing.days(), console, replay=list(names)).succeeded:
-        return None
+    load_shown(settings, landing, console, replay=list(names))
     return show_loaded(settings, Received(names, 0), set(), as_json=False)
 
 

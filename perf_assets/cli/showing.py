@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
@@ -22,12 +24,15 @@ from rich.progress import (
 from rich.progress import Progress as Bars
 from rich.text import Text
 
-from perf_assets.cli.launch import RunResult, StepEnded, run_job
 from perf_assets.errors import UserError
 from perf_assets.landing import Given, Landing, utc_now
 from perf_assets.progress import Progress
 from perf_assets.settings import Settings
 from perf_assets.sources.files import NamedFile, find_results, land_files
+
+if TYPE_CHECKING:
+    from perf_assets.cli.launch import RunResult, StepEnded
+    from perf_assets.ingestion import LoadSummary
 
 
 class NoResultsError(UserError):
@@ -86,10 +91,49 @@ def land_shown(landing: Landing, paths: Sequence[Path], given: Given, console: C
     return Received(names, copies)
 
 
+def load_shown(settings: Settings, landing: Landing, console: Console, replay: Sequence[str] = ()) -> LoadSummary:
+    """Load what has been landed, under a bar while files are loaded."""
+    _spare_pandas()
+    from perf_assets.ingestion import load_received, published_warehouse, record_received
+
+    watched = Watched(console)
+    with watched.steps("Loading"), published_warehouse(settings) as warehouse:
+        record_received(warehouse, landing, landing.days())
+        summary = load_received(warehouse, landing, settings, watched, replay)
+    if summary.anew:
+        console.print("Identity or quality settings changed: all files were loaded again")
+    return summary
+
+
+def _spare_pandas() -> None:
+    """Let pyarrow make its first array without pandas, which it would load to recognise columns of it: that takes twice
+    the time of loading a small file. What has been loaded already stays."""
+    if "pandas" in sys.modules:
+        return
+    import pyarrow
+
+    sys.meta_path.insert(0, _WithoutPandas)
+    try:
+        pyarrow.array([])
+    finally:
+        sys.meta_path.remove(_WithoutPandas)
+
+
+class _WithoutPandas:
+    """A finder of modules that refuses one."""
+
+    @staticmethod
+    def find_spec(name: str, path: object = None, target: object = None) -> None:
+        if name == "pandas":
+            raise ModuleNotFoundError(name)
+
+
 def run_shown(
     job: str, settings: Settings, days: Sequence[str], console: Console, replay: Sequence[str] = ()
 ) -> RunResult:
     """Run a job under a spinner that names its steps, with a bar while files are loaded."""
+    from perf_assets.cli.launch import run_job
+
     today = f"{utc_now():%Y-%m-%d}"
     watched = Watched(console)
     with watched.steps("Loading Dagster") as said:

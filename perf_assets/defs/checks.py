@@ -107,11 +107,11 @@ def results_keep_coming(
 )
 def names_are_stable(warehouse: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
     with warehouse.reading() as con:
-        table = unstable_names(con)
+        names = unstable_names(con)
     return dg.AssetCheckResult(
-        passed=table.empty,
+        passed=not names,
         severity=dg.AssetCheckSeverity.WARN,
-        metadata={"patterns": len(table), "which": "; ".join(table["message"].head(20)) or "none"},
+        metadata={"patterns": len(names), "which": "; ".join(name.message for name in names[:20]) or "none"},
     )
 
 

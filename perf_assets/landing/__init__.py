@@ -5,6 +5,7 @@ them.
 """
 
 from perf_assets.landing.landing import Arrival, Landing, content_hash, utc_now
-from perf_assets.landing.receipts import Given, LandedFile, LandedFiles, Origin
+from perf_assets.landing.receipts import Given, LandedFile, LandedFiles
+from perf_assets.origins import Origin
 
 __all__ = ["Arrival", "Given", "LandedFile", "LandedFiles", "Landing", "Origin", "content_hash", "utc_now"]

@@ -14,10 +14,9 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
-from filelock import FileLock
-
 from perf_assets.durable import sync
-from perf_assets.landing.receipts import Given, LandedFile, LandedFiles, Origin, Receipts
+from perf_assets.landing.receipts import Given, LandedFile, LandedFiles, Receipts
+from perf_assets.origins import Origin
 
 _BLOCK = 1 << 20
 _FILES_IN_A_GROUP = 1_000
@@ -75,6 +74,9 @@ class Landing:
                 described: dict[Path, _StagedBytes] = {}
                 staged = [_Staged.of(stage, arrival, described) for arrival in group]
                 folder.mkdir(exist_ok=True)
+                # Imported here, since it loads asyncio, which what only reads does not need.
+                from filelock import FileLock
+
                 with FileLock(self.folder / ".lock"):
                     self._receipts.refresh()
                     receipts = [

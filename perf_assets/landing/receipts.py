@@ -9,22 +9,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-Origin = Literal[
-    "sample",
-    "file",
-    "drop",
-    "push",
-    "dashboard",
-    "github-actions",
-    "jenkins",
-    "gitlab",
-    "circleci",
-    "prometheus",
-    "folder",
-    "dagster",
-]
+from perf_assets.origins import Origin
 
 _NAME = "receipts.jsonl"
 

@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
-import pandas as pd
-from duckdb import DuckDBPyConnection
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
 
 FEWEST = 5
 """Names that differ only in a number or a hash, each seen in one run alone, make a pattern of them."""
 
 
-def unstable_names(con: DuckDBPyConnection) -> pd.DataFrame:
-    """project, column, pattern, names, example, message: one row a pattern, most names first.
+class UnstableName(NamedTuple):
+    """A pattern that so many names of one column follow, one of these, and what to do about it."""
+
+    project: str
+    column: str
+    pattern: str
+    names: int
+    example: str
+    message: str
+
+
+def unstable_names(con: DuckDBPyConnection) -> list[UnstableName]:
+    """Patterns of names, most names first.
 
     A name is suspect that has its run's commit, job or run id in it; or that differs from at least FEWEST - 1 others
     only in digits or hexadecimal digits, when all these were seen in one run each, and not all in the same.
     """
-    return con.execute(_UNSTABLE, {"fewest": FEWEST}).df()
+    return [UnstableName(*row) for row in con.execute(_UNSTABLE, {"fewest": FEWEST}).fetchall()]
 
 
 _UNSTABLE = r"""

@@ -84,7 +84,7 @@ def test_a_replay_that_cannot_begin_leaves_the_quarantine_as_it_is(site: Site, t
     site.call("ingest", tmp_path / "bad.jsonl")
     before = site.json("quarantine", "list")
     with_metrics(site, "ms")  # not one to which values are converted
-    assert site.call("quarantine", "replay").exit_code == 1
+    assert site.call("quarantine", "replay").exit_code == 2
     with_metrics(site, "s")
     assert site.json("quarantine", "list") == before != []
 

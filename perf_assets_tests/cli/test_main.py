@@ -117,10 +117,14 @@ def test_a_failing_run_says_which_step_and_why(site, tmp_path):
     metrics.write_text("latency = 5\n")
     site.config.write_text(f'metrics_file = "{metrics}"\n{CONFIG}')
     (tmp_path / "small.csv").write_bytes(small_table(1, 1))
-    result = site.call("ingest", tmp_path / "small.csv")
+    result = site.call("run", tmp_path / "small.csv")
     assert result.exit_code == 1
     assert "load_results failed" in result.stdout
-    assert f"{metrics}, metric 'latency': expected a table; write [latency] and its fields below" in result.stdout
+    wrong = f"{metrics}, metric 'latency': expected a table; write [latency] and its fields below"
+    assert wrong in result.stdout
+    ingested = site.call("ingest", tmp_path / "small.csv")
+    assert ingested.exit_code == 2
+    assert wrong in ingested.stderr
     assert "Traceback" not in result.output
     doctor = site.call("doctor")
     assert doctor.exit_code == 1

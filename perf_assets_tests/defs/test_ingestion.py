@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from perf_assets.defs.assets import ingestion
+from perf_assets import ingestion
 from perf_assets_tests.defs.building import RECEIVED, errors_of, land, run_job, settings_for, small_table, warehouse_of
 
 

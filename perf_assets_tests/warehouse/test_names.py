@@ -6,14 +6,14 @@ from typing import Any
 
 import pandas as pd
 
-from perf_assets.warehouse.names import unstable_names
+from perf_assets.warehouse.names import UnstableName, unstable_names
 from perf_assets_tests.warehouse.building import Site, row
 
 
 def found(site: Site, rows: list[dict[str, Any]]) -> pd.DataFrame:
     site.load(rows)
     with site.warehouse.reading() as con:
-        return unstable_names(con)
+        return pd.DataFrame(unstable_names(con), columns=UnstableName._fields)
 
 
 def test_a_commit_in_a_name_is_told_at_once(site: Site) -> None:

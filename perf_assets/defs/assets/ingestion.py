@@ -1,21 +1,18 @@
 """Group `ingestion`: from sources to landing, and from landing to facts."""
 
-from collections.abc import Iterable
 from datetime import timedelta
 
 import dagster as dg
 from pydantic import Field
 
-from perf_assets.catalog import load_catalog
 from perf_assets.defs.asset_spec import OWNERS, POOL, RECEIVED_DAY, outcome, table_spec
+from perf_assets.ingestion import load_received, record_received
 from perf_assets.landing import Landing, utc_now
 from perf_assets.progress import Progress
 from perf_assets.settings import Settings, SourcesSettings
 from perf_assets.sources.dashboard import SourceError, StatusError, TruncatedError, UnreachableError, fetch_results
 from perf_assets.sources.files import collect_drop_folder
 from perf_assets.warehouse import Warehouse
-from perf_assets.warehouse.loading import Loaded, follow_rules, forget_files, load_files, not_loaded, record_files
-from perf_assets.warehouse.staging import Rules
 from perf_assets.warehouse.tables import MEASUREMENTS, QUARANTINED_RESULTS, RAW_RESULTS
 
 _PASSING_TROUBLES = (UnreachableError, StatusError, TruncatedError)
@@ -80,8 +77,7 @@ def raw_results(
 ) -> dg.MaterializeResult[None]:
     collect_drop_folder(landing, settings.drop_folder, utc_now())
     days = _days(context, landing)
-    files = landing.files(days)
-    record_files(warehouse, files, days)
+    record_received(warehouse, landing, days)
     recorded = warehouse.query("SELECT * FROM raw_results ORDER BY received_at DESC LIMIT 10")
     sums = warehouse.query(
         """SELECT count(*) AS files, coalesce(sum(bytes), 0) AS bytes FROM raw_results
@@ -128,20 +124,10 @@ def load_results(
     warehouse: dg.ResourceParam[Warehouse],
     progress: dg.ResourceParam[Progress],
 ) -> tuple[dg.MaterializeResult[None], dg.MaterializeResult[None]]:
-    rules = Rules(load_catalog(settings.metrics_file), settings.identity, settings.quality)
-    anew = follow_rules(warehouse, rules)
-    if anew:
-        context.log.warning(
-            "What results belong to, or whether they can be, is set otherwise: all files are loaded anew."
-        )
     days = _days(context, landing)
-    files = landing.files(days)
-    forget_files(warehouse, config.replay)
-    # Of all days, so that what an interrupted run has left is not left for good.
-    new = not_loaded(warehouse, landing.files())
-    before = len(files) - sum(f"{received_at:%Y-%m-%d}" in days for _, received_at, _ in new.known())
-    with progress.of("files loaded", len(new)) as tell:
-        became = _summed(load_files(warehouse, new, rules, settings.scratch, lambda _: tell()))
+    loaded = load_received(warehouse, landing, settings, progress, config.replay)
+    if loaded.anew:
+        context.log.warning("Identity or quality settings changed: all files were loaded again.")
     quarantined = warehouse.query(
         """SELECT name, location, field, reason, message FROM quarantined_results
         ORDER BY received_day DESC, name, location LIMIT 10"""
@@ -162,10 +148,12 @@ def load_results(
                 measured,
                 {
                     "dagster/row_count": int(counts["measured"]),
-                    "files": len(files),
-                    "loaded_anew": anew,
-                    **became,
-                    "files_loaded_before": before,
+                    "files": len(landing.files(days)),
+                    "files_loaded": loaded.files,
+                    "new_measurements": loaded.new_measurements,
+                    "new_series": loaded.new_series,
+                    "results_without_a_value": loaded.results_without_a_value,
+                    "loaded_anew": loaded.anew,
                 },
             ),
         ),
@@ -175,13 +163,3 @@ def load_results(
 def _days(context: dg.AssetExecutionContext, landing: Landing) -> set[str]:
     """The partitions asked for in which anything was received."""
     return set(landing.days()) & set(context.partition_keys)
-
-
-def _summed(loaded: Iterable[Loaded]) -> dict[str, int]:
-    """What became of all files; there may be hundreds of thousands."""
-    sums = dict.fromkeys(("new_measurements", "new_series", "results_without_a_value"), 0)
-    for file in loaded:
-        sums["new_measurements"] += file.new_measurements
-        sums["new_series"] += file.new_series
-        sums["results_without_a_value"] += sum(number for _, number in file.omitted)
-    return sums
