@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -23,8 +23,10 @@ from sqlalchemy import (
     delete,
     event,
     func,
+    insert,
     or_,
     select,
+    text,
 )
 from sqlalchemy import update as update_rows
 from sqlalchemy.dialects import postgresql, sqlite
@@ -32,8 +34,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from perf_assets.state.errors import StateError, reason_of
-from perf_assets.state.migrating import upgrade
-from perf_assets.state.schema import acknowledgements, deliveries, epochs, regression_anchors
+from perf_assets.state.migrating import upgrade, write_transaction
+from perf_assets.state.schema import acknowledgements, deliveries, epochs, metadata, regression_anchors
 
 BUSY_TIMEOUT_SECONDS = 30
 """How long a process waits for another one's write before it gives up."""
@@ -208,6 +210,35 @@ class StateStore:
         table = self._table(regression_anchors)
         return table.assign(part_of_day=table["part_of_day"].where(table["part_of_day"] != ""))
 
+    def counts(self) -> dict[str, int]:
+        """Rows of each table at one moment, by the table's name."""
+        with self._snapshot() as connection:
+            return {
+                table.name: connection.scalar(select(func.count()).select_from(table)) or 0
+                for table in metadata.sorted_tables
+            }
+
+    def copy_to(self, target: StateStore) -> None:
+        """Replace all rows of `target` by those that this store holds at one moment, in one transaction.
+
+        Raises StateError where reading or writing fails; `target` is then as it was.
+        """
+        try:
+            with self._snapshot() as source, write_transaction(target._engine) as sink:
+                _replace_rows(source, sink)
+        except (SQLAlchemyError, ValueError) as error:
+            raise StateError(
+                f"{self.where}: cannot be copied to {target.where} ({reason_of(error)}), which is as it was."
+            ) from error
+
+    @contextmanager
+    def _snapshot(self) -> Iterator[Connection]:
+        """A transaction whose reads all see the same moment, as every one does in SQLite."""
+        with self._engine.connect() as connection:
+            if self._engine.dialect.name == "postgresql":
+                connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
+            yield connection
+
     def _settle(
         self, alert_ids: Iterable[str], channel: str, outcome: dict[str, Any], only_claim: datetime | None = None
     ) -> None:
@@ -287,7 +318,7 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
         connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     # The driver begins transactions of its own only before it inserts, updates or deletes: a failed change of the
-    # schema would stay half done.
+    # schema would stay half done, and reads in a row would see different moments.
     connection.isolation_level = None
 
 
@@ -300,6 +331,17 @@ def _opening_lock(url: URL) -> AbstractContextManager[object]:
     if url.get_backend_name() != "sqlite" or url.database in (None, ":memory:"):
         return nullcontext()
     return FileLock(f"{url.database}.lock", timeout=BUSY_TIMEOUT_SECONDS)
+
+
+def _replace_rows(source: Connection, sink: Connection) -> None:
+    if sink.dialect.name == "postgresql":
+        # Rows that others insert meanwhile would stay, or collide with those copied.
+        sink.execute(text(f"LOCK TABLE {', '.join(metadata.tables)} IN EXCLUSIVE MODE"))
+    for table in metadata.sorted_tables:
+        sink.execute(delete(table))
+        rows = source.execute(select(table), execution_options={"yield_per": PORTION}).mappings()
+        for portion in rows.partitions():
+            sink.execute(insert(table), [dict(row) for row in portion])
 
 
 def _insert(engine: Engine, table: Table) -> Any:
