@@ -127,8 +127,7 @@ def _warehouse(settings: Settings) -> Iterator[Finding]:
 
 
 def _state(settings: Settings) -> Finding:
-    from perf_assets.state import open_state
-    from perf_assets.state.store import StateError
+    from perf_assets.state import StateError, open_state
 
     try:
         with open_state(settings.state) as state:

@@ -273,6 +273,45 @@ def withdraw(settings: Settings, epoch_id: str) -> None:
         _stop(f"no declared epoch has the id {epoch_id}; `perf-assets epochs` lists them", USAGE)
 
 
+@main.group(invoke_without_command=True)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_context
+def state(context: click.Context, as_json: bool) -> None:
+    """What cannot be rebuilt: where it is kept, its version, and rows of each table."""
+    if context.invoked_subcommand is None:
+        _show_state(as_json)
+
+
+@_command
+def _show_state(settings: Settings, as_json: bool) -> None:
+    from perf_assets.cli.state import show_state
+
+    show_state(settings, as_json)
+
+
+@state.command("backup")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--force", is_flag=True, help="Replace FILE if it exists.")
+@_command
+def backup(settings: Settings, file: Path, force: bool) -> None:
+    """Write all of the state into FILE (SQLite), also while others write."""
+    from perf_assets.cli.state import back_up_state
+
+    back_up_state(settings, file, force)
+
+
+@state.command("restore")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@_command
+def restore(settings: Settings, file: Path, yes: bool) -> None:
+    """Replace all of the state by the backup FILE, which an older version may have written."""
+    from perf_assets.cli.state import restore_state
+
+    if not restore_state(settings, file, yes):
+        sys.exit(FAILED)
+
+
 @main.command()
 @click.option("--checksums", is_flag=True, help="Print a checksum of each table instead.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")

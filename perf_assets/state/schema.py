@@ -1,4 +1,7 @@
-"""Tables of the state store, in what SQLite and Postgres share. All times are UTC without a zone, all ids text."""
+"""Tables of the state store, in what SQLite and Postgres share. All times are UTC without a zone, all ids text.
+
+A change here needs a new version, or databases that exist lack it: migrating.py says how.
+"""
 
 from __future__ import annotations
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -11,27 +11,39 @@ from typing import Any
 
 import pandas as pd
 from filelock import FileLock
-from sqlalchemy import URL, DateTime, Engine, Integer, Table, and_, create_engine, delete, event, func, or_, select
+from sqlalchemy import (
+    URL,
+    Connection,
+    DateTime,
+    Engine,
+    Integer,
+    Table,
+    and_,
+    create_engine,
+    delete,
+    event,
+    func,
+    insert,
+    or_,
+    select,
+    text,
+)
 from sqlalchemy import update as update_rows
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
-from sqlalchemy.schema import CreateTable
 
-from perf_assets.errors import UserError
+from perf_assets.state.errors import StateError, reason_of
+from perf_assets.state.migrating import upgrade, write_transaction
 from perf_assets.state.schema import acknowledgements, deliveries, epochs, metadata, regression_anchors
 
 BUSY_TIMEOUT_SECONDS = 30
 """How long a process waits for another one's write before it gives up."""
 
-CREATION_LOCK = 7_260_531
-"""Key of the Postgres advisory lock under which tables are created; any constant, the same in every process."""
+PORTION = 5000
+"""Rows, or values bound in a statement, that go at once; a statement in SQLite has at most 32,766 values."""
 
 ANCHOR_COLUMNS = [column.name for column in regression_anchors.columns]
-
-
-class StateError(UserError):
-    """The state store cannot be opened; the message says where it was looked for and what to do."""
 
 
 class StateStore:
@@ -40,8 +52,10 @@ class StateStore:
     Times may be naive (taken as UTC) or aware; they are stored, and come back, as naive UTC with microseconds.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, where: str) -> None:
         self._engine = engine
+        self.where = where
+        """What messages name it by; without a password."""
 
     def __enter__(self) -> StateStore:
         return self
@@ -196,6 +210,35 @@ class StateStore:
         table = self._table(regression_anchors)
         return table.assign(part_of_day=table["part_of_day"].where(table["part_of_day"] != ""))
 
+    def counts(self) -> dict[str, int]:
+        """Rows of each table at one moment, by the table's name."""
+        with self._snapshot() as connection:
+            return {
+                table.name: connection.scalar(select(func.count()).select_from(table)) or 0
+                for table in metadata.sorted_tables
+            }
+
+    def copy_to(self, target: StateStore) -> None:
+        """Replace all rows of `target` by those that this store holds at one moment, in one transaction.
+
+        Raises StateError where reading or writing fails; `target` is then as it was.
+        """
+        try:
+            with self._snapshot() as source, write_transaction(target._engine) as sink:
+                _replace_rows(source, sink)
+        except (SQLAlchemyError, ValueError) as error:
+            raise StateError(
+                f"{self.where}: cannot be copied to {target.where} ({reason_of(error)}), which is as it was."
+            ) from error
+
+    @contextmanager
+    def _snapshot(self) -> Iterator[Connection]:
+        """A transaction whose reads all see the same moment, as every one does in SQLite."""
+        with self._engine.connect() as connection:
+            if self._engine.dialect.name == "postgresql":
+                connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
+            yield connection
+
     def _settle(
         self, alert_ids: Iterable[str], channel: str, outcome: dict[str, Any], only_claim: datetime | None = None
     ) -> None:
@@ -214,26 +257,26 @@ class StateStore:
         return frame.astype({column.name: _pandas_type(column.type) for column in table.columns})
 
 
-def open_state(url_or_path: str | Path) -> StateStore:
-    """Open the state store at an SQLAlchemy URL or, without `://`, in an SQLite file; missing tables are created.
+def open_state(url_or_path: str | Path, called: str | None = None) -> StateStore:
+    """Open the state store at an SQLAlchemy URL or, without `://`, in an SQLite file; `called` names it in messages.
 
-    Raises StateError where the database cannot be opened.
+    An empty database gets its tables, and one of an older version is upgraded. Raises StateError where the database
+    cannot be opened or has an unknown version.
     """
     url = _url(url_or_path)
-    where = url.render_as_string(hide_password=True)
+    where = called or url.render_as_string(hide_password=True)
     try:
         engine = _engine(url)
-        with _creation_lock(url):
-            _create_tables(engine)
+        with _opening_lock(url):
+            upgrade(engine, where)
     except ModuleNotFoundError as error:
         raise StateError(f"{where}: the driver {error.name} is not installed; `pip install {error.name}`.") from error
     except (SQLAlchemyError, OSError) as error:
-        reason = getattr(error, "orig", None) or error
         raise StateError(
-            f"{where}: cannot open the state store ({reason}). Check that the path is writable, or the server, "
-            "user and database of the URL."
+            f"{where}: cannot open the state store ({reason_of(error)}). Check that the path is writable, or the "
+            "server, user and database of the URL."
         ) from error
-    return StateStore(engine)
+    return StateStore(engine, where)
 
 
 def utc_naive(moment: datetime) -> datetime:
@@ -265,6 +308,7 @@ def _engine(url: URL) -> Engine:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_SECONDS})
     event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 
@@ -273,22 +317,31 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
         connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
+    # The driver begins transactions of its own only before it inserts, updates or deletes: a failed change of the
+    # schema would stay half done, and reads in a row would see different moments.
+    connection.isolation_level = None
 
 
-def _creation_lock(url: URL) -> AbstractContextManager[object]:
+def _begin_sqlite(connection: Connection) -> None:
+    connection.exec_driver_sql(f"BEGIN {connection.get_execution_options().get('sqlite_begin', 'DEFERRED')}")
+
+
+def _opening_lock(url: URL) -> AbstractContextManager[object]:
     """SQLite fails at once while another process switches a new file to the write-ahead log (5 of 240 openings)."""
     if url.get_backend_name() != "sqlite" or url.database in (None, ":memory:"):
         return nullcontext()
     return FileLock(f"{url.database}.lock", timeout=BUSY_TIMEOUT_SECONDS)
 
 
-def _create_tables(engine: Engine) -> None:
-    with engine.begin() as connection:
-        if engine.dialect.name == "postgresql":
-            # IF NOT EXISTS alone still collides in the catalogue when two processes start at once.
-            connection.execute(select(func.pg_advisory_xact_lock(CREATION_LOCK)))
-        for table in metadata.sorted_tables:
-            connection.execute(CreateTable(table, if_not_exists=True))
+def _replace_rows(source: Connection, sink: Connection) -> None:
+    if sink.dialect.name == "postgresql":
+        # Rows that others insert meanwhile would stay, or collide with those copied.
+        sink.execute(text(f"LOCK TABLE {', '.join(metadata.tables)} IN EXCLUSIVE MODE"))
+    for table in metadata.sorted_tables:
+        sink.execute(delete(table))
+        rows = source.execute(select(table), execution_options={"yield_per": PORTION}).mappings()
+        for portion in rows.partitions():
+            sink.execute(insert(table), [dict(row) for row in portion])
 
 
 def _insert(engine: Engine, table: Table) -> Any:
@@ -311,9 +364,8 @@ def _anchor_rows(anchors: pd.DataFrame) -> list[dict[str, Any]]:
     ]
 
 
-def _portions(ids: Sequence[str], size: int = 5000) -> Iterable[Sequence[str]]:
-    """Parts small enough for the number of bound values that a statement may have (32,766 in SQLite)."""
-    return (ids[start : start + size] for start in range(0, len(ids), size))
+def _portions(ids: Sequence[str]) -> Iterable[Sequence[str]]:
+    return (ids[start : start + PORTION] for start in range(0, len(ids), PORTION))
 
 
 def _pandas_type(column_type: object) -> str:

@@ -1,4 +1,4 @@
-"""The state store on real SQLite files, alone and shared by several processes."""
+"""The state store on real databases, alone and shared by several processes."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from perf_assets.state.store import StateError, open_state
+from perf_assets.state import StateError, open_state
 
 NOON = datetime(2026, 9, 10, 12, tzinfo=UTC)
 LEASE = timedelta(minutes=10)
 
 
 @pytest.fixture
-def state(tmp_path: Path):
-    with open_state(tmp_path / "deep" / "state.db") as store:
+def state(place: str):
+    with open_state(place) as store:
         yield store
 
 

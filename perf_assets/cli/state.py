@@ -1,0 +1,51 @@
+"""`state`: where it is and what it holds, backing it up, restoring it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+import pandas as pd
+
+from perf_assets.settings import Settings
+from perf_assets.state import open_state
+from perf_assets.state.backup import open_backup, write_backup
+from perf_assets.state.migrating import VERSIONS
+
+
+def show_state(settings: Settings, as_json: bool) -> None:
+    """Print place, version of the schema, and rows of each table."""
+    with open_state(settings.state) as state:
+        counts = state.counts()
+    if as_json:
+        click.echo(json.dumps({"where": state.where, "version": VERSIONS[-1], "rows": counts}, indent=1))
+        return
+    click.echo(f"{state.where}, version {VERSIONS[-1]}")
+    click.echo(pd.DataFrame({"rows": counts}).to_string())
+
+
+def back_up_state(settings: Settings, file: Path, replace: bool) -> None:
+    with open_state(settings.state) as state:
+        write_backup(state, file, replace)
+    click.echo(f"{file} holds what was in {state.where}.")
+
+
+def restore_state(settings: Settings, file: Path, confirmed: bool) -> bool:
+    """Replace the state by a backup; False if the answer was no."""
+    with open_backup(file) as backup, open_state(settings.state) as state:
+        click.echo(f"Rows in {state.where}, and in {file} which replaces them all:")
+        click.echo(pd.DataFrame({"now": state.counts(), "backup": backup.counts()}).to_string())
+        if not confirmed and not _asked():
+            click.echo("Nothing is changed.")
+            return False
+        backup.copy_to(state)
+    click.echo("The state is restored.")
+    return True
+
+
+def _asked() -> bool:
+    if not sys.stdin.isatty():
+        raise click.UsageError("restore replaces the state and asks first; where nobody can answer, say --yes")
+    return click.confirm("Replace the state?")
