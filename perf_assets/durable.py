@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
+from uuid import uuid4
 
 
 def sync(path: Path) -> None:
@@ -17,13 +17,15 @@ def sync(path: Path) -> None:
 
 
 def write_durably(file: Path, content: bytes) -> None:
-    """Replace `file` by one with this content, once that is on disk; for its owner's eyes only."""
+    """Replace `file` by one with this content, once that is on disk."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=file.parent, prefix=".writing-", delete=False) as staged:
-        try:
-            staged.write(content)
-            staged.flush()
-            os.fsync(staged.fileno())
-            Path(staged.name).replace(file)
-        finally:
-            Path(staged.name).unlink(missing_ok=True)
+    # Not one of tempfile's, which its owner alone could read whatever the umask.
+    staged = file.parent / f".writing-{uuid4().hex}"
+    try:
+        with staged.open("xb") as handle:
+            handle.write(content)
+            handle.flush()
+            os.fsync(handle.fileno())
+        staged.replace(file)
+    finally:
+        staged.unlink(missing_ok=True)

@@ -78,6 +78,15 @@ def _moment(value: object) -> datetime:
         raise ValueError("lies before the year 1 or after 9999 in UTC, write another year") from error
 
 
+def _octal(value: object) -> object:
+    """The number that text in octal digits means, as in `umask 027`."""
+    if not isinstance(value, str):
+        return value
+    if not re.fullmatch(r"(0o)?[0-7]{1,4}", value):
+        raise ValueError("not a file mode mask in octal digits, write it like 027")
+    return int(value, 8)
+
+
 _Share = Annotated[float, Field(gt=0, lt=10)]
 _Minutes = Annotated[int, Field(ge=1, le=527_040)]
 _Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -318,6 +327,8 @@ class Settings(_Section):
     home: Path = Path("var")
     metrics_file: Path | None = None
     """The user's own metrics, in the layout of perf_assets/catalog/metrics.toml."""
+    umask: Annotated[int, BeforeValidator(_octal)] = Field(0o077, ge=0, le=0o777)
+    """Permissions that new files and folders do not get, in octal digits: with 077 only their owner can read them."""
     workers: int = Field(1, ge=1)
     """Processes that analyse large fleets (from some thousand series) side by side."""
     state_url: str | None = Field(None, repr=False)
@@ -447,6 +458,12 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
             f"{source}: {field}: {first['msg']} (got {first['input']!r}); correct or remove it"
         ) from error
     return settings.model_copy(update={"home": settings.home.absolute()})
+
+
+def protect_new_files(settings: Settings) -> None:
+    """Give files and folders that this process will make the permissions of the settings: results and the state may
+    hold names and texts that not everybody on the machine shall read."""
+    os.umask(settings.umask)
 
 
 def _names_of_texts(table: Mapping[str, Any]) -> Iterator[str]:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from http.client import HTTPException
@@ -15,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from perf_assets.alerts.model import Alert
 from perf_assets.characters import showable
+from perf_assets.durable import write_durably
 
 if TYPE_CHECKING:
     from slack_sdk import WebClient
@@ -152,8 +151,8 @@ class OutboxChannel:
         document = json.dumps(asdict(alert), indent=2, default=lambda at: at.isoformat())
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            _write_whole(target.with_suffix(".txt"), readable(alert))
-            _write_whole(target, document + "\n")
+            write_durably(target.with_suffix(".txt"), readable(alert).encode())
+            write_durably(target, f"{document}\n".encode())
         except OSError as error:
             raise DeliveryError(
                 f"Cannot write {target} ({error}). Make the folder writable or configure another one."
@@ -261,15 +260,3 @@ def _waits_briefly(headers: Mapping[str, str | list[str]]) -> bool:
     told = [values for name, values in headers.items() if name.lower() == "retry-after"]
     waits = [values if isinstance(values, str) else values[0] for values in told]
     return all(wait.isascii() and wait.isdigit() and int(wait) <= LONGEST_WAIT_SECONDS for wait in waits)
-
-
-def _write_whole(path: Path, text: str) -> None:
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)

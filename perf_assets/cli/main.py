@@ -42,10 +42,12 @@ def _command(function: Callable[..., None]) -> Callable[..., None]:
     def call(*args: Any, **kwargs: Any) -> None:
         # Pydantic would look for plugins in every package that is installed, which takes longer than the settings do.
         os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
-        from perf_assets.settings import load_settings
+        from perf_assets.settings import load_settings, protect_new_files
 
         try:
-            function(load_settings(), *args, **kwargs)
+            settings = load_settings()
+            protect_new_files(settings)
+            function(settings, *args, **kwargs)
         except UserError as error:
             _stop(str(error), error.exit_code)
         except OSError as error:

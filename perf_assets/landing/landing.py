@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any
+from uuid import uuid4
 
 from perf_assets.durable import sync
 from perf_assets.landing.receipts import Given, LandedFile, LandedFiles, Receipts
@@ -150,16 +151,17 @@ class _StagedBytes:
 
     @classmethod
     def of(cls, stage: Path, content: bytes | Path) -> _StagedBytes:
-        with tempfile.NamedTemporaryFile(dir=stage, delete=False) as target:
+        staged = stage / uuid4().hex
+        with staged.open("xb") as target:
             digest, size = _copy(content, target)
-        return cls(Path(target.name), digest, size)
+        return cls(staged, digest, size)
 
     def keep(self, folder: Path) -> None:
         """Give the staged bytes their name, read-only, when they are on disk."""
         if (folder / self.digest).exists():
             return
         sync(self.path)
-        self.path.chmod(0o444)
+        self.path.chmod(self.path.stat().st_mode & 0o444)
         self.path.replace(folder / self.digest)
 
 

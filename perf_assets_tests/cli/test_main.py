@@ -283,3 +283,41 @@ def test_a_run_says_that_expected_results_have_not_come(analysed):
     assert "expected every hour." in done.stdout
     page = (analysed.home / "report.html").read_text(encoding="utf-8")
     assert page.index(late) < page.index("Worse now")
+
+
+@pytest.mark.parametrize(("umask", "refused"), [("", 0o077), ('umask = "027"\n', 0o027)])
+def test_new_files_are_for_their_owner_only_unless_configured_otherwise(tmp_path, umask, refused):
+    site = Site(tmp_path / "site")
+    site.variables()
+    site.config.write_text(f"{umask}{CONFIG}")
+    (tmp_path / "small.csv").write_bytes(small_table(1, 1))
+    assert site.execute("ingest", tmp_path / "small.csv").returncode == 0
+    assert site.execute("alerts").returncode == 0
+    modes = {path: path.stat().st_mode & 0o777 for path in site.home.rglob("*") if not path.is_symlink()}
+    assert {path.name for path in modes} >= {"perf_assets.duckdb", "state.sqlite3", "receipts.jsonl"}
+    assert {path: oct(mode) for path, mode in modes.items() if mode & refused} == {}
+
+
+def test_a_mask_that_is_not_octal_is_an_error(tmp_path):
+    site = Site(tmp_path)
+    site.variables()
+    site.config.write_text('umask = "088"\n')
+    result = site.call("regressions")
+    assert result.exit_code == 2
+    assert "umask: Value error, not a file mode mask in octal digits, write it like 027" in result.stderr
+
+
+def test_a_run_whose_alerts_were_not_delivered_ends_with_1(tmp_path):
+    site = Site(tmp_path / "site", {"SLACK_BOT_TOKEN": SECRET, "SLACK_API_URL": "http://127.0.0.1:1/api/"})
+    (tmp_path / "step.csv").write_text(
+        "timestamp,metric_name,metric_value,test_name\n"
+        + "".join(
+            f"2026-{9 + day // 30:02}-{1 + day % 30:02}T06:00:00Z,test_execution_time,"
+            f"{10 + day % 7 * 0.01 + (5 if day > 40 else 0)},checkout\n"
+            for day in range(60)
+        )
+    )
+    result = site.call("run", tmp_path / "step.csv")
+    assert "was not sent" in result.stdout
+    assert result.exit_code == 1
+    assert SECRET not in result.output

@@ -35,7 +35,7 @@ def test_bytes_are_kept_by_their_hash_and_day(landing: Landing) -> None:
     assert landed.content_hash == hashlib.sha256(b"abc").hexdigest()
     assert landed.path == landing.folder / "2026-10-01" / landed.content_hash
     assert (landed.path.read_bytes(), landed.size, landed.day) == (b"abc", 3, "2026-10-01")
-    assert landed.path.stat().st_mode & 0o777 == 0o444
+    assert landed.path.stat().st_mode & 0o222 == 0
     assert landing.find(landed.content_hash) == landed
     assert list(landing.files()) == [landed]
     assert list(Landing(landing.folder).files()) == [landed]
