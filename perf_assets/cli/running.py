@@ -13,6 +13,7 @@ from rich.markup import escape
 
 from perf_assets.cli.launch import MAIN_JOB
 from perf_assets.cli.showing import counted, land_shown, run_shown
+from perf_assets.cli.turns import turn
 from perf_assets.landing import Given, Landing, utc_now
 from perf_assets.settings import Settings
 from perf_assets.sources.dashboard import shown_url
@@ -31,8 +32,13 @@ class Outcome:
 
 
 def analyse(settings: Settings, inputs: Sequence[Path]) -> Outcome | None:
-    """Run the whole chain and print the report; None if a step of it failed."""
+    """Run the whole chain and print the report, once no other process does so; None if a step of it failed."""
     console = Console()
+    with turn(settings.home / "run.lock", console):
+        return _analyse(settings, inputs, console)
+
+
+def _analyse(settings: Settings, inputs: Sequence[Path], console: Console) -> Outcome | None:
     started = time.monotonic()
     landing = Landing(settings.landing)
     _land(settings, landing, inputs, console)
