@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
+from urllib.error import URLError
 
 from perf_assets.alerts.model import Alert
 from perf_assets.characters import showable
@@ -63,8 +64,8 @@ class Channel(Protocol):
 class SlackChannel:
     """Posts to one Slack channel by `chat.postMessage`.
 
-    Connection errors and rate limits are tried again at once, twice each. When an answer is lost on the way, Slack may
-    show the message twice, for it offers no key by which it would know a repetition.
+    Rate limits and failures to connect are tried again at once, twice each. When an answer is lost on the way, nothing
+    is tried again at once: Slack may have shown the message, and offers no key by which it would know a repetition.
     """
 
     token: str = field(repr=False)
@@ -88,15 +89,15 @@ class SlackChannel:
                 unfurl_links=False,
                 unfurl_media=False,
             )
+            return f"{answer.get('channel', self.channel)}/{answer.get('ts', '')}"
         except SlackApiError as error:
             raise DeliveryError(self._refusal(error)) from error
-        # ValueError and AttributeError: slack_sdk reads whatever a proxy answers as if it were Slack's JSON object.
-        except (SlackClientError, OSError, HTTPException, ValueError, AttributeError) as error:
+        # slack_sdk reads whatever a proxy answers as if it were an object of Slack, hence the last three.
+        except (SlackClientError, OSError, HTTPException, ValueError, AttributeError, TypeError) as error:
             raise DeliveryError(
                 f"Slack at {self.base_url} did not answer as Slack does ({type(error).__name__}: {error}). Check the "
                 "network and the proxy; the next delivery tries again."
             ) from error
-        return f"{answer.get('channel', self.channel)}/{answer.get('ts', '')}"
 
     def _client(self) -> WebClient:
         from slack_sdk import WebClient
@@ -121,16 +122,19 @@ class SlackChannel:
                 return limited and response is not None and _waits_briefly(response.headers)
 
         retries: list[RetryHandler] = [
-            ConnectionErrorRetryHandler(max_retry_count=2),
+            # urllib raises URLError where the request could not be sent, other errors where the answer is lost.
+            ConnectionErrorRetryHandler(max_retry_count=2, error_types=[URLError]),
             ShortRateLimitRetryHandler(max_retry_count=2),
         ]
         return WebClient(token=self.token, base_url=self.base_url, timeout=self.timeout, retry_handlers=retries)
 
     def _refusal(self, error: Exception) -> str:
         response = error.response  # type: ignore[attr-defined]
-        code = "ratelimited" if response.status_code == 429 else str(response.get("error") or "no reason given")
+        # Whatever a proxy answers comes as the data of a response.
+        content = response.data if isinstance(response.data, dict) else {}
+        code = "ratelimited" if response.status_code == 429 else str(content.get("error") or "no reason given")
         remedy = REMEDIES.get(code.removesuffix("_format"), "Look it up in Slack's page on chat.postMessage.")
-        details = (response.get("response_metadata") or {}).get("messages") or []
+        details = (content.get("response_metadata") or {}).get("messages") or []
         refusal = f"Slack refused the message to {self.channel} ({code}, status {response.status_code})."
         return " ".join([refusal, remedy, *map(str, details)])
 

@@ -83,7 +83,11 @@ class _Handler(BaseHTTPRequestHandler):
         with slack.lock:
             slack.requests += 1
             trouble = slack.troubles.pop(0) if slack.troubles else ""
-        if trouble:
+        if trouble == "lost":
+            with slack.lock:
+                slack.messages.append(json.loads(body))
+            self.close_connection = True
+        elif trouble:
             getattr(self, f"_{trouble}")()
         elif self.path != "/api/chat.postMessage":
             self._answer(404, {"ok": False, "error": "unknown_method"})
@@ -119,6 +123,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _odd_json(self) -> None:
         self._send(200, b'["not", "slack"]', {"Content-Type": "application/json"})
+
+    def _empty_list(self) -> None:
+        self._send(200, b"[]", {"Content-Type": "application/json"})
 
     def _slow(self) -> None:
         time.sleep(2.0)

@@ -118,9 +118,8 @@ def test_refusals_name_the_remedy(slack, changes, message):
     assert slack.requests == 1
 
 
-@pytest.mark.parametrize("trouble", ["rate_limit", "closed"])
-def test_passing_troubles_are_overcome(slack, trouble):
-    slack.troubles = [trouble]
+def test_a_short_rate_limit_is_waited_for(slack):
+    slack.troubles = ["rate_limit"]
     channel_to(slack).send(ALERT)
     assert (slack.requests, len(slack.messages)) == (2, 1)
 
@@ -133,6 +132,8 @@ def test_passing_troubles_are_overcome(slack, trouble):
         ("server_error", "internal_error, status 500"),
         ("proxy_page", "status 502"),
         ("odd_json", "did not answer as Slack does"),
+        ("empty_list", "no reason given, status 200"),
+        ("closed", "did not answer as Slack does"),
     ],
 )
 def test_lasting_troubles_are_delivery_errors(slack, trouble, message):
@@ -140,6 +141,13 @@ def test_lasting_troubles_are_delivery_errors(slack, trouble, message):
     with pytest.raises(DeliveryError, match=message):
         channel_to(slack).send(ALERT)
     assert (slack.requests, slack.messages) == (1, [])
+
+
+def test_a_message_whose_answer_is_lost_is_not_sent_again_at_once(slack):
+    slack.troubles = ["lost"] * 4
+    with pytest.raises(DeliveryError, match="did not answer as Slack does"):
+        channel_to(slack).send(ALERT)
+    assert (slack.requests, len(slack.messages)) == (1, 1)
 
 
 def test_silence_ends_in_a_timeout(slack):
@@ -155,7 +163,7 @@ def test_nobody_listens(slack):
 
 def test_the_token_is_shown_nowhere(slack, caplog):
     caplog.set_level(logging.DEBUG)
-    slack.troubles = ["closed", "server_error"]
+    slack.troubles = ["server_error"]
     with pytest.raises(DeliveryError) as caught:
         channel_to(slack).send(ALERT)
     channel_to(slack).send(ALERT)
