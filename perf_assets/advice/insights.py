@@ -11,10 +11,11 @@ import pandas as pd
 
 from perf_assets.advice.identifiers import advice_id
 from perf_assets.advice.recommendations import Findings, breaches_ahead
-from perf_assets.advice.wording import breach_odds, change, day, levels, metric_words, moment, quantity, share, subject
 from perf_assets.analysis.durations import WELL_EXPLAINED, complete_runs, fit_duration_model, largest_influence
-from perf_assets.analysis.level_changes import ALL_DAY
 from perf_assets.analysis.season_words import pattern_name
+from perf_assets.wording.findings import breach_odds, levels, recovery, title
+from perf_assets.wording.moments import day, moment
+from perf_assets.wording.quantities import change, quantity
 
 SILENCE_IS_NEWS_DAYS = 30
 _MOST_FALSE = 0.05
@@ -52,14 +53,6 @@ def key_insights(
     return table.assign(rank=range(1, len(table) + 1))
 
 
-def change_title(row: Any) -> str:
-    """One line for a regression or improvement (a row of regressions): what, how much, since when."""
-    when = "" if row.part_of_day == ALL_DAY else f" ({row.part_of_day})"
-    words = metric_words(row.metric)
-    what = f"{words} {change(row)}" if row.scope != "series" else change(row)
-    return f"{subject(row)}{when}: {what} since {moment(row.first_bad_at)}"
-
-
 def _about_changes(findings: Findings) -> Iterator[dict[str, object]]:
     ordered = findings.regressions.sort_values(["kind", "members"], ascending=[False, False])
     for row in ordered.itertuples():
@@ -67,7 +60,7 @@ def _about_changes(findings: Findings) -> Iterator[dict[str, object]]:
             "project": row.project,
             "kind": row.kind,
             "subject": row.regression_id,
-            "title": change_title(row),
+            "title": title(row),
             "text": f"{row.explanation} {_levels_and_size(row)}, {row.state}{recovery(row)}; {_runs(row)}.",
             "evidence": json.dumps({"table": "regressions", "regression_id": str(row.regression_id)}),
             "simulated": bool(row.simulated),
@@ -84,17 +77,9 @@ def _levels_and_size(row: Any) -> str:
     if pd.isna(row.change):
         return f"From {levels(row)}"
     if pd.isna(row.change_low):
-        return f"From {levels(row)} ({share(row.change)})"
-    interval = f"95 % interval {share(row.change_low)} to {share(row.change_high)}"
-    return f"From {levels(row)} ({share(row.change)}, {interval})"
-
-
-def recovery(row: Any) -> str:
-    """`, recovered 2026-01-12` for a regression (a row of regressions) that no longer stands, `, until 2026-01-12` for
-    an improvement, else nothing.
-    """
-    how = "recovered" if row.kind == "regression" else "until"
-    return "" if pd.isna(row.recovered_at) else f", {how} {day(row.recovered_at)}"
+        return f"From {levels(row)} ({change(row.change)})"
+    interval = f"95 % interval {change(row.change_low)} to {change(row.change_high)}"
+    return f"From {levels(row)} ({change(row.change)}, {interval})"
 
 
 def _about_breaches(findings: Findings) -> Iterator[dict[str, object]]:

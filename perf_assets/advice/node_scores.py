@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from perf_assets.advice.recommendations import Findings, breaches_ahead, node_got_worse
-from perf_assets.advice.wording import change, day, metric_words
+from perf_assets.wording.findings import change_of, metric_words
+from perf_assets.wording.moments import day
 
 NODE_SCORE_COLUMNS = (
     "project", "node_id", "node_type", "score", "score_low", "score_high", "rank", "slowdown", "tests", "healthy",
@@ -28,7 +29,7 @@ def node_alarms(findings: Findings, stopped: pd.DataFrame) -> pd.DataFrame:
         for row in ahead.itertuples()
     ]
     reasons += [
-        (row.project, row.scope_name, f"{metric_words(row.metric)} {change(row)} since {day(row.first_bad_at)}")
+        (row.project, row.scope_name, f"{metric_words(row.metric)} {change_of(row)} since {day(row.first_bad_at)}")
         for row in findings.regressions.itertuples()
         if node_got_worse(row)
     ]

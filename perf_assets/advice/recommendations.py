@@ -11,8 +11,10 @@ import pandas as pd
 
 from perf_assets.advice.identifiers import advice_id
 from perf_assets.advice.severity import badness
-from perf_assets.advice.wording import apart, change, day, metric_words, moment, odds, quantity, short_commit, subject
 from perf_assets.analysis.level_changes import ALL_DAY
+from perf_assets.wording.findings import apart, change_of, metric_words, short_commit, subject
+from perf_assets.wording.moments import day, moment
+from perf_assets.wording.quantities import odds, quantity
 
 _METRICS_NAMED = 3
 RECOMMENDATION_COLUMNS = (
@@ -127,7 +129,7 @@ def node_got_worse(row: Any) -> bool:
 
 def _proposal(row: Any, effect: str) -> dict[str, object]:
     """Kind, subject, title, action and effect for one regression (a row of the table)."""
-    name, since, size = row.scope_name, moment(row.first_bad_at), change(row)
+    name, since, size = row.scope_name, moment(row.first_bad_at), change_of(row)
     bracket = _bracket(row)
     words = metric_words(row.metric)
     place = " · ".join(filter(None, (_first_known(row.test_name, row.node_id, row.project), apart(row))))

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from perf_assets.advice.wording import short_reach, subject
+from perf_assets.wording.findings import short_reach, subject
 
 Severity = Literal["regression", "improvement", "breach", "failure"]
 

@@ -12,10 +12,10 @@ from pydantic import ValidationError
 from perf_assets.cli.listing import as_json_text
 from perf_assets.errors import UserError
 from perf_assets.landing import utc_now
-from perf_assets.report.reading import extent
 from perf_assets.settings import CONFIG_FILE, Epoch, Settings
 from perf_assets.state import open_state
 from perf_assets.warehouse.epochs import epoch_id
+from perf_assets.wording.findings import extent
 
 
 class DeclarationError(UserError, ValueError):

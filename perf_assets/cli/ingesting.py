@@ -16,11 +16,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from perf_assets.cli.launch import INGESTION_JOB
-from perf_assets.cli.showing import Received, counted, land_shown, run_shown, wide_console
+from perf_assets.cli.showing import Received, land_shown, run_shown, wide_console
 from perf_assets.errors import UserError
 from perf_assets.formats.measurement import parse_time
 from perf_assets.landing import Given, Landing
 from perf_assets.settings import Settings
+from perf_assets.wording.quantities import counted
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

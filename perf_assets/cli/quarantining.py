@@ -12,11 +12,12 @@ from rich.table import Table
 
 from perf_assets.cli.ingesting import PLACES_IN_ORDER, show_loaded
 from perf_assets.cli.launch import INGESTION_JOB
-from perf_assets.cli.showing import Received, counted, run_shown, wide_console
+from perf_assets.cli.showing import Received, run_shown, wide_console
 from perf_assets.errors import UserError
 from perf_assets.formats.measurement import Reason
 from perf_assets.landing import Landing
 from perf_assets.settings import Settings
+from perf_assets.wording.quantities import counted
 
 
 class UnknownEntryError(UserError, ValueError):

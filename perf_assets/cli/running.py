@@ -11,11 +11,12 @@ from rich.console import Console
 from rich.markup import escape
 
 from perf_assets.cli.launch import MAIN_JOB
-from perf_assets.cli.showing import counted, land_shown, run_shown
+from perf_assets.cli.showing import land_shown, run_shown
 from perf_assets.landing import Given, Landing, utc_now
 from perf_assets.settings import Settings
 from perf_assets.sources.dashboard import shown_url
 from perf_assets.sources.files import collect_drop_folder, land_sample
+from perf_assets.wording.quantities import counted
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -28,6 +28,7 @@ from perf_assets.landing import Given, Landing, utc_now
 from perf_assets.progress import Progress
 from perf_assets.settings import Settings
 from perf_assets.sources.files import NamedFile, find_results, land_files
+from perf_assets.wording.quantities import counted
 
 
 class NoResultsError(UserError):
@@ -41,11 +42,6 @@ def wide_console() -> Console:
     """A console for tables; what goes to a file or another program is not cut to the width of a terminal."""
     console = Console()
     return console if console.is_terminal else Console(width=_WIDTH_OF_A_LOG)
-
-
-def counted(number: int, noun: str, plural: str | None = None) -> str:
-    """`1 file`, `2 files`."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,13 @@ from datetime import datetime
 import dagster as dg
 
 from perf_assets.advice.silence import overdue
-from perf_assets.advice.wording import moment
 from perf_assets.defs.asset_spec import POOL
 from perf_assets.settings import Settings
 from perf_assets.warehouse import Warehouse
 from perf_assets.warehouse.names import unstable_names
 from perf_assets.warehouse.readings import newest_results
 from perf_assets.warehouse.tables import TABLES
+from perf_assets.wording.moments import moment
 
 _NEWEST_MUST_BE_WITHIN_DAYS = 7
 _VOLUME_MAY_FALL_TO = 0.5

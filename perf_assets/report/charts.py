@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from perf_assets.advice.wording import breach_dates, day, level_pair, metric_words, moment, odds, quantity, share
 from perf_assets.analysis.bounds import Bounds
 from perf_assets.analysis.durations import DRIVERS, OUTLIER_SHARE
 from perf_assets.analysis.level_changes import ALL_DAY
@@ -46,6 +45,9 @@ from perf_assets.report.theme import (
     title,
     value_axis,
 )
+from perf_assets.wording.findings import breach_dates, metric_words
+from perf_assets.wording.moments import day, moment
+from perf_assets.wording.quantities import change, level_pair, odds, quantity
 
 __all__ = [
     "Chart", "breach_panels", "breaches", "change_chart", "correlation_heatmap", "driver_scatter", "efficiency",
@@ -224,7 +226,7 @@ def _trend_panel(row: Any, values: pd.DataFrame) -> Chart:
     mean = fit.mark_line(color=colour, strokeWidth=2.5, clip=True).encode(x=x, y=alt.Y("mean:Q", **y))
     cloud = _cloud(alt, shown, x, alt.Y("value:Q", **y), 0.35)
     origin = " (simulated)" if row.simulated else ""
-    heading = f"{row.title}{origin}: {row.verdict}, {share(row.change_per_week)} a week"
+    heading = f"{row.title}{origin}: {row.verdict}, {change(row.change_per_week)} a week"
     return alt.layer(*[layer for layer in (cloud, band, mean) if layer is not None]).properties(
         width=PANEL_WIDTH, height=PANEL_HEIGHT, title=title(heading, PANEL_WIDTH)
     )
@@ -788,7 +790,7 @@ def _ranking_words(own: pd.DataFrame, shown: int) -> tuple[str, int, str]:
     if len(own) == 1:
         heading = f"Only {worst['node_id']} ran tests: nothing to compare it with"
     elif math.isfinite(worst["slowdown"]) and worst["slowdown"] > 0:
-        heading = f"{worst['node_id']} is the slowest of {count}: {share(worst['slowdown'])} time on the same tests"
+        heading = f"{worst['node_id']} is the slowest of {count}: {change(worst['slowdown'])} time on the same tests"
     else:
         heading = f"{worst['node_id']} ranks last of {count}"
     notes = f"{unfit:,} not fit for scheduling." if unfit else "All are fit for scheduling."

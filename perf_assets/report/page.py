@@ -15,14 +15,13 @@ import numpy as np
 import pandas as pd
 from duckdb import DuckDBPyConnection
 
-from perf_assets.advice import wording
-from perf_assets.advice.insights import change_title, recovery
 from perf_assets.analysis.regressions import RegressionRules
 from perf_assets.report import charts, reading
 from perf_assets.report.drawing import Undrawn, missing_if_failed, rendered
 from perf_assets.report.reading import Handling, Report, read_report, rows_of
 from perf_assets.report.theme import short
 from perf_assets.warehouse.tables import METRIC_TRENDS
+from perf_assets.wording import findings, moments, quantities
 
 MOST_PICTURES, MOST_OTHER_PICTURES = 12, 4
 """Cards of confirmed regressions, and of each other kind of change."""
@@ -106,7 +105,6 @@ def render_report(
             odd=report.outliers[report.outliers["verdict"] != "as expected"],
             pictures=_overview_pictures(report),
             reading=reading,
-            wording=wording,
         )
     )
 
@@ -132,8 +130,9 @@ def _template() -> Any:
     environment.globals |= {
         "most_rows": MOST_ROWS,
         "most_near": MOST_NEAR,
-        "change_title": change_title,
-        "recovery": recovery,
+        "findings": findings,
+        "moments": moments,
+        "quantities": quantities,
     }
     return environment.get_template("page.html")
 
@@ -190,13 +189,13 @@ def _cards(con: DuckDBPyConnection, report: Report, changes: pd.DataFrame, most:
             words = f"{len(members)} series moved together"
             drawn.append(
                 charts.member_strip(
-                    members.assign(metric=members["metric"].map(wording.metric_words)), by, words, row.kind
+                    members.assign(metric=members["metric"].map(findings.metric_words)), by, words, row.kind
                 )
             )
         pictures = tuple(_picture(chart) for chart in drawn if chart is not None)
         causes = report.causes[report.causes["regression_id"] == row.regression_id].head(_CAUSES_SHOWN)
-        consistent = tuple(wording.consistency(cause) for cause in rows_of(causes))
-        cards.append(Card(row, change_title(row), pictures, _names(members), consistent))
+        consistent = tuple(findings.consistency(cause) for cause in rows_of(causes))
+        cards.append(Card(row, findings.title(row), pictures, _names(members), consistent))
     return cards
 
 
@@ -215,7 +214,7 @@ def _change_picture(
     name = str(known["title"].iloc[0]) if len(known) else str(row.scope_name)
     # Of the series shown; the finding's own is the median over its members.
     has_share = row.before != 0 and not pd.isna(row.change)
-    own = wording.moved((row.after - row.before) / abs(row.before)) if has_share else wording.levels(row)
+    own = quantities.change_in_full((row.after - row.before) / abs(row.before)) if has_share else findings.levels(row)
     at = pd.Timestamp(row.first_bad_at)
     others = spans.loc[(spans["series_id"] == row.series_id) & (spans["part_of_day"] == row.part_of_day), "changed_at"]
     earlier, later = others[others < at], others[others > at]
@@ -238,7 +237,7 @@ def _groups(changes: pd.DataFrame) -> list[Group]:
     """By test or benchmark, in the order of the first change of each."""
     grouped: dict[str, list[Any]] = {}
     for row in rows_of(changes.head(MOST_ROWS)):
-        grouped.setdefault(reading.subject(row), []).append(row)
+        grouped.setdefault(findings.group(row), []).append(row)
     return [Group(name, tuple(rows)) for name, rows in grouped.items()]
 
 

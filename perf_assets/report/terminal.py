@@ -14,15 +14,16 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from perf_assets.advice import wording
-from perf_assets.advice.insights import change_title, recovery
-from perf_assets.advice.wording import breach_dates, day, metric_words, moment, odds, quantity, share
 from perf_assets.analysis.level_changes import ALL_DAY
 from perf_assets.analysis.regressions import DRIFT
 from perf_assets.report import reading
 from perf_assets.report.reading import Handling, Report, read_report, rows_of
 from perf_assets.report.theme import short
 from perf_assets.settings import CONFIG_FILE
+from perf_assets.wording import findings
+from perf_assets.wording.findings import breach_dates, metric_words, recovery
+from perf_assets.wording.moments import day, moment
+from perf_assets.wording.quantities import chance, change, counted, odds, quantity
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -97,10 +98,10 @@ def _changes(heading: str, changes: pd.DataFrame, most: int) -> Iterator[str]:
     for row in rows_of(changes.head(most)):
         colour = _COLOURS[str(row.kind)]
         taken = " [dim](acknowledged)[/]" if row.acknowledged else ""
-        yield f"  [{colour}]{escape(change_title(row))}[/]{_label(row.simulated)}{taken}"
-        runs = reading.commits(row) or _runs(row)
+        yield f"  [{colour}]{escape(findings.title(row))}[/]{_label(row.simulated)}{taken}"
+        runs = findings.commits(row) or _runs(row)
         yield (
-            f"    [dim]{escape(_levels(row))}; {escape(reading.confidence(row))}"
+            f"    [dim]{escape(_levels(row))}; {escape(findings.confidence(row))}"
             f"{recovery(row)}; {row.members:,} series; {escape(runs)}[/]"
         )
         if row.shape == DRIFT:
@@ -124,10 +125,10 @@ def _recovered(report: Report) -> Iterator[str]:
             "[dim](perf-assets regressions)[/]"
         )
     if len(report.lost):
-        count = reading.counted(len(report.lost), "improvement")
+        count = counted(len(report.lost), "improvement")
         yield f"\n[bold]Improved for a while[/]: {count}, none of which lasted [dim](perf-assets regressions)[/]"
     if len(report.back):
-        count = reading.counted(len(report.back), "regression")
+        count = counted(len(report.back), "regression")
         yield f"\n[bold]Back after a short improvement[/]: {count} [dim](perf-assets regressions)[/]"
 
 
@@ -157,7 +158,7 @@ def _more_on_page(count: int) -> Iterator[str]:
 
 def _levels(row: Any) -> str:
     """Levels are those of one series; where many moved, it is said that this is the clearest."""
-    return wording.levels(row) + (" in the clearest series" if row.members > 1 else "")
+    return findings.levels(row) + (" in the clearest series" if row.members > 1 else "")
 
 
 def _breaches(report: Report) -> Iterator[str]:
@@ -189,7 +190,7 @@ def _nodes(report: Report) -> Iterator[str]:
     slow = report.node_scores[report.node_scores["score_high"] < 50].sort_values("slowdown", ascending=False)
     if slow.empty:
         return
-    worst = [f"{escape(str(row.node_id))} {share(row.slowdown)}" for row in rows_of(slow.head(MOST_NODES))]
+    worst = [f"{escape(str(row.node_id))} {change(row.slowdown)}" for row in rows_of(slow.head(MOST_NODES))]
     simulated = bool(report.node_scores["project"].isin(report.simulated_projects).any())
     yield f"\n[bold]Slowest nodes[/]{_label(simulated)} (time on the same tests): {', '.join(worst)}"
     for row in rows_of(report.node_scores[~report.node_scores["healthy"].astype(bool)].head(MOST_NODES)):
@@ -211,8 +212,8 @@ def _quality(report: Report) -> Iterator[str]:
     rows = int(report.quarantined["rows"].sum()) if len(report.quarantined) else 0
     unknown = report.unknown_metrics["metric"].nunique()
     parts = [
-        f"{reading.counted(rows, 'row')} in quarantine" if rows else "",
-        f"{reading.counted(int(unknown), 'metric')} without direction" if unknown else "",
+        f"{counted(rows, 'row')} in quarantine" if rows else "",
+        f"{counted(int(unknown), 'metric')} without direction" if unknown else "",
         f"{len(report.gappy):,} regular series with gaps or silent" if len(report.gappy) else "",
         f"{len(report.silent):,} that stopped lately" if len(report.silent) else "",
     ]
@@ -220,9 +221,9 @@ def _quality(report: Report) -> Iterator[str]:
     if told:
         yield f"\n[bold]Data quality[/]: {told}"
     for row in rows_of(report.quarantined.head(MOST_REASONS)):
-        yield f"  [yellow]{escape(str(row.reason))}[/] {reading.counted(row.rows, 'time')}: {escape(str(row.example))}"
+        yield f"  [yellow]{escape(str(row.reason))}[/] {counted(row.rows, 'time')}: {escape(str(row.example))}"
     if len(report.quarantined) > MOST_REASONS:
-        more = reading.counted(len(report.quarantined) - MOST_REASONS, "more reason")
+        more = counted(len(report.quarantined) - MOST_REASONS, "more reason")
         yield f"  [dim]and {more}: perf-assets quarantine list[/]"
     if report.others.measurements:
         told = escape(reading.without_series(report.others))
@@ -238,11 +239,11 @@ def _quality(report: Report) -> Iterator[str]:
 def _epochs(report: Report) -> Iterator[str]:
     if report.epochs.empty:
         return
-    left_out, declared = int(report.epochs["left_out"].sum()), reading.counted(len(report.epochs), "epoch")
-    before = f"{reading.counted(left_out, 'measurement')} before {declared} that were declared"
+    left_out, declared = int(report.epochs["left_out"].sum()), counted(len(report.epochs), "epoch")
+    before = f"{counted(left_out, 'measurement')} before {declared} that were declared"
     yield f"\n[bold]Compared with nothing[/]: {before}"
     for row in rows_of(report.epochs.head(MOST_INCIDENTS)):
-        about = escape(reading.extent(row))
+        about = escape(findings.extent(row))
         yield f"  {row.left_out:,} of {about}, before {moment(row.starts_at)}: {escape(row.reason)}"
     yield from _rest(len(report.epochs) - MOST_INCIDENTS, "epochs")
 
@@ -250,11 +251,11 @@ def _epochs(report: Report) -> Iterator[str]:
 def _incidents(report: Report) -> Iterator[str]:
     if report.incidents.empty:
         return
-    left_out, declared = int(report.incidents["left_out"].sum()), reading.counted(len(report.incidents), "incident")
-    yield f"\n[bold]Left out[/]: {reading.counted(left_out, 'measurement')} inside {declared} that you declared"
+    left_out, declared = int(report.incidents["left_out"].sum()), counted(len(report.incidents), "incident")
+    yield f"\n[bold]Left out[/]: {counted(left_out, 'measurement')} inside {declared} that you declared"
     for row in rows_of(report.incidents.head(MOST_INCIDENTS)):
         time = f"{moment(row.starts_at)} to {moment(row.ends_at)}"
-        yield f"  {row.left_out:,} of {escape(reading.extent(row))}, {time}: {escape(row.reason)}"
+        yield f"  {row.left_out:,} of {escape(findings.extent(row))}, {time}: {escape(row.reason)}"
     if len(report.incidents) > MOST_INCIDENTS:
         yield f"  [dim]and {len(report.incidents) - MOST_INCIDENTS:,} more: {CONFIG_FILE}[/]"
 
@@ -282,15 +283,15 @@ def regressions_table(rows: pd.DataFrame) -> Table:
     table.columns[0].no_wrap = True
     for row in rows_of(rows):
         part = "" if row.part_of_day == ALL_DAY else f", {row.part_of_day}"
-        told = Text(f"{reading.measure(row)}, {reading.place(row)}{part}")
+        told = Text(f"{metric_words(row.metric)}, {findings.place(row)}{part}")
         told.append(f"{_plain_label(row.simulated)}\n", style="dim")
-        told.append(wording.change(row), style=_COLOURS[str(row.kind)])
+        told.append(findings.change_of(row), style=_COLOURS[str(row.kind)])
         if not pd.isna(row.change):
-            interval = "" if pd.isna(row.change_low) else f" ({share(row.change_low)} to {share(row.change_high)})"
+            interval = "" if pd.isna(row.change_low) else f" ({change(row.change_low)} to {change(row.change_high)})"
             told.append(f"{interval}, {_levels(row)}")
         told.append("\n")
-        told.append(f"{reading.confidence(row)}; {row.state}{recovery(row)}\n")
-        runs = reading.commits(row) or _runs(row)
+        told.append(f"{findings.confidence(row)}; {row.state}{recovery(row)}\n")
+        runs = findings.commits(row) or _runs(row)
         told.append(f"{runs}, id {row.regression_id}\n", style="dim")
         table.add_row(f"{pd.Timestamp(row.first_bad_at):%Y-%m-%d %H:%M}", told)
     return table
@@ -304,7 +305,7 @@ def causes_table(rows: pd.DataFrame) -> Table:
         table.add_row(
             f"{metric_words(row.metric)} {escape(place)}".strip(),
             moment(row.first_bad_at),
-            escape(wording.consistency(row)),
+            escape(findings.consistency(row)),
             "yes" if row.consistent else "no",
         )
     return table
@@ -319,7 +320,7 @@ def trends_table(rows: pd.DataFrame) -> Table:
             Text(str(row.verdict), style=_COLOURS.get(str(row.verdict), "")),
             _share(row.change_per_week),
             quantity(row.level, row.unit),
-            reading.chance(row.q_value).replace("= ", ""),
+            chance(row.q_value).replace("= ", ""),
             day(row.since),
         )
     return table
@@ -343,8 +344,8 @@ def forecast_table(rows: pd.DataFrame) -> Table:
             quantity(row.limit_value, row.unit),
             Text(crossing, style="" if crossing == "not foreseen" else "red"),
             "" if row.already_breached else breach_dates(row),
-            ", ".join(odds(chance) for chance in (row.level_by_7, row.level_by_30)),
-            ", ".join(odds(chance) for chance in (row.value_by_1, row.value_by_7, row.value_by_30)),
+            ", ".join(odds(likely) for likely in (row.level_by_7, row.level_by_30)),
+            ", ".join(odds(likely) for likely in (row.value_by_1, row.value_by_7, row.value_by_30)),
         )
     return table
 
@@ -377,7 +378,7 @@ def correlations_table(rows: pd.DataFrame) -> Table:
             _figure(row.rho),
             f"{_figure(row.rho_low)} to {_figure(row.rho_high)}",
             Text("" if pd.isna(row.strength) else str(row.strength)),
-            reading.chance(row.q_value).replace("= ", ""),
+            chance(row.q_value).replace("= ", ""),
             f"{row.effective_n:,.0f}",
         )
     return table
@@ -449,8 +450,8 @@ def _plain_label(simulated: object) -> str:
     return " (simulated)" if simulated else ""
 
 
-def _share(change: float) -> str:
-    return "" if pd.isna(change) else share(change)
+def _share(ratio: float) -> str:
+    return "" if pd.isna(ratio) else change(ratio)
 
 
 def _figure(value: float) -> str:

@@ -21,8 +21,10 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
-from perf_assets.advice.wording import day, quantity
 from perf_assets.characters import showable
+from perf_assets.wording.findings import metric_words
+from perf_assets.wording.moments import day
+from perf_assets.wording.quantities import quantity
 
 Chart: TypeAlias = Any
 
@@ -185,7 +187,7 @@ class Scale:
 
 
 def scale_of(values: Sequence[float] | pd.Series | np.ndarray, unit: str) -> Scale:
-    """The prefix in which the largest of the values reads best, as wording.quantity writes it."""
+    """The prefix in which the largest of the values reads best, as `quantity` writes it."""
     finite = np.abs(np.asarray(values, dtype=float))
     finite = finite[np.isfinite(finite) & (finite > 0)]
     if finite.size == 0:
@@ -198,7 +200,7 @@ def scale_of(values: Sequence[float] | pd.Series | np.ndarray, unit: str) -> Sca
 
 
 def axis_title(metric: str, scale: Scale) -> str:
-    words = metric.replace("_", " ")
+    words = metric_words(metric)
     return f"{words} ({scale.label})" if scale.label else words
 
 

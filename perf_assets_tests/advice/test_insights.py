@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from perf_assets.advice.insights import INSIGHT_COLUMNS, change_title, key_insights
+from perf_assets.advice.insights import INSIGHT_COLUMNS, key_insights
 from perf_assets.analysis.duration_models import drivers_and_models, judge
 from perf_assets.analysis.durations import scenario_efficiency
 from perf_assets.analysis.reporting import stopped_reporting
@@ -22,6 +22,7 @@ from perf_assets.warehouse.loading import load_files
 from perf_assets.warehouse.readings import scenario_runs
 from perf_assets.warehouse.staging import Rules
 from perf_assets.warehouse.tables import PATTERN_CHANGES
+from perf_assets.wording.findings import title as title_of
 from perf_assets_tests.advice.building import AS_OF, findings
 from perf_assets_tests.warehouse.building import RECEIVED_AT
 
@@ -225,7 +226,7 @@ def test_titles_name_what_moved(scope, part_of_day, title):
     changes = {"scope": scope, "scope_name": "x", "members": 3, "part_of_day": part_of_day,
                "reach": "in 3 suites (a, b, c)", "first_bad_commit": "x"}  # fmt: skip
     (row,) = findings(regressions=[changes]).regressions.itertuples()
-    assert change_title(row) == title
+    assert title_of(row) == title
 
 
 def test_a_silent_node_is_one_insight_and_what_was_removed_is_none() -> None:

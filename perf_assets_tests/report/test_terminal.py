@@ -14,6 +14,7 @@ from rich.console import Console
 from perf_assets.report import reading, terminal
 from perf_assets.settings import Incident
 from perf_assets.warehouse.tables import REGRESSIONS
+from perf_assets.wording import findings
 from perf_assets_tests.report.snapshots import measured, real_history, regression, rows, snapshot
 
 EVIL = "[bold]not markup[/bold]"
@@ -115,14 +116,14 @@ def test_tables(tmp_path: Path, name: str, sql: str, parts: list[str]) -> None:
 
 def test_a_change_of_a_runner_image_says_where_it_is() -> None:
     (row,) = reading.rows_of(rows(REGRESSIONS, regression(SERIES, 1, scope="runner_image", scope_name="2026.10.2")))
-    assert reading.place(row) == "series that went over to runner image 2026.10.2"
-    assert reading.subject(row) == "runner image 2026.10.2"
+    assert findings.place(row) == "series that went over to runner image 2026.10.2"
+    assert findings.group(row) == "runner image 2026.10.2"
 
 
 def test_a_place_has_what_tells_series_of_one_test_apart() -> None:
     change = regression(SERIES, 1, scope_name=f"{SERIES['title']} · suite-b")
     (row,) = reading.rows_of(rows(REGRESSIONS, change))
-    assert reading.place(row) == "test login, suite-b"
+    assert findings.place(row) == "test login, suite-b"
 
 
 @pytest.mark.parametrize(
@@ -140,9 +141,9 @@ def test_a_place_has_what_tells_series_of_one_test_apart() -> None:
 def test_a_place_is_named_as_what_it_is(scope: str, place: str, subject: str) -> None:
     change = regression(SERIES, 1, scope=scope, scope_name="x", reach="in 3 suites (a, b, c)", members=3)
     (row,) = reading.rows_of(rows(REGRESSIONS, change | {"first_bad_commit": "x", "last_good_commit": "x"}))
-    assert reading.place(row).startswith(place)
-    assert reading.subject(row) == subject
-    assert reading.commits(row) == "x"
+    assert findings.place(row).startswith(place)
+    assert findings.group(row) == subject
+    assert findings.commits(row) == "x"
 
 
 def test_correlations_and_insights() -> None:
