@@ -28,7 +28,7 @@ from perf_assets.landing import Given, Landing, utc_now
 from perf_assets.progress import Progress
 from perf_assets.settings import Settings
 from perf_assets.sources.files import NamedFile, find_results, land_files
-from perf_assets.wording.quantities import counted
+from perf_assets.wording.quantities import counted, quantity
 
 
 class NoResultsError(UserError):
@@ -57,7 +57,7 @@ def land_shown(landing: Landing, paths: Sequence[Path], given: Given, console: C
     found = find_results(paths)
     if not found.count:
         named = ", ".join(str(path) for path in paths)
-        beside = f" ({counted(found.describing, 'file')} there only describe others)" if found.describing else ""
+        beside = f" ({counted(found.describing, 'companion file')}, metadata only)" if found.describing else ""
         raise NoResultsError(f"{named}: no result files{beside}; name a file or a folder that holds some")
     coming: deque[str] = deque()
 
@@ -78,7 +78,7 @@ def land_shown(landing: Landing, paths: Sequence[Path], given: Given, console: C
     if not names:
         raise NoResultsError(f"{', '.join(map(str, paths))}: the files that were there are gone")
     if found.describing:
-        console.print(f"[dim]{counted(found.describing, 'file')} beside them only describe others[/]")
+        console.print(f"[dim]{counted(found.describing, 'companion file')} (metadata only)[/]")
     return Received(names, copies)
 
 
@@ -86,7 +86,7 @@ def run_shown(
     job: str, settings: Settings, days: Sequence[str], console: Console, replay: Sequence[str] = ()
 ) -> RunResult:
     """Run a job under a spinner that names its steps, with a bar while files are loaded."""
-    today = f"{utc_now():%Y-%m-%d}"
+    today = utc_now().date().isoformat()
     watched = Watched(console)
     with watched.steps("Loading Dagster") as said:
 
@@ -94,7 +94,7 @@ def run_shown(
             if step.error:
                 console.print(f"[red]{step.name} failed:[/] {escape(step.error)}", soft_wrap=True)
             elif step.seconds >= 1 or console.is_terminal:
-                console.print(f"  [dim]{step.name} {step.seconds:.1f} s[/]")
+                console.print(f"  [dim]{step.name} {quantity(step.seconds, 's')}[/]")
             said(f"{step.name} done")
 
         result = run_job(job, settings, sorted({*days, today}), tell, progress=watched, replay=replay)
@@ -105,7 +105,7 @@ def run_shown(
 
 class _Rate(ProgressColumn):
     def render(self, task: Task) -> Text:
-        return Text(f"{task.speed:,.0f}/s" if task.speed else "")
+        return Text(quantity(task.speed, "1/s") if task.speed else "")
 
 
 class Watched(Progress):
@@ -117,7 +117,7 @@ class Watched(Progress):
 
     @contextmanager
     def steps(self, first: str) -> Iterator[Callable[[str], None]]:
-        """A spinner while the block runs; the function changes what stands beside it."""
+        """A spinner while the block runs; the function changes the text next to it."""
         with self._shown() as bars:
             task = bars.add_task(first, total=None)
             yield lambda text: bars.update(task, description=text)

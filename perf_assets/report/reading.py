@@ -1,4 +1,4 @@
-"""What page and terminal both tell: the finished tables of a snapshot, and the sentences about them.
+"""What page and terminal share: the finished tables of a snapshot, and the sentences about them.
 
 Belongs here: reading, choosing and counting what is shown, and its words. Does not belong here: HTML, pictures.
 """
@@ -22,7 +22,7 @@ from perf_assets.warehouse.branches import OtherBranches, other_branches
 from perf_assets.warehouse.readings import findings, scenario_runs
 from perf_assets.wording.findings import change_of, metric_words, only
 from perf_assets.wording.moments import day
-from perf_assets.wording.quantities import change, counted, missing
+from perf_assets.wording.quantities import ROUGH, counted, missing, number, share
 
 RECENT = pd.Timedelta(days=30)
 _ALIKE = 1.5
@@ -30,7 +30,6 @@ _ALIKE = 1.5
 _DAILY = 1.5 * 86400.0
 _PAUSE = 6.0
 """Usual distances that a pause is long; where one distance of twenty is, measurements come in bursts."""
-_BRANCHES_NAMED = 5
 _DAY = pd.Timedelta(days=1)
 _MOST_FACTORS, _LEAST_SHARE = 20, 0.05
 _SCENARIO_INSIGHTS = ("strongest_predictor", "prediction_accuracy", "slowest_scenario", "most_variable_scenario")
@@ -281,28 +280,28 @@ def worst_first(changes: pd.DataFrame) -> pd.DataFrame:
 def without_news(report: Report) -> str:
     """That nothing is worse now, and what that is worth."""
     if report.regressions.empty:
-        told = "Nothing got worse"
+        news = "Nothing got worse"
     elif len(report.drifts):
-        told = "No step for the worse stands; what got worse little by little is below"
+        news = "Nothing got worse at one time and stayed so; gradual regressions are listed below"
     elif len(report.suspected):
-        told = "Nothing is worse now beyond doubt"
+        news = "Nothing is certainly worse now"
     else:
-        told = "Nothing is worse now: what got worse has recovered"
-    return f"{told}. {watched(report)}"
+        news = "Nothing is worse now: all regressions have recovered"
+    return f"{news}. {watched(report)}"
 
 
 def watched(report: Report) -> str:
     """How many series were looked at, up to when, and how small a change would have been seen in them."""
-    count = f"{len(report.series):,} series {'was' if len(report.series) == 1 else 'were'} watched"
-    told = f"{count}, up to {day(report.as_of)}"
+    verb = "was" if len(report.series) == 1 else "were"
+    looked_at = f"{counted(len(report.series), 'series')} {verb} watched, up to {day(report.as_of)}"
     sizes = report.limits["smallest_detectable"].dropna()
     if sizes.empty:
-        return f"{told}; none has values enough at its present level for a change to be seen."
-    half, most = (change(float(f"{size:.2g}")).removeprefix("+") for size in sizes.quantile([0.5, 0.9]))
+        return f"{looked_at}; none has enough values at its present level for a change to be seen."
+    half, most = (share(size, ROUGH) for size in sizes.quantile([0.5, 0.9]))
     if len(report.series) == 1:
-        return f"{told}; a change of {half} would have been seen."
-    known = "" if len(sizes) == len(report.series) else f" of the {len(sizes):,} with values enough"
-    return f"{told}; in half{known} a change of {half} would have been seen, in nine of ten one of {most}."
+        return f"{looked_at}; a change of {half} would have been seen."
+    known = "" if len(sizes) == len(report.series) else f" of the {number(len(sizes))} with enough values"
+    return f"{looked_at}; in half{known} a change of {half} would have been seen, in nine of ten one of {most}."
 
 
 def what_recovered(report: Report) -> str:
@@ -310,12 +309,6 @@ def what_recovered(report: Report) -> str:
     total = _count(report, "", None)
     parts = [(total.recovered, "regression"), (total.incidents, "incident")]
     return " and ".join(counted(number, noun) for number, noun in parts if number)
-
-
-def without_series(others: OtherBranches) -> str:
-    """Which measurements are kept and not analysed, in words."""
-    named = ", ".join(others.branches[:_BRANCHES_NAMED]) + (", ..." if len(others.branches) > _BRANCHES_NAMED else "")
-    return f"{counted(others.measurements, 'measurement')} on branches that form no series ({named})"
 
 
 def rows_of(table: pd.DataFrame) -> Iterator[Any]:
@@ -358,17 +351,17 @@ class Count:
         """Each in words, empty where there is none, and what is said then."""
         worse = counted(self.regressions, "regression") if self.regressions else ""
         if 0 <= self.recent < self.regressions:
-            worse += f" ({self.recent or 'none'} in the last {RECENT.days} days of data)"
+            worse += f" ({self.recent or 'none'} in the last {counted(RECENT.days, 'day')} of data)"
         if self.acknowledged:
-            worse = f"{worse or 'no regressions'} and {self.acknowledged:,} acknowledged"
+            worse = f"{worse or 'no regressions'} and {number(self.acknowledged)} acknowledged"
         limits = f"{counted(self.breaches, 'limit')} crossed or about to be" if self.breaches else ""
         return [
             (worse, "" if self.drifts else "no regressions"),
-            (f"{self.suspected:,} suspected" if self.suspected else "", ""),
+            (f"{number(self.suspected)} suspected" if self.suspected else "", ""),
             (f"{counted(self.drifts, 'regression')} little by little" if self.drifts else "", ""),
             (counted(self.improvements, "improvement") if self.improvements else "", "no improvements"),
             (limits, "no limit in danger"),
-            (f"{self.recovered:,} recovered" if self.recovered else "", ""),
+            (f"{number(self.recovered)} recovered" if self.recovered else "", ""),
             (f"{counted(self.incidents, 'incident')} over" if self.incidents else "", ""),
         ]
 
@@ -425,7 +418,7 @@ def furthest(setting: object, ratio: float) -> str:
     """`node-7 (1.31 times the middle)`: a setting of a row of metric_factors and its ratio to the median setting."""
     if missing(setting):
         return ""
-    return str(setting) if pd.isna(ratio) else f"{setting} ({ratio:.3g} times the middle)"
+    return str(setting) if pd.isna(ratio) else f"{setting} ({number(ratio)} times the middle)"
 
 
 def rests_on(evidence: str) -> str:

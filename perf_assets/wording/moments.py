@@ -12,12 +12,37 @@ _UNITS = (("day", 1440), ("hour", 60), ("minute", 1))
 
 def moment(time: Any) -> str:
     """A time to the minute: `2026-09-10 14:06 UTC`."""
-    return "unknown" if missing(time) else f"{_utc(time):%Y-%m-%d %H:%M} UTC"
+    return "unknown" if missing(time) else f"{minute(time)} UTC"
+
+
+def minute(time: Any) -> str:
+    """`2026-09-10 14:06`, for a column whose heading names the time zone."""
+    return "unknown" if missing(time) else f"{_utc(time):%Y-%m-%d %H:%M}"
+
+
+def second(time: Any) -> str:
+    """`2026-09-10 14:06:59 UTC`, for times that are soon."""
+    return f"{_utc(time):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def day(time: Any) -> str:
     """`2026-09-10`."""
     return "unknown" if missing(time) else f"{_utc(time):%Y-%m-%d}"
+
+
+def hour(of_day: int) -> str:
+    """`09:00`."""
+    return f"{of_day:02d}:00"
+
+
+def span(start: Any, end: Any) -> str:
+    """`2026-09-10 14:06 UTC to 2026-09-11 08:00 UTC`."""
+    return f"{moment(start)} to {moment(end)}"
+
+
+def days(count: float) -> str:
+    """A number of days as `length` writes it."""
+    return "unknown" if missing(count) else length(timedelta(days=count))
 
 
 def length(span: timedelta) -> str:

@@ -71,8 +71,8 @@ def test_the_samples_fit_is_called_unreliable_and_why(sample_runs):
     row = insights_of(sample_runs).loc["prediction_accuracy"]
     assert row["title"] == "Duration is not explained reliably by what is recorded"
     assert "New runs do not show that it explains anything." in row["text"]
-    assert "R² 0.757 of the linear model of nodes, edges and observations on the 14 runs it was" in row["text"]
-    assert "does not carry over to runs it has not seen: 0.160 leaving each one out" in row["text"]
+    assert "R² 0.76 of the linear model of nodes, edges and observations on the 14 runs it was" in row["text"]
+    assert "does not carry over to runs it has not seen: 0.16 leaving each one out" in row["text"]
     assert "One run of lambda_timeout (12,010 edges) has a leverage of" in row["text"]
     # What a model without the run says, not what one run decides.
     assert "without it." in row["text"]
@@ -155,7 +155,7 @@ def test_words_follow_the_lower_end_of_what_new_runs_bear_out(noise, words):
     row = insights_of(runs).loc["prediction_accuracy"]
     assert words in row["title"]
     chosen = models[models["chosen"]].iloc[0]
-    assert f"R² {chosen['r_squared_left_out']:.3f} (95 % interval {chosen['r_squared_left_out_low']:.2f}" in row["text"]
+    assert f"R² {chosen['r_squared_left_out']:.2f} (95 % interval {chosen['r_squared_left_out_low']:.2f}" in row["text"]
     claim = f"It explains at least {int(100 * chosen['borne_out'])} % of how their durations differ."
     assert (claim in row["text"]) == (chosen["borne_out"] > 0)
 
@@ -259,7 +259,7 @@ def test_a_silent_node_is_one_insight_and_what_was_removed_is_none() -> None:
     found = told(silent)
     assert found["title"][0].startswith("node linux-07 has not reported since ")
     assert len(found) == 1
-    assert "2 series reported in 50%" in found["text"][0]
+    assert "2 series reported in 50 %" in found["text"][0]
     assert "none of the last 48" in found["text"][0]
     assert told(silent.assign(last_seen=AS_OF - pd.Timedelta(days=40))).empty
 

@@ -139,7 +139,7 @@ def load_results(
     forget_files(warehouse, config.replay)
     # Of all days, so that what an interrupted run has left is not left for good.
     new = not_loaded(warehouse, landing.files())
-    before = len(files) - sum(f"{received_at:%Y-%m-%d}" in days for _, received_at, _ in new.known())
+    before = len(files) - sum(received_at.date().isoformat() in days for _, received_at, _ in new.known())
     with progress.of("files loaded", len(new)) as tell:
         became = _summed(load_files(warehouse, new, rules, settings.scratch, lambda _: tell()))
     quarantined = warehouse.query(
