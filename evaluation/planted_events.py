@@ -18,11 +18,11 @@ import pandas as pd
 
 from evaluation.markdown import mark, met, number, percent, table
 from evaluation.proportions import Check, rate_of, share_of
-from perf_assets.advice.insights import change_title
 from perf_assets.advice.recommendations import Findings, breaches_ahead
 from perf_assets.settings import Settings
 from perf_assets.simulation import Event, simulate_fleet, write_fleet
 from perf_assets.warehouse import open_snapshot
+from perf_assets.wording.findings import title
 
 MOST_POINTS_OFF = 3
 MOST_DAYS_OFF = 3.0
@@ -141,7 +141,7 @@ def _findings(settings: Settings) -> Iterator[_Finding]:
     for row in tables["regressions"].itertuples():
         members = tables["regression_members"].query("regression_id == @row.regression_id")["series_id"]
         at = pd.Timestamp(row.first_bad_at)
-        yield _Finding(change_title(row), series.loc[members], row.kind, row.cause, at, by_series[row.series_id])
+        yield _Finding(title(row), series.loc[members], row.kind, row.cause, at, by_series[row.series_id])
     findings = Findings(
         tables["metric_series"],
         tables["regressions"],

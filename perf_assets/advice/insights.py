@@ -11,10 +11,11 @@ import pandas as pd
 
 from perf_assets.advice.identifiers import advice_id
 from perf_assets.advice.recommendations import Findings, breaches_ahead
-from perf_assets.advice.wording import breach_odds, change, day, levels, metric_words, moment, quantity, share, subject
 from perf_assets.analysis.durations import WELL_EXPLAINED, complete_runs, fit_duration_model, largest_influence
-from perf_assets.analysis.level_changes import ALL_DAY
 from perf_assets.analysis.season_words import pattern_name
+from perf_assets.wording.findings import breach, breach_odds, change_with_interval, levels, recovery, title
+from perf_assets.wording.moments import day, moment
+from perf_assets.wording.quantities import ROUGH, coefficient, counted, interval, number, quantity, share
 
 SILENCE_IS_NEWS_DAYS = 30
 _MOST_FALSE = 0.05
@@ -52,14 +53,6 @@ def key_insights(
     return table.assign(rank=range(1, len(table) + 1))
 
 
-def change_title(row: Any) -> str:
-    """One line for a regression or improvement (a row of regressions): what, how much, since when."""
-    when = "" if row.part_of_day == ALL_DAY else f" ({row.part_of_day})"
-    words = metric_words(row.metric)
-    what = f"{words} {change(row)}" if row.scope != "series" else change(row)
-    return f"{subject(row)}{when}: {what} since {moment(row.first_bad_at)}"
-
-
 def _about_changes(findings: Findings) -> Iterator[dict[str, object]]:
     ordered = findings.regressions.sort_values(["kind", "members"], ascending=[False, False])
     for row in ordered.itertuples():
@@ -67,7 +60,7 @@ def _about_changes(findings: Findings) -> Iterator[dict[str, object]]:
             "project": row.project,
             "kind": row.kind,
             "subject": row.regression_id,
-            "title": change_title(row),
+            "title": title(row),
             "text": f"{row.explanation} {_levels_and_size(row)}, {row.state}{recovery(row)}; {_runs(row)}.",
             "evidence": json.dumps({"table": "regressions", "regression_id": str(row.regression_id)}),
             "simulated": bool(row.simulated),
@@ -81,30 +74,17 @@ def _runs(row: Any) -> str:
 
 
 def _levels_and_size(row: Any) -> str:
-    if pd.isna(row.change):
-        return f"From {levels(row)}"
-    if pd.isna(row.change_low):
-        return f"From {levels(row)} ({share(row.change)})"
-    interval = f"95 % interval {share(row.change_low)} to {share(row.change_high)}"
-    return f"From {levels(row)} ({share(row.change)}, {interval})"
-
-
-def recovery(row: Any) -> str:
-    """`, recovered 2026-01-12` for a regression (a row of regressions) that no longer stands, `, until 2026-01-12` for
-    an improvement, else nothing.
-    """
-    how = "recovered" if row.kind == "regression" else "until"
-    return "" if pd.isna(row.recovered_at) else f", {how} {day(row.recovered_at)}"
+    size = change_with_interval(row).replace(" (", ", ").removesuffix(")")
+    return f"From {levels(row)}" + (f" ({size})" if size else "")
 
 
 def _about_breaches(findings: Findings) -> Iterator[dict[str, object]]:
     for row in breaches_ahead(findings).itertuples():
-        when = "is beyond its limit" if row.already_breached else f"will pass its limit about {day(row.breach_date)}"
         yield {
             "project": row.project,
             "kind": "breach",
             "subject": row.series_id,
-            "title": f"{row.title} {when}",
+            "title": f"{row.title} {breach(row)}",
             "text": f"Now {quantity(row.last_value, row.unit)}, limit {quantity(row.limit_value, row.unit)}"
             f"{'' if row.already_breached else ': ' + breach_odds(row)}.",
             "evidence": json.dumps({"table": "breach_outlook", "series_id": str(row.series_id)}),
@@ -120,16 +100,16 @@ def _about_silence(stopped: pd.DataFrame, series: pd.DataFrame) -> Iterator[dict
     for (project, scope, name), together in silent.groupby(["project", "scope", "scope_name"], sort=True):
         first = together.sort_values("series_id").iloc[0]
         what = f"node {name}" if scope == "node" else str(name)
-        count = f"{len(together)} series" if len(together) > 1 else "It"
+        count = counted(len(together), "series") if len(together) > 1 else "It"
         gap = int(first["longest_gap_hours"])
-        before = f"the longest silence before was {gap} of them" if gap else "none was missed before"
+        before = f"the longest silence before was {number(gap)} of them" if gap else "none was missed before"
         yield {
             "project": project,
             "kind": "stopped_reporting",
             "subject": f"{scope} {name}",
             "title": f"{what} has not reported since {moment(together['last_seen'].max())}",
-            "text": f"{count} reported in {first['expected_share']:.0%} of the hours with runs of its kind, and in "
-            f"none of the last {int(first['silent_hours'])}; {before}.",
+            "text": f"{count} reported in {_rough(first['expected_share'])} of the hours with runs of its kind, and in "
+            f"none of the last {number(first['silent_hours'])}; {before}.",
             "evidence": json.dumps({"table": "stopped_reporting", "series_id": str(first["series_id"])}),
             "simulated": bool(together["simulated"].all()),
         }
@@ -171,8 +151,8 @@ def about_scenarios(
             rises = "longer" if top["correlation"] > 0 else "shorter"
             yield _scenario(
                 project, "strongest_predictor", f"Strongest predictor of duration: {top['driver']}",
-                f"Correlation {top['correlation']:.3f} ({top['strength']}): more {top['driver']} goes along with "
-                f"{rises} runs. A correlation is no cause.",
+                f"Correlation {coefficient(top['correlation'])} ({top['strength']}): more {top['driver']} goes along "
+                f"with {rises} runs. A correlation is no cause.",
                 {"table": "duration_drivers", "driver": top["driver"]},
             )  # fmt: skip
         judged = models[models["project"] == project]
@@ -186,7 +166,7 @@ def _prediction(project: str, runs: pd.DataFrame, drivers: pd.DataFrame, models:
     in_time = pd.notna(chosen["r_squared_time_ordered"])
     later = f"{_figure(chosen, 'time_ordered')} for later runs and " if in_time else ""
     columns = chosen["columns"].split(", ")
-    # What is claimed must hold for runs to come, so the lower end of the interval decides.
+    # A claim must hold for runs to come, so the lower end of the interval decides.
     borne_out = float(chosen["borne_out"])
     explained = borne_out > WELL_EXPLAINED / 2
     if explained:
@@ -196,7 +176,7 @@ def _prediction(project: str, runs: pd.DataFrame, drivers: pd.DataFrame, models:
         title = "Duration is not explained reliably by what is recorded"
     model = _MODELS[chosen["model"]]
     sentences = [
-        f"{model[0].upper()}{model[1:]} is borne out best by new runs: R² {later}{_figure(chosen, 'left_out')} "
+        f"{model[0].upper()}{model[1:]} predicts new runs best: R² {later}{_figure(chosen, 'left_out')} "
         "for runs left out.",
         f"It explains at least {_whole(borne_out)} of how their durations differ."
         if borne_out > 0
@@ -215,13 +195,13 @@ def _prediction(project: str, runs: pd.DataFrame, drivers: pd.DataFrame, models:
 
 
 def _figure(row: pd.Series, of: str) -> str:
-    low, high = row[f"r_squared_{of}_low"], row[f"r_squared_{of}_high"]
-    return f"{row[f'r_squared_{of}']:.3f} (95 % interval {low:.2f} to {high:.2f})"
+    value, low, high = (row[f"r_squared_{of}{end}"] for end in ("", "_low", "_high"))
+    return f"{coefficient(value)} ({interval(low, high, coefficient)})"
 
 
 def _whole(ratio: float) -> str:
     """Rounded down, as it is a lower limit."""
-    return f"{math.floor(100.0 * ratio)} %"
+    return share(math.floor(100.0 * ratio) / 100.0)
 
 
 def _new_scenarios(chosen: pd.Series, borne_out: float) -> Iterator[str]:
@@ -233,14 +213,18 @@ def _new_scenarios(chosen: pd.Series, borne_out: float) -> Iterator[str]:
         yield "A scenario that it has not seen is beyond the model."
 
 
+def _rough(part: float) -> str:
+    return share(part, ROUGH)
+
+
 def _shares(drivers: pd.DataFrame) -> Iterator[str]:
     known = drivers.dropna(subset=["share"])
     if known.empty:
         return
     top = known.loc[known["share"].idxmax()]
     yield (
-        f"Of what it explains, {top['share']:.0%} comes from {top['permuted_together'].replace(', ', ' and ')} "
-        f"(95 % interval {top['share_low']:.0%} to {top['share_high']:.0%})."
+        f"Of what it explains, {_rough(top['share'])} comes from {top['permuted_together'].replace(', ', ' and ')} "
+        f"({interval(top['share_low'], top['share_high'], _rough)})."
     )
 
 
@@ -253,9 +237,9 @@ def _pull(runs: pd.DataFrame, chosen: pd.Series) -> Iterator[str]:
     run = complete.iloc[influence.run]
     with_it, without_it = (quantity(effect, "s") for effect in (influence.with_it, influence.without_it))
     yield (
-        f"One run of {run['scenario']} ({run[influence.feature]:,.0f} {influence.feature}) has a leverage of "
-        f"{influence.leverage:.2f}: the linear model has {with_it} for each of the {influence.feature} with it, and "
-        f"{without_it} without it."
+        f"One run of {run['scenario']} ({number(run[influence.feature])} {influence.feature}) has a leverage of "
+        f"{coefficient(influence.leverage)}: the linear model has {with_it} for each of the {influence.feature} "
+        f"with it, and {without_it} without it."
     )
     if pd.notna(chosen["r_squared_without_run"]):
         yield f"Without that run the model above has R² {_figure(chosen, 'without_run')}."
@@ -265,10 +249,11 @@ def _in_sample(linear: pd.Series) -> Iterator[str]:
     fitted, outside = linear["r_squared"], linear["r_squared_cross_validated"]
     if pd.isna(fitted) or fitted - outside <= _LARGE_GAP:
         return
+    ends = linear["r_squared_low"], linear["r_squared_high"]
     yield (
-        f"R² {fitted:.3f} of the linear model of nodes, edges and observations on the {int(linear['runs'])} runs it "
-        f"was fitted to does not carry over to runs it has not seen: {outside:.3f} leaving each one out (95 % interval "
-        f"{linear['r_squared_low']:.2f} to {linear['r_squared_high']:.2f})."
+        f"R² {coefficient(fitted)} of the linear model of nodes, edges and observations on the "
+        f"{counted(linear['runs'], 'run')} it was fitted to does not carry over to runs it has not seen: "
+        f"{coefficient(outside)} leaving each one out ({interval(*ends, coefficient)})."
     )
 
 
@@ -279,7 +264,7 @@ def _rest(models: pd.DataFrame) -> str:
     if most < WELL_EXPLAINED / 2:
         return (
             f"What decides most of it has not been recorded: no model of {columns} explains more than "
-            f"{math.ceil(100.0 * max(most, 0.0))} % of how new runs differ."
+            f"{share(math.ceil(100.0 * max(most, 0.0)) / 100.0)} of how new runs differ."
         )
     return f"More runs will show how much {columns} decide."
 
@@ -290,7 +275,7 @@ def _extremes(project: str, efficiency: pd.DataFrame) -> Iterator[dict[str, obje
     slowest = efficiency.loc[efficiency["duration_mean"].idxmax()]
     yield _scenario(
         project, "slowest_scenario", f"Slowest scenario: {slowest['scenario']}",
-        f"{quantity(slowest['duration_mean'], 's')} on average over {int(slowest['runs'])} runs.",
+        f"{quantity(slowest['duration_mean'], 's')} on average over {counted(slowest['runs'], 'run')}.",
         {"table": "scenario_efficiency", "scenario": slowest["scenario"]},
     )  # fmt: skip
     varied = efficiency.dropna(subset=["duration_sd"])
@@ -298,7 +283,7 @@ def _extremes(project: str, efficiency: pd.DataFrame) -> Iterator[dict[str, obje
         most = varied.loc[varied["duration_sd"].idxmax()]
         yield _scenario(
             project, "most_variable_scenario", f"Most variable scenario: {most['scenario']}",
-            f"Standard deviation {quantity(most['duration_sd'], 's')} over {int(most['runs'])} runs; "
+            f"Standard deviation {quantity(most['duration_sd'], 's')} over {counted(most['runs'], 'run')}; "
             f"{'so few runs say little, run it again before acting' if most['runs'] < 5 else 'worth investigating'}.",
             {"table": "scenario_efficiency", "scenario": most["scenario"]},
         )  # fmt: skip

@@ -6,7 +6,9 @@ import numpy as np
 import pandas as pd
 
 from perf_assets.advice.recommendations import Findings, breaches_ahead, node_got_worse
-from perf_assets.advice.wording import change, day, metric_words
+from perf_assets.wording.findings import breach, change_of, metric_words
+from perf_assets.wording.moments import day
+from perf_assets.wording.quantities import ROUGH, share
 
 NODE_SCORE_COLUMNS = (
     "project", "node_id", "node_type", "score", "score_low", "score_high", "rank", "slowdown", "tests", "healthy",
@@ -23,12 +25,9 @@ def node_alarms(findings: Findings, stopped: pd.DataFrame) -> pd.DataFrame:
     report nothing while others do. `stopped`: rows of stopped_reporting.
     """
     ahead = breaches_ahead(findings).dropna(subset=["node_id"])
-    reasons = [
-        (row.project, row.node_id, f"{metric_words(row.metric)} crosses its limit about {day(row.breach_date)}")
-        for row in ahead.itertuples()
-    ]
+    reasons = [(row.project, row.node_id, f"{metric_words(row.metric)} {breach(row)}") for row in ahead.itertuples()]
     reasons += [
-        (row.project, row.scope_name, f"{metric_words(row.metric)} {change(row)} since {day(row.first_bad_at)}")
+        (row.project, row.scope_name, f"{metric_words(row.metric)} {change_of(row)} since {day(row.first_bad_at)}")
         for row in findings.regressions.itertuples()
         if node_got_worse(row)
     ]
@@ -69,13 +68,13 @@ def score_nodes(durations: pd.DataFrame, alarms: pd.DataFrame) -> pd.DataFrame:
     beside_type = nodes["effect"] - nodes.groupby(["project", "node_type"], dropna=False)["effect"].transform("median")
     slow = (beside_type - 1.96 * error) > np.log1p(_UNHEALTHY_SLOWDOWN) / 2
     slow &= beside_type > np.log1p(_UNHEALTHY_SLOWDOWN)
-    told = alarms.groupby(["project", "node_id"])["reason"].agg("; ".join) if len(alarms) else pd.Series(dtype=str)
+    alarmed = alarms.groupby(["project", "node_id"])["reason"].agg("; ".join) if len(alarms) else pd.Series(dtype=str)
     reasons = [
         "; ".join(
             part
             for part in (
-                f"{np.expm1(beside):.0%} slower than other {_kind(kind)}nodes on the same tests" if is_slow else "",
-                str(told.get((project, node), "")),
+                _slower(beside, kind) if is_slow else "",
+                str(alarmed.get((project, node), "")),
             )
             if part
         )
@@ -86,6 +85,10 @@ def score_nodes(durations: pd.DataFrame, alarms: pd.DataFrame) -> pd.DataFrame:
     nodes["reason"] = [reason or None for reason in reasons]
     nodes["healthy"] = nodes["reason"].isna()
     return nodes.sort_values(["project", "rank", "node_id"], ignore_index=True)[list(NODE_SCORE_COLUMNS)]
+
+
+def _slower(beside: float, node_type: object) -> str:
+    return f"{share(np.expm1(beside), ROUGH)} slower than other {_kind(node_type)}nodes on the same tests"
 
 
 def _kind(node_type: object) -> str:

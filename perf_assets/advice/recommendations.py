@@ -11,15 +11,17 @@ import pandas as pd
 
 from perf_assets.advice.identifiers import advice_id
 from perf_assets.advice.severity import badness
-from perf_assets.advice.wording import apart, change, day, metric_words, moment, odds, quantity, short_commit, subject
 from perf_assets.analysis.level_changes import ALL_DAY
+from perf_assets.wording.findings import apart, breach, change_of, levels, metric_words, short_commit, subject
+from perf_assets.wording.moments import moment
+from perf_assets.wording.quantities import counted, odds, quantity, share
 
 _METRICS_NAMED = 3
 RECOMMENDATION_COLUMNS = (
     "recommendation_id", "rank", "kind", "subject", "title", "action", "expected_effect", "evidence", "state",
     "project", "as_of", "simulated",
 )  # fmt: skip
-_WORTH_TELLING = 60.0
+_WORTH_NAMING = 60.0
 """Seconds a day from which a saving is named."""
 LIKELY = 0.5
 """Probability from which a breach is worth acting on."""
@@ -73,10 +75,8 @@ def breaches_ahead(findings: Findings) -> pd.DataFrame:
 def _about_limits(findings: Findings) -> Iterator[dict[str, object]]:
     for row in breaches_ahead(findings).itertuples():
         place = _first_known(row.node_id, row.test_name, row.project)
-        value, limit = quantity(row.last_value, row.unit), quantity(row.limit_value, row.unit)
+        value, limit = quantity(row.last_value, row.unit), f"its limit of {quantity(row.limit_value, row.unit)}"
         memory = row.metric == "memory_usage"
-        when = f"is beyond its limit of {limit}" if row.already_breached else (
-            f"will pass its limit of {limit} about {day(row.breach_date)}")  # fmt: skip
         deadline = "now" if row.already_breached else "before then"
         likely = f"probability {odds(row.level_by_30)} within 30 days"
         risk = "" if row.already_breached else f"; without it the level passes the limit with {likely}"
@@ -84,7 +84,7 @@ def _about_limits(findings: Findings) -> Iterator[dict[str, object]]:
             "kind": "high_memory_usage" if memory else "limit_breach",
             "subject": place if memory else f"{metric_words(row.metric)} of {place}",
             "project": row.project,
-            "title": f"{metric_words(row.metric)} of {place} {when}",
+            "title": f"{metric_words(row.metric)} of {place} {breach(row, limit)}",
             "action": (
                 f"Find what holds memory on {place} (now {value}); restart it or raise its memory limit {deadline}."
                 if memory
@@ -107,8 +107,8 @@ def _about_regressions(findings: Findings) -> Iterator[dict[str, object]]:
         rate = daily.loc[row.series_id, "measurements"] / max(float(daily.loc[row.series_id, "span_days"]), 1.0)
         cost = (row.after - row.before) * rate * row.members
         saved = (
-            f"{quantity(cost, 's')} less a day over {row.members} series"
-            if row.unit == "s" and cost >= _WORTH_TELLING
+            f"{quantity(cost, 's')} less a day over {counted(row.members, 'series')}"
+            if row.unit == "s" and cost >= _WORTH_NAMING
             else None
         )
         base = {
@@ -127,7 +127,7 @@ def node_got_worse(row: Any) -> bool:
 
 def _proposal(row: Any, effect: str) -> dict[str, object]:
     """Kind, subject, title, action and effect for one regression (a row of the table)."""
-    name, since, size = row.scope_name, moment(row.first_bad_at), change(row)
+    name, since, size = row.scope_name, moment(row.first_bad_at), change_of(row)
     bracket = _bracket(row)
     words = metric_words(row.metric)
     place = " · ".join(filter(None, (_first_known(row.test_name, row.node_id, row.project), apart(row))))
@@ -135,7 +135,7 @@ def _proposal(row: Any, effect: str) -> dict[str, object]:
     if row.shape == "group":
         return {
             "kind": "regression", "subject": name,
-            "title": f"{row.members:,} series of {name}: {words} {size} since {since}",
+            "title": f"{counted(row.members, 'series')} of {name}: {words} {size} since {since}",
             "action": f"{look} {bracket}. {row.explanation}",
             "expected_effect": effect,
         }  # fmt: skip
@@ -186,8 +186,7 @@ def _proposal(row: Any, effect: str) -> dict[str, object]:
     if row.metric == "test_failure_rate":
         return {
             "kind": "flaky_test", "subject": place,
-            "title": f"{place} fails more often since {since}: {quantity(row.before, row.unit)} to "
-                     f"{quantity(row.after, row.unit)}",
+            "title": f"{place} fails more often since {since}: {levels(row)}",
             "action": f"Quarantine {place} so that it blocks nobody, and look at its failures {bracket}.",
             "expected_effect": "Fewer reruns, and red builds that mean something.",
         }  # fmt: skip
@@ -215,8 +214,8 @@ def _proposal(row: Any, effect: str) -> dict[str, object]:
 
 
 def _bracket(row: Any) -> str:
-    """Between which commits a change (a row of regressions) lies, or between which runs where the commit is unknown or
-    the same."""
+    """Between which commits a change (a row of regressions) happened, or between which runs where the commit is unknown
+    or the same."""
     commits = [short_commit(c) for c in (row.last_good_commit, row.first_bad_commit) if not pd.isna(c)]
     if len(commits) == 2 and row.last_good_commit != row.first_bad_commit:
         return f"between the commits {commits[0]} and {commits[1]}"
@@ -236,16 +235,16 @@ def _about_failing_nodes(findings: Findings) -> Iterator[dict[str, object]]:
     for row in failing.sort_values(["average_7d", "series_id"], ascending=[False, True]).itertuples():
         yield {
             "kind": "high_node_failure_rate", "subject": row.node_id, "project": row.project,
-            "title": f"{row.node_id} fails {row.average_7d:.1%} of its jobs for reasons of its own",
+            "title": f"{row.node_id} fails {share(row.average_7d)} of its jobs for reasons of its own",
             "action": f"Investigate {row.node_id}; take it out of the pool until the cause is known.",
-            "expected_effect": f"{row.average_7d:.1%} of its jobs no longer run twice.",
+            "expected_effect": f"{share(row.average_7d)} of its jobs no longer run twice.",
             "evidence": json.dumps([{"table": "metric_trends", "series_id": str(row.series_id)}]),
             "simulated": bool(row.simulated),
         }  # fmt: skip
 
 
 def _about_unknown_metrics(findings: Findings) -> Iterator[dict[str, object]]:
-    """One for all of a project: a format may bring dozens. Where results tell the direction it needs no catalogue."""
+    """One for all of a project: a format may bring dozens. Where results state the direction it needs no catalogue."""
     unknown = findings.series[
         ~findings.series["in_catalogue"].astype(bool) & (findings.series["direction"] == "neutral")
     ]
@@ -254,10 +253,10 @@ def _about_unknown_metrics(findings: Findings) -> Iterator[dict[str, object]]:
         named = ", ".join(metrics[:_METRICS_NAMED]) + (" and others" if len(metrics) > _METRICS_NAMED else "")
         yield {
             "kind": "metric_not_in_catalogue", "subject": "metrics", "project": project,
-            "title": f"{named}: not in the catalogue, and no result tells the direction",
+            "title": f"{named}: not in the catalogue, and no result states the direction",
             "action": f"Add {'it' if len(metrics) == 1 else 'them'} with unit and direction to your metrics file: "
-                      f"without a direction no change of {len(rows):,} series can be called a regression.",
-            "expected_effect": f"{len(rows):,} more series watched.",
+                      f"without a direction no change of {counted(len(rows), 'series')} can be called a regression.",
+            "expected_effect": f"{counted(len(rows), 'more series')} watched.",
             "evidence": json.dumps([{"table": "metric_series", "metric": name} for name in metrics[:_METRICS_NAMED]]),
             "simulated": bool(rows["simulated"].any()),
         }  # fmt: skip

@@ -10,13 +10,12 @@ from datetime import datetime, timedelta
 
 import pandas as pd
 
-from perf_assets.advice.wording import moment
+from perf_assets.wording.moments import every, length, moment
 
 MISSED_IN_A_ROW = 3
 """Expected results that may be late: one is a failed run, two a failed run and a slow one."""
 LATE = timedelta(days=1)
 """How much longer than the longest gap before a pulled source may be silent: pipelines and pulls take their time."""
-_UNITS = (("day", 1440), ("hour", 60), ("minute", 1))
 
 
 def overdue(
@@ -39,9 +38,9 @@ def _late_by_setting(results: pd.DataFrame, now: datetime, intervals: Mapping[st
         whose = "" if project is None else f" of project {project}"
         newest = own["newest"].max()
         if pd.isna(newest):
-            yield f"No results{whose} have come yet; expected {_every(interval)}."
+            yield f"No results{whose} have come yet; expected {every(interval)}."
         elif now - newest > MISSED_IN_A_ROW * interval:
-            yield f"No results{whose} since {_since(newest, now)}; expected {_every(interval)}."
+            yield f"No results{whose} since {_since(newest, now)}; expected {every(interval)}."
 
 
 def _late_by_habit(results: pd.DataFrame, now: datetime, pulled: Collection[str]) -> Iterator[str]:
@@ -50,23 +49,9 @@ def _late_by_habit(results: pd.DataFrame, now: datetime, pulled: Collection[str]
         if now - row.newest > row.longest_gap + LATE:
             yield (
                 f"No results from {row.origin} since {_since(row.newest, now)}; the longest gap in the four weeks "
-                f"before was {_length(row.longest_gap)}."
+                f"before was {length(row.longest_gap)}."
             )
 
 
 def _since(newest: pd.Timestamp, now: datetime) -> str:
-    return f"{moment(newest)} ({_length(now - newest)})"
-
-
-def _length(span: timedelta) -> str:
-    """`9 days`, `30 hours`: in whole units, the largest of which there are at least two."""
-    minutes = int(span.total_seconds() // 60)
-    name, size = next((unit for unit in _UNITS if minutes >= 2 * unit[1]), _UNITS[-1])
-    return f"{minutes // size:,} {name}{'' if minutes // size == 1 else 's'}"
-
-
-def _every(interval: timedelta) -> str:
-    """`every hour`, `every 90 minutes`: in the largest unit that it is a multiple of."""
-    minutes = int(interval.total_seconds() // 60)
-    name, size = next(unit for unit in _UNITS if minutes % unit[1] == 0)
-    return f"every {name}" if minutes == size else f"every {minutes // size:,} {name}s"
+    return f"{moment(newest)} ({length(now - newest)})"

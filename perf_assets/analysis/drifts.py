@@ -33,6 +33,8 @@ from perf_assets.analysis.statistics import FloatArray, benjamini_hochberg
 from perf_assets.analysis.stretches import BoolArray, IndexArray, in_blocks, pack
 from perf_assets.analysis.trends import SETTLING_BUCKETS, fit_trends
 from perf_assets.analysis.withdrawals import WITHDRAWN_COLUMNS
+from perf_assets.wording.moments import day
+from perf_assets.wording.quantities import ROUGH, change, counted
 
 _TOGETHER = ["project", "metric", "test_name", "kind"]
 """Drifts that agree in these are one finding."""
@@ -289,7 +291,10 @@ def _ids(table: pd.DataFrame, anchors: pd.DataFrame | None) -> list[int]:
 
 def _explanation(row: Any) -> str:
     weekly, weeks = 7.0 * row.change / row.span, row.span / 7.0
-    together = f" On {row.members} series alike." if row.members > 1 else ""
-    ended = "" if row.ends_at >= row.now_at else f" until {row.ends_at:%Y-%m-%d}"
-    speed = f"by {100.0 * weekly:+.1f} % a week for {weeks:.0f} weeks" if weeks >= 2.0 else f"in {row.span:.0f} days"
+    together = f" On {counted(row.members, 'series')} alike." if row.members > 1 else ""
+    ended = "" if row.ends_at >= row.now_at else f" until {day(row.ends_at)}"
+    if weeks >= 2.0:
+        speed = f"by {change(weekly, ROUGH)} a week for {counted(weeks, 'week')}"
+    else:
+        speed = f"in {counted(row.span, 'day')}"
     return f"It has changed little by little, {speed}{ended}, with no step that counts by itself.{together}"

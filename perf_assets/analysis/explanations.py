@@ -7,6 +7,9 @@ from typing import Any
 
 import pandas as pd
 
+from perf_assets.wording.findings import short_commit
+from perf_assets.wording.quantities import counted, number
+
 RUNNER_IMAGE = "runner_image"
 """The scope of series that went over to a new runner image, and moved when they did."""
 ENVIRONMENT = "environment"
@@ -14,8 +17,6 @@ ENVIRONMENT = "environment"
 COMMIT = "commit"
 """The scope of series of a project that changed at one commit, or at one run where commits are unknown."""
 _TOO_GOOD = " Too good to be taken on trust: does the test still do its work?"
-_COMMIT_SHOWN = 12
-"""Characters of a commit's hash that are shown."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,8 @@ def _others(row: Any) -> str:
         return "Only this series changed."
     when = f"at the same {place}" if row.beside.at_once else "at about the same time"
     begin = "finding begins" if row.findings == 1 else "findings begin"
-    findings = f"; {row.findings:,} other {begin} at that {place}" if row.findings else ""
-    return f"{row.beside.series:,} other series changed {when}{findings}."
+    findings = f"; {number(row.findings)} other {begin} at that {place}" if row.findings else ""
+    return f"{counted(row.beside.series, 'other series')} changed {when}{findings}."
 
 
 def explanation_of(row: Any) -> str:
@@ -62,45 +63,40 @@ def explanation_of(row: Any) -> str:
 
 
 def _explanation(row: Any) -> str:
-    same = f"Both runs are of commit {_short(row.first_bad_commit)}: the code did not change, its environment did."
+    same = (
+        f"Both runs are of commit {short_commit(row.first_bad_commit)}: the code did not change, its environment did."
+    )
     changed = ", ".join(row.shifted)
-    told = f"; {changed}" if changed else ""
+    details = f"; {changed}" if changed else ""
+    together = counted(row.members, "series")
     if row.scope in (RUNNER_IMAGE, ENVIRONMENT):
         what = "runner image " if row.scope == RUNNER_IMAGE else ""
         return (
-            f"{row.members} series went over to {what}{row.scope_name} and moved together: the environment changed, "
-            f"not one test{told}."
+            f"{together} went over to {what}{row.scope_name} and moved together: the environment changed, "
+            f"not one test{details}."
         )
     if row.scope == "node_type":
         return (
-            f"{row.members} series of node type {row.scope_name} moved together: the environment changed, not one "
-            f"test{told}."
+            f"{together} of node type {row.scope_name} moved together: the environment changed, not one test{details}."
         )
     if row.scope == "node":
-        return (
-            f"{row.members} series of node {row.scope_name} moved together and other nodes did not: the node "
-            f"changed{told}."
-        )
+        return f"{together} of node {row.scope_name} moved together and other nodes did not: the node changed{details}."
     if row.scope == "test":
         began = f"{row.scope_name} changed {row.reach} at one time".replace("  ", " ")
         nodes = ", not a node" if row.reach.startswith("on ") and " node" in row.reach else ""
-        return f"{began}. {same}" if row.same_commit else f"{began}: its code changed{nodes}{told}."
+        return f"{began}. {same}" if row.same_commit else f"{began}: its code changed{nodes}{details}."
     if row.scope == COMMIT:
-        return _of_commit(row, same, told)
+        return _of_commit(row, same, details)
     sentences = [same if row.same_commit else "", _others(row), f"{changed}." if changed else ""]
     return " ".join(sentence for sentence in sentences if sentence)
 
 
-def _of_commit(row: Any, same: str, told: str) -> str:
+def _of_commit(row: Any, same: str, details: str) -> str:
     part_of = f" {row.reach}" if row.reach else ""
-    began = f"{row.members} of {row.peers} series{part_of} changed"
+    began = f"{number(row.members)} of {counted(row.peers, 'series')}{part_of} changed"
     if row.same_commit:
-        return f"{began} at one time{told}. {same}"
+        return f"{began} at one time{details}. {same}"
     if pd.isna(row.first_bad_commit):
-        return f"{began} at one time, about run {row.scope_name}{told}."
+        return f"{began} at one time, about run {row.scope_name}{details}."
     reason = "the environment changed, not the code" if row.shifted else "the code changed, not one test"
-    return f"{began} at commit {_short(row.scope_name)}: {reason}{told}."
-
-
-def _short(commit: object) -> str:
-    return str(commit)[:_COMMIT_SHOWN]
+    return f"{began} at commit {short_commit(row.scope_name)}: {reason}{details}."

@@ -21,6 +21,7 @@ from perf_assets.analysis.regressions import (
     no_findings,
 )
 from perf_assets.analysis.statistics import FloatArray, benjamini_hochberg
+from perf_assets.wording.quantities import EXACT, counted, number, quantity
 
 LIMIT = "limit"
 """Shape of a finding that is beyond a declared limit."""
@@ -90,17 +91,10 @@ def _findings(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
         state="confirmed", part_of_day=ALL_DAY, members=1, suspicious=False, recovered_at=pd.NaT,
         change=(table["after"] - table["before"]) / level.where(level > 0),
         explanation=[
-            f"{row.beyond} of the newest {row.values} values lie beyond its limit of "
-            f"{_plain(row.limit_value, row.unit)}, and nearly none did before."
+            f"{number(row.beyond)} of the newest {counted(row.values, 'value')} are beyond its limit of "
+            f"{quantity(row.limit_value, row.unit, digits=EXACT)}, and nearly none did before."
             for row in rows
         ],
     )  # fmt: skip
     own = table.assign(changed_at=table["first_bad_at"])
     return table.reindex(columns=list(REGRESSION_COLUMNS)), own[list(MEMBER_COLUMNS)]
-
-
-def _plain(value: float, unit: object) -> str:
-    """A limit as it was declared, without rounding."""
-    number = f"{value:,.12g}"
-    # 1 is the unit of shares.
-    return number if pd.isna(unit) or unit in ("", "1") else f"{number} {unit}"

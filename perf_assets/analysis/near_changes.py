@@ -13,6 +13,7 @@ import pandas as pd
 
 from perf_assets.analysis.cost_shifts import moved_costs
 from perf_assets.analysis.regressions import DIRECTED, LARGEST_SHARE, RegressionRules
+from perf_assets.wording.quantities import ROUGH, counted, share
 
 NEAR_COLUMNS = (
     "series_id", "title", "project", "metric", "unit", "part_of_day", "changed_at", "before", "after", "change",
@@ -75,19 +76,19 @@ def _reason(row: Any, rate: float) -> str:
         return "the metric has no direction, so this is neither better nor worse"
     if not row.q_value <= rate:
         # That every one of them is chance is not known either.
-        chance = _share(min(row.q_value, 0.99))
-        little = f"too little evidence: of such changes {chance} are chance, of findings at most {_share(rate)}"
-        return f"{little}; {row.points_after:,.0f} value{'' if row.points_after == 1 else 's'} at the new level"
+        chance = _part(min(row.q_value, 0.99))
+        little = f"too little evidence: of such changes {chance} are chance, of findings at most {_part(rate)}"
+        return f"{little}; {counted(row.points_after, 'value')} at the new level"
     if row.moved:
         return "the cost moved: other series of the same run changed by as much the other way"
     if row.before == 0 and row.after != 0 and row.series_level != 0:
         return "nothing was measured while the values were 0, and those before were like these"
     if abs(row.change) < row.threshold:
-        return f"smaller than the {_share(row.threshold)} from which this metric matters"
+        return f"smaller than the {_part(row.threshold)} from which this metric matters"
     if abs(row.size) < row.noise:
         return "smaller than the noise of one measurement"
     return "may be chance among the series that no common cause explains"
 
 
-def _share(part: float) -> str:
-    return "an unknown part" if pd.isna(part) else f"{100.0 * part:.2g} %"
+def _part(ratio: float) -> str:
+    return "an unknown part" if pd.isna(ratio) else share(ratio, ROUGH)

@@ -12,14 +12,13 @@ import numpy as np
 from perf_assets.analysis.long_periods import MONTHLY, slot_seconds
 from perf_assets.analysis.seasonality import DAILY, WEEKLY
 from perf_assets.periods import seconds_of
+from perf_assets.wording.moments import hour
+from perf_assets.wording.quantities import ROUGH, number, share
 
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _HOUR, _DAY = 3_600, 86_400
 _MULTIPLE_FROM = 10.0
 """Share above the median from which the multiple is easier to picture."""
-
-_WHOLE_FROM = 10.0
-"""Per cent from which decimals say nothing."""
 
 Side = Literal["peak", "trough"]
 SIDES: tuple[Side, ...] = ("peak", "trough")
@@ -72,14 +71,14 @@ def pattern_name(period: str) -> str:
 def label(period: str, slot: int, bucket_seconds: int) -> str:
     """What a slot is called: `09:00`, `Monday`, `day 5`, `day 5 of 30`, `hours 3 to 4 of 48`."""
     if period == DAILY:
-        return f"{slot:02d}:00"
+        return hour(slot)
     return _WEEKDAYS[slot] if period == WEEKLY else _counted(period, slot, slot, bucket_seconds)
 
 
 def stretch(period: str, found: Extreme, bucket_seconds: int) -> str:
     """`09:00 to 11:00`, `Mondays`, `Saturdays and Sundays`, `days 5 to 7 of the month`, `day 5 of 30`."""
     if period == DAILY:
-        return f"{found.first:02d}:00 to {(found.last + max(bucket_seconds // _HOUR, 1)) % 24:02d}:00"
+        return f"{hour(found.first)} to {hour((found.last + max(bucket_seconds // _HOUR, 1)) % 24)}"
     if period == WEEKLY:
         days = [f"{_WEEKDAYS[slot]}s" for slot in found.slots(len(_WEEKDAYS))]
         return days[0] if len(days) == 1 else f"{days[0]} {'and' if len(days) == 2 else 'to'} {days[-1]}"
@@ -90,12 +89,11 @@ def size(above: float, median: float) -> str:
     """`38 % above the median`, `12 % below the median`; in the series' unit where the median is not above 0."""
     where = "below" if above < 0 else "above"
     if median <= 0:
-        return f"{abs(above):.3g} {where} the median"
-    share = abs(above) / median
-    if share >= _MULTIPLE_FROM and above > 0:
-        return f"{1.0 + share:,.0f} times the median"
-    percent = 100.0 * share
-    return f"{percent:.0f} % {where} the median" if percent >= _WHOLE_FROM else f"{percent:.2g} % {where} the median"
+        return f"{number(abs(above))} {where} the median"
+    ratio = abs(above) / median
+    if ratio >= _MULTIPLE_FROM and above > 0:
+        return f"{number(1.0 + ratio, ROUGH)} times the median"
+    return f"{share(ratio, ROUGH)} {where} the median"
 
 
 def _counted(period: str, first: int, last: int, bucket_seconds: int) -> str:

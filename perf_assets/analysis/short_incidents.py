@@ -23,6 +23,7 @@ from perf_assets.analysis.regressions import (
     id_of,
     no_findings,
 )
+from perf_assets.wording.quantities import counted
 
 _FEWEST = 4
 """Odd values in a row: fewer are outliers, unless other series are odd at that time."""
@@ -180,11 +181,14 @@ def _id(group: Group) -> int:
 
 def _explanation(scope: str, name: str, rows: pd.DataFrame) -> str:
     if scope != "series":
-        return f"{len(rows):,} series of {scope} {name} went further from what is usual than before at one time."
+        return (
+            f"{counted(len(rows), 'series')} of {scope} {name} went further from what is usual than before at one time."
+        )
     row = rows.iloc[0]
     if len(rows) > 1 or row["buckets"] == 1:
         return "It was over within a day."
+    values = counted(row["buckets"], "value")
     return (
-        f"{row['buckets']:,} values one after the other went further from what is usual than any values before them, "
+        f"{values} one after the other went further from what is usual than any values before them, "
         "and no level shows it."
     )

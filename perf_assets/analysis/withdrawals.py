@@ -1,4 +1,4 @@
-"""Findings that were confirmed once and are findings no more, each with the reason: none disappears silently."""
+"""Findings that were confirmed earlier and no longer hold, each with the reason: none disappears silently."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ from typing import Any
 
 import pandas as pd
 
+from perf_assets.wording.quantities import ROUGH, change
+
 WITHDRAWN_COLUMNS = (
     "regression_id", "series_id", "project", "metric", "title", "kind", "first_bad_run", "confirmed_at", "reason",
 )  # fmt: skip
 _NO_LONGER_COMPARED = (
     "The measurements before it are no longer analysed: an epoch or an incident was declared, or results were removed."
 )
-_SMALLER = "With the newer measurements the change is {share:.1%}, less than half of what counts."
+_SMALLER = "With the newer measurements the change is {size}, less than half of the smallest that is reported."
 _GONE = "With the newer measurements the levels before and after no longer differ."
 
 
@@ -43,5 +45,5 @@ def _reason(row: Any, candidates: pd.DataFrame) -> str:
     # What is large enough is a finding of its own, whose interval reaches here.
     small = near.loc[~near["large"].astype(bool), "change"].dropna()
     if len(small):
-        return _SMALLER.format(share=small.iloc[0])
+        return _SMALLER.format(size=change(small.iloc[0], ROUGH))
     return _GONE

@@ -12,10 +12,11 @@ from pydantic import ValidationError
 from perf_assets.cli.listing import as_json_text
 from perf_assets.errors import UserError
 from perf_assets.landing import utc_now
-from perf_assets.report.reading import extent
 from perf_assets.settings import CONFIG_FILE, Epoch, Settings
 from perf_assets.state import open_state
 from perf_assets.warehouse.epochs import epoch_id
+from perf_assets.wording.findings import extent
+from perf_assets.wording.moments import moment
 
 
 class DeclarationError(UserError, ValueError):
@@ -56,11 +57,12 @@ def declare_epoch(settings: Settings, declared: Mapping[str, str | None]) -> Non
     with open_state(settings.state) as state:
         same = _same(state.epochs(), {"reason": epoch.reason, **told}) if declared["starts_at"] is None else None
         if same is not None:
-            since = f"{same.starts_at:%Y-%m-%d %H:%M} UTC"
-            click.echo(f"Epoch {same.epoch_id} was declared before, from {since}; --at declares another.")
+            click.echo(
+                f"Epoch {same.epoch_id} was declared before, from {moment(same.starts_at)}; --at declares another."
+            )
             return
         state.declare_epoch(number, epoch.starts_at, epoch.reason, declared["declared_by"] or "", utc_now(), **told)
-    click.echo(f"Epoch {number} from {epoch.starts_at:%Y-%m-%d %H:%M} UTC for {extent(epoch)}: {epoch.reason}")
+    click.echo(f"Epoch {number} from {moment(epoch.starts_at)} for {extent(epoch)}: {epoch.reason}")
     click.echo("It counts from the next run on.")
 
 

@@ -19,6 +19,8 @@ from perf_assets.landing import Landing
 from perf_assets.settings import CONFIG_FILE, Settings
 from perf_assets.warehouse import NoSnapshotError, open_snapshot
 from perf_assets.warehouse.branches import other_branches
+from perf_assets.wording.findings import branches_without_series
+from perf_assets.wording.quantities import counted, number, quantity
 
 State = Literal["ok", "missing", "failed"]
 _MARK = {"ok": "ok     ", "missing": "not set", "failed": "FAILED "}
@@ -61,7 +63,9 @@ def _findings(settings: Settings) -> Iterator[Finding]:
     yield _home(settings)
     yield _catalogue(settings)
     files = Landing(settings.landing).files()
-    yield Finding("landing", "ok" if files else "missing", f"{len(files)} files received, {settings.landing}")
+    yield Finding(
+        "landing", "ok" if files else "missing", f"{counted(len(files), 'file')} received, {settings.landing}"
+    )
     yield from _warehouse(settings)
     yield _state(settings)
     yield _slack(settings)
@@ -88,7 +92,7 @@ def _catalogue(settings: Settings) -> Finding:
     except CatalogError as error:
         return Finding("catalogue", "failed", str(error))
     own = f", with {settings.metrics_file}" if settings.metrics_file else ""
-    return Finding("catalogue", "ok", f"{len(catalog)} metrics{own}")
+    return Finding("catalogue", "ok", f"{counted(len(catalog), 'metric')}{own}")
 
 
 def _warehouse(settings: Settings) -> Iterator[Finding]:
@@ -112,17 +116,17 @@ def _warehouse(settings: Settings) -> Iterator[Finding]:
     measurements, series, quarantined = row or (0, 0, 0)
     age = datetime.now(UTC) - datetime.fromtimestamp((settings.snapshots / "current.duckdb").stat().st_mtime, UTC)
     yield Finding(
-        "snapshot", "ok", f"{measurements:,} measurements, {series:,} series under analysis, {quarantined:,} rows in "
-        f"quarantine, {age.total_seconds() / 3600:.1f} h old",
+        "snapshot", "ok", f"{counted(measurements, 'measurement')}, {counted(series, 'series')} under analysis, "
+        f"{counted(quarantined, 'row')} in quarantine, {quantity(age.total_seconds(), 's')} old",
     )  # fmt: skip
     if others.measurements:
-        names = ", ".join(others.branches[:10])
-        detail = f"{others.measurements:,} measurements are on branches that form no series ({names})"
-        yield Finding("branches", "ok", f"{detail}; [identity] says which do")
+        yield Finding("branches", "ok", f"{branches_without_series(others)}; [identity] names those that do")
     if unknown:
         names = ", ".join(name for (name,) in unknown[:10])
         yield Finding(
-            "metrics", "missing", f"{len(unknown)} without direction, for they are not in the catalogue: {names}"
+            "metrics",
+            "missing",
+            f"{number(len(unknown))} without direction, for they are not in the catalogue: {names}",
         )
 
 
@@ -134,7 +138,7 @@ def _state(settings: Settings) -> Finding:
             known = len(state.acknowledgements())
     except StateError as error:
         return Finding("state", "failed", str(error))
-    return Finding("state", "ok", f"{known} acknowledgements")
+    return Finding("state", "ok", f"{counted(known, 'acknowledgement')}")
 
 
 def _slack(settings: Settings) -> Finding:
@@ -180,7 +184,7 @@ _TOKENS = {
 
 
 def _sources(settings: Settings) -> Finding:
-    """What is pulled, and which tokens are not there; `perf-assets pull` tells whether the servers answer."""
+    """What is pulled, and which tokens are not there; `perf-assets pull` shows whether the servers answer."""
     configured = settings.sources.configured
     if not configured:
         return Finding(
@@ -191,5 +195,5 @@ def _sources(settings: Settings) -> Finding:
         for source, (variable, field) in _TOKENS.items()
         if source in configured and getattr(settings, field) is None
     ]
-    told = f"; {', '.join(without)} not set" if without else ""
-    return Finding("sources", "missing" if without else "ok", f"{', '.join(configured)}{told}")
+    unset = f"; {', '.join(without)} not set" if without else ""
+    return Finding("sources", "missing" if without else "ok", f"{', '.join(configured)}{unset}")

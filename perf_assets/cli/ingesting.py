@@ -15,11 +15,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from perf_assets.cli.showing import Received, counted, land_shown, load_shown, wide_console
+from perf_assets.cli.showing import Received, land_shown, load_shown, wide_console
 from perf_assets.errors import UserError
 from perf_assets.formats.measurement import parse_time
 from perf_assets.landing import Given, Landing
 from perf_assets.settings import Settings
+from perf_assets.wording.findings import branches_without_series
+from perf_assets.wording.quantities import counted, number
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -98,19 +100,18 @@ def show_loaded(settings: Settings, received: Received, known: Set[str], as_json
             return replaced + sum(int(row["quarantined"]) for row in files)
         quarantined = _show_files(console, rows, len(hashes))
     if received.copies:
-        console.print(f"{counted(received.copies, 'file')} with the same content as another one: told once")
+        console.print(f"{counted(received.copies, 'duplicate file')} skipped")
     if others.measurements:
-        from perf_assets.report.reading import without_series
-
-        kept = f"{without_series(others)} are kept and not analysed; `branches` under [identity] says which form some"
+        stored = f"{branches_without_series(others)} are stored but not analysed"
+        kept = f"{stored}; add their branches to `branches` under [identity]"
         console.print(f"[yellow]no series[/] {escape(kept)}", soft_wrap=True)
     for message in messages:
         console.print(f"[yellow]quarantined[/] {escape(message)}", soft_wrap=True)
     if replaced:
-        console.print(f"{counted(replaced, 'value')} of other files gave way to values of these")
+        console.print(f"{counted(replaced, 'previously stored value')} replaced by values from these files")
     if quarantined + replaced > len(messages):
-        told_of = counted(quarantined + replaced, "result")
-        console.print(f"{told_of} in all went to quarantine: `perf-assets quarantine list`")
+        results = counted(quarantined + replaced, "result")
+        console.print(f"{results} in all went to quarantine: `perf-assets quarantine list`")
     for name in changing[:_NAMES_SHOWN]:
         console.print(f"[yellow]a name that changes[/] {escape(name.message)}", soft_wrap=True)
     return quarantined + replaced
@@ -192,20 +193,20 @@ def _show_files(console: Console, rows: Iterable[Mapping[str, Any]], count: int)
         table.add_row(
             escape(row["file"]),
             row["format"] or "unknown",
-            f"{row['measurements']:,}",
-            "loaded before" if row["loaded_before"] else f"{row['new_measurements']:,}",
-            f"{row['new_series']:,}",
-            f"{row['known_series']:,}",
-            f"{row['quarantined']:,}",
+            number(row["measurements"]),
+            "loaded before" if row["loaded_before"] else number(row["new_measurements"]),
+            number(row["new_series"]),
+            number(row["known_series"]),
+            number(row["quarantined"]),
         )
     console.print(table)
     if count > len(shown):
         console.print(f"... and {counted(count - len(shown), 'more file')} (all with --json)")
-    told = ", ".join(f"{number:,} {outcome}" for outcome, number in sorted(without.items()))
+    no_value = ", ".join(f"{number(count)} {outcome}" for outcome, count in sorted(without.items()))
+    new, series, failed = (number(sums[name]) for name in ("new_measurements", "new_series", "quarantined"))
     console.print(
-        f"{counted(count, 'file')}: {counted(sums['measurements'], 'row')}, {sums['new_measurements']:,} of them new; "
-        f"{sums['new_series']:,} new series; {sums['quarantined']:,} in quarantine"
-        + (f"; without a value: {told}" if told else ""),
+        f"{counted(count, 'file')}: {counted(sums['measurements'], 'row')}, {new} of them new; {series} new series; "
+        f"{failed} in quarantine" + (f"; without a value: {no_value}" if no_value else ""),
         soft_wrap=True,
     )
     return sums["quarantined"]

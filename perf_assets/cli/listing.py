@@ -13,6 +13,7 @@ import pandas as pd
 
 from perf_assets.errors import UserError
 from perf_assets.settings import Settings
+from perf_assets.wording.quantities import number
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ LISTINGS = {
         JOIN regressions r USING (regression_id)""",
         _PLACE,
         "first_bad_at DESC, regression_id, rank",
-        "No regression stands that could be compared",
+        "No open regression can be compared",
     ),
     "trends": Listing(
         """SELECT s.title, s.project, s.metric, s.unit, s.test_name, s.node_id, s.simulated, t.*
@@ -62,7 +63,7 @@ LISTINGS = {
     "correlations": Listing(
         "SELECT * FROM metric_correlations", ("node_id",), "q_value, abs(rho) DESC", "No metrics move together"
     ),
-    "insights": Listing("SELECT * FROM key_insights", (), "rank", "There is nothing to say"),
+    "insights": Listing("SELECT * FROM key_insights", (), "rank", "No insights"),
     "nodes": Listing("SELECT * FROM node_scores", ("node_id",), "project, rank, node_id", "No nodes can be compared"),
     "recommendations": Listing("SELECT * FROM recommendations", (), "rank", "There is nothing to do"),
 }
@@ -89,7 +90,7 @@ def show_listing(settings: Settings, name: str, filters: Mapping[str, str], limi
 
     wide_console().print(getattr(terminal, f"{name}_table")(table))
     if total > len(table):
-        click.echo(f"{len(table):,} of {total:,}; --limit shows more")
+        click.echo(f"{number(len(table))} of {number(total)}; --limit shows more")
 
 
 def read_listing(

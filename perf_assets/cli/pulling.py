@@ -15,6 +15,7 @@ from perf_assets.errors import UserError
 from perf_assets.landing import utc_now
 from perf_assets.settings import Settings, SourcesSettings
 from perf_assets.sources.pulling import LOOKED_AT_AGAIN_DAYS
+from perf_assets.wording.quantities import quantity
 
 FIRST_DAY = date(2020, 1, 1)
 _ASSET_SUFFIX = "_results"
@@ -30,7 +31,7 @@ def pull_sources(settings: Settings, sources: Sequence[str], first: date | None,
     asked = _asked(settings, sources)
     days = _days(first, last)
     console = Console()
-    table = Table("source", "requests", "files", "new files", "not modified", "s", box=None)
+    table = Table("source", "requests", "files", "new files", "not modified", "time", box=None)
     troubles: list[tuple[str, str]] = []
     new_files = 0
 
@@ -39,7 +40,7 @@ def pull_sources(settings: Settings, sources: Sequence[str], first: date | None,
         name = step.name.removesuffix(_ASSET_SUFFIX)
         new_files += int(str(step.metadata.get("new_files", 0)))
         counts = [str(step.metadata.get(key, "")) for key in ("requests", "files", "new_files", "not_modified")]
-        table.add_row(name, *counts, f"{step.seconds:.1f}")
+        table.add_row(name, *counts, quantity(step.seconds, "s"))
         if step.error:
             troubles.append((name, str(step.metadata.get("troubles", step.error))))
 
@@ -51,8 +52,7 @@ def pull_sources(settings: Settings, sources: Sequence[str], first: date | None,
     for name, trouble in troubles:
         console.print(f"[red]{name}:[/] {escape(trouble)}", soft_wrap=True)
     landed = f"Landed in {settings.landing}; `perf-assets run` loads and analyses it"
-    told = landed if new_files else "There is nothing new."
-    console.print(told, soft_wrap=True, markup=False)
+    console.print(landed if new_files else "There is nothing new.", soft_wrap=True, markup=False)
     return result.succeeded
 
 
@@ -65,7 +65,7 @@ def _asked(settings: Settings, sources: Sequence[str]) -> list[str]:
     names = [source.replace("-", "_") for source in sources]
     for name in names:
         if name not in _NAMES:
-            raise PullError(f"{name} is no source; use one of {', '.join(_NAMES)}")
+            raise PullError(f"Unknown source {name!r}; use one of {', '.join(_NAMES)}")
         if name not in configured:
             raise PullError(f"{name} is not configured; docs/sources.md says how")
     return list(dict.fromkeys(names))

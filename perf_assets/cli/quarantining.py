@@ -11,11 +11,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from perf_assets.cli.ingesting import PLACES_IN_ORDER, show_loaded
-from perf_assets.cli.showing import Received, counted, load_shown, wide_console
+from perf_assets.cli.showing import Received, load_shown, wide_console
 from perf_assets.errors import UserError
 from perf_assets.formats.measurement import Reason
 from perf_assets.landing import Landing
 from perf_assets.settings import Settings
+from perf_assets.wording.moments import minute
+from perf_assets.wording.quantities import counted, number
 
 
 class UnknownEntryError(UserError, ValueError):
@@ -30,18 +32,18 @@ def show_quarantine(settings: Settings, reason: str | None, name: str | None, li
         console.print_json(json.dumps(entries, default=str))
         return
     if not entries:
-        console.print("Nothing is in quarantine." if not (reason or name) else "Nothing in quarantine is like that.")
+        console.print("Nothing is in quarantine." if not (reason or name) else "No quarantined results match.")
         return
     table = Table(box=None, pad_edge=False)
     for heading in ("id", "reason", "first seen", "times"):
         table.add_column(heading, no_wrap=True)
     table.add_column("what", overflow="fold")
     for entry in entries:
-        seen = f"{entry['first_seen']:%Y-%m-%d %H:%M}"
+        seen = minute(entry["first_seen"])
         table.add_row(entry["quarantine_id"], entry["reason"], seen, str(entry["times_seen"]), escape(entry["message"]))
     console.print(table)
     if total > len(entries):
-        console.print(f"{len(entries):,} of {total:,}; --limit shows more")
+        console.print(f"{number(len(entries))} of {number(total)}; --limit shows more")
 
 
 def show_entry(settings: Settings, quarantine_id: str, as_json: bool) -> bool:
@@ -98,7 +100,7 @@ def _entries(
     from perf_assets.warehouse import open_snapshot
 
     if reason is not None and reason not in get_args(Reason):
-        raise UnknownEntryError(f"{reason} is no reason; use one of {', '.join(sorted(get_args(Reason)))}")
+        raise UnknownEntryError(f"Unknown reason {reason!r}; use one of {', '.join(sorted(get_args(Reason)))}")
 
     with open_snapshot(settings.snapshots) as con:
         found = con.execute(

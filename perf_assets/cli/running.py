@@ -12,12 +12,14 @@ from rich.console import Console
 from rich.markup import escape
 
 from perf_assets.cli.launch import MAIN_JOB
-from perf_assets.cli.showing import counted, land_shown, run_shown
+from perf_assets.cli.showing import land_shown, run_shown
 from perf_assets.cli.turns import turn
 from perf_assets.landing import Given, Landing, utc_now
 from perf_assets.settings import Settings
 from perf_assets.sources.dashboard import shown_url
 from perf_assets.sources.files import collect_drop_folder, land_sample
+from perf_assets.wording.moments import moment
+from perf_assets.wording.quantities import counted, quantity
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,7 +78,7 @@ def _analyse(settings: Settings, inputs: Sequence[Path], console: Console) -> Ou
     for alert_id, reason in delivery.failed:
         console.print(f"[red]Alert {alert_id} was not sent:[/] {escape(reason)}", soft_wrap=True)
     seconds = time.monotonic() - started
-    console.print(f"Report: {settings.report}   ({seconds:.0f} s)", soft_wrap=True, markup=False)
+    console.print(f"Report: {settings.report}   ({quantity(seconds, 's')})", soft_wrap=True, markup=False)
     return Outcome(int(confirmed[0]) if confirmed else 0, not delivery.failed)
 
 
@@ -88,8 +90,8 @@ def _land(settings: Settings, landing: Landing, inputs: Sequence[Path], console:
         return
     dropped = collect_drop_folder(landing, settings.drop_folder, now)
     if dropped:
-        told = f"{counted(len(dropped), 'file')} taken in from {settings.drop_folder}"
-        console.print(told, soft_wrap=True, markup=False)
+        taken = f"{counted(len(dropped), 'file')} taken in from {settings.drop_folder}"
+        console.print(taken, soft_wrap=True, markup=False)
     if settings.dashboard_url and settings.dashboard_token is not None:
         console.print(f"Pulling {shown_url(settings.dashboard_url)}", soft_wrap=True, markup=False)
         return
@@ -104,7 +106,7 @@ def _alerts_sent(deliveries: pd.DataFrame) -> dict[str, str]:
     """Where and when each regression was alerted, by its id."""
     sent = deliveries[deliveries["status"] == "sent"]
     return {
-        row.alert_id.removeprefix("regression-"): f"sent to {row.channel} {row.sent_at:%Y-%m-%d %H:%M} UTC"
+        row.alert_id.removeprefix("regression-"): f"sent to {row.channel} {moment(row.sent_at)}"
         + (f": {row.receipt}" if row.channel == "outbox" else "")
         for row in sent.itertuples()
     }

@@ -29,6 +29,7 @@ from perf_assets.landing import Given, Landing, utc_now
 from perf_assets.progress import Progress
 from perf_assets.settings import Settings
 from perf_assets.sources.files import NamedFile, find_results, land_files
+from perf_assets.wording.quantities import counted, quantity
 
 if TYPE_CHECKING:
     from perf_assets.cli.launch import RunResult, StepEnded
@@ -48,11 +49,6 @@ def wide_console() -> Console:
     return console if console.is_terminal else Console(width=_WIDTH_OF_A_LOG)
 
 
-def counted(number: int, noun: str, plural: str | None = None) -> str:
-    """`1 file`, `2 files`."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
-
-
 @dataclass(frozen=True)
 class Received:
     """Files that were landed: the names of the contents, by hash, and how many files are copies of one of these."""
@@ -66,7 +62,7 @@ def land_shown(landing: Landing, paths: Sequence[Path], given: Given, console: C
     found = find_results(paths)
     if not found.count:
         named = ", ".join(str(path) for path in paths)
-        beside = f" ({counted(found.describing, 'file')} there only describe others)" if found.describing else ""
+        beside = f" ({counted(found.describing, 'companion file')}, metadata only)" if found.describing else ""
         raise NoResultsError(f"{named}: no result files{beside}; name a file or a folder that holds some")
     coming: deque[str] = deque()
 
@@ -87,7 +83,7 @@ def land_shown(landing: Landing, paths: Sequence[Path], given: Given, console: C
     if not names:
         raise NoResultsError(f"{', '.join(map(str, paths))}: the files that were there are gone")
     if found.describing:
-        console.print(f"[dim]{counted(found.describing, 'file')} beside them only describe others[/]")
+        console.print(f"[dim]{counted(found.describing, 'companion file')} (metadata only)[/]")
     return Received(names, copies)
 
 
@@ -134,7 +130,7 @@ def run_shown(
     """Run a job under a spinner that names its steps, with a bar while files are loaded."""
     from perf_assets.cli.launch import run_job
 
-    today = f"{utc_now():%Y-%m-%d}"
+    today = utc_now().date().isoformat()
     watched = Watched(console)
     with watched.steps("Loading Dagster") as said:
 
@@ -142,7 +138,7 @@ def run_shown(
             if step.error:
                 console.print(f"[red]{step.name} failed:[/] {escape(step.error)}", soft_wrap=True)
             elif step.seconds >= 1 or console.is_terminal:
-                console.print(f"  [dim]{step.name} {step.seconds:.1f} s[/]")
+                console.print(f"  [dim]{step.name} {quantity(step.seconds, 's')}[/]")
             said(f"{step.name} done")
 
         result = run_job(job, settings, sorted({*days, today}), tell, progress=watched, replay=replay)
@@ -153,7 +149,7 @@ def run_shown(
 
 class _Rate(ProgressColumn):
     def render(self, task: Task) -> Text:
-        return Text(f"{task.speed:,.0f}/s" if task.speed else "")
+        return Text(quantity(task.speed, "1/s") if task.speed else "")
 
 
 class Watched(Progress):
@@ -165,7 +161,7 @@ class Watched(Progress):
 
     @contextmanager
     def steps(self, first: str) -> Iterator[Callable[[str], None]]:
-        """A spinner while the block runs; the function changes what stands beside it."""
+        """A spinner while the block runs; the function changes the text next to it."""
         with self._shown() as bars:
             task = bars.add_task(first, total=None)
             yield lambda text: bars.update(task, description=text)

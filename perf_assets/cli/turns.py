@@ -14,6 +14,8 @@ from typing import IO
 from rich.console import Console
 
 from perf_assets.landing import utc_now
+from perf_assets.wording.moments import second
+from perf_assets.wording.quantities import quantity
 
 _PAUSE_SECONDS = 0.5
 _SECONDS_BETWEEN_LINES = 60.0
@@ -27,7 +29,7 @@ def turn(file: Path, console: Console) -> Iterator[None]:
     with file.open("a+", encoding="utf-8") as handle:
         _wait(handle, console)
         handle.truncate(0)
-        json.dump({"process": os.getpid(), "since": f"{utc_now():%Y-%m-%d %H:%M:%S}"}, handle)
+        json.dump({"process": os.getpid(), "since": utc_now().isoformat()}, handle)
         handle.flush()
         yield
 
@@ -38,12 +40,12 @@ def _wait(handle: IO[str], console: Console) -> None:
     while not _is_locked_now(handle):
         waited = time.monotonic() - started
         if waited - said >= _SECONDS_BETWEEN_LINES:
-            so_far = f" ({waited:.0f} s so far)" if waited >= 1 else ""
+            so_far = f" ({quantity(waited, 's')} so far)" if waited >= 1 else ""
             console.print(f"Waiting for another run to end: {_holder(handle)}{so_far}", soft_wrap=True, markup=False)
             said = waited
         time.sleep(_PAUSE_SECONDS)
     if said >= 0:
-        console.print(f"Waited {time.monotonic() - started:.0f} s")
+        console.print(f"Waited {quantity(time.monotonic() - started, 's')}")
 
 
 def _is_locked_now(handle: IO[str]) -> bool:
@@ -58,6 +60,6 @@ def _holder(handle: IO[str]) -> str:
     handle.seek(0)
     try:
         holder = json.loads(handle.read())
-        return f"process {holder['process']}, since {holder['since']} UTC"
+        return f"process {holder['process']}, since {second(holder['since'])}"
     except (ValueError, KeyError, TypeError):
         return "it has just started"  # and has not written who it is

@@ -9,6 +9,7 @@ import dagster as dg
 import pandas as pd
 
 from perf_assets.warehouse.tables import Table
+from perf_assets.wording.quantities import number
 
 OWNERS = ["team:performance"]
 POOL = "warehouse"
@@ -63,6 +64,6 @@ def _preview(rows: pd.DataFrame) -> str:
 def _cell(value: object) -> str:
     if value is None or value is pd.NaT or value != value:
         return ""
-    text = f"{value:.6g}" if isinstance(value, float) else str(value)
+    text = number(value, 6) if isinstance(value, float) else str(value)
     text = text.replace("|", "\\|").replace("\n", " ")
     return text if len(text) <= _PREVIEW_CHARACTERS else text[: _PREVIEW_CHARACTERS - 1] + "…"

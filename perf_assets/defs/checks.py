@@ -6,13 +6,14 @@ from datetime import datetime
 import dagster as dg
 
 from perf_assets.advice.silence import overdue
-from perf_assets.advice.wording import moment
 from perf_assets.defs.asset_spec import POOL
 from perf_assets.settings import Settings
 from perf_assets.warehouse import Warehouse
 from perf_assets.warehouse.names import unstable_names
 from perf_assets.warehouse.readings import newest_results
 from perf_assets.warehouse.tables import TABLES
+from perf_assets.wording.moments import day, moment
+from perf_assets.wording.quantities import ROUGH, share
 
 _NEWEST_MUST_BE_WITHIN_DAYS = 7
 _VOLUME_MAY_FALL_TO = 0.5
@@ -72,7 +73,7 @@ def series_are_fresh(warehouse: dg.ResourceParam[Warehouse]) -> dg.AssetCheckRes
         "SELECT title, last_seen FROM metric_series WHERE last_seen < as_of - to_days(?) ORDER BY last_seen",
         [_NEWEST_MUST_BE_WITHIN_DAYS],
     )
-    stale = "; ".join(f"{row.title} ({row.last_seen:%Y-%m-%d})" for row in table.head(20).itertuples())
+    stale = "; ".join(f"{row.title} ({day(row.last_seen)})" for row in table.head(20).itertuples())
     return dg.AssetCheckResult(
         passed=table.empty,
         severity=dg.AssetCheckSeverity.WARN,
@@ -163,7 +164,7 @@ def forecasts_cover_what_they_say(warehouse: dg.ResourceParam[Warehouse]) -> dg.
     known = table[table["forecasts"] >= _FORECASTS_TO_JUDGE]
     low, high = _COVERAGE_80
     off = known[(known["coverage"] < low) | (known["coverage"] > high)]
-    names = ", ".join(f"{row.metric} of {row.project} {row.coverage:.0%}" for row in off.itertuples())
+    names = ", ".join(f"{row.metric} of {row.project} {share(row.coverage, ROUGH)}" for row in off.itertuples())
     return dg.AssetCheckResult(
         passed=off.empty,
         severity=dg.AssetCheckSeverity.WARN,

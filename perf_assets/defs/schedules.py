@@ -31,7 +31,7 @@ def hourly_ingestion(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
 def daily_analysis(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     """Analyse everything before the working day begins."""
     moment = context.scheduled_execution_time
-    return dg.RunRequest(run_key=_run_key(context), partition_key=f"{moment:%Y-%m-%d}")
+    return dg.RunRequest(run_key=_run_key(context), partition_key=moment.date().isoformat())
 
 
 def _last_days(
@@ -43,9 +43,12 @@ def _last_days(
     return dg.RunRequest(
         run_key=_run_key(context),
         asset_selection=assets,
-        tags={ASSET_PARTITION_RANGE_START_TAG: f"{first:%Y-%m-%d}", ASSET_PARTITION_RANGE_END_TAG: f"{last:%Y-%m-%d}"},
+        tags={
+            ASSET_PARTITION_RANGE_START_TAG: first.date().isoformat(),
+            ASSET_PARTITION_RANGE_END_TAG: last.date().isoformat(),
+        },
     )
 
 
 def _run_key(context: dg.ScheduleEvaluationContext) -> str:
-    return f"{context.scheduled_execution_time:%Y-%m-%dT%H:%M}"
+    return context.scheduled_execution_time.replace(tzinfo=None).isoformat(timespec="minutes")

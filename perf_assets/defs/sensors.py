@@ -28,7 +28,7 @@ def dropped_files(context: dg.SensorEvaluationContext, settings: dg.ResourcePara
         return dg.SensorResult(
             skip_reason=f"{len(waiting)} files have just come, waiting for them to settle", cursor=key
         )
-    today = f"{utc_now():%Y-%m-%d}"
+    today = utc_now().date().isoformat()
     return dg.SensorResult(run_requests=[dg.RunRequest(run_key=f"dropped-{key}", partition_key=today)], cursor=key)
 
 

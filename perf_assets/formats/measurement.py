@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from perf_assets.catalog import Catalog, Direction, canonical_unit
 from perf_assets.formats.head import Head
+from perf_assets.wording.quantities import counted, number
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -335,7 +336,9 @@ def read_name(value: object) -> str | Problem:
     if name is None:
         return Problem("missing_identity", "expected a name as text in UTF-8")
     if len(name) > LONGEST_NAME:
-        return Problem("missing_identity", f"a name has at most {LONGEST_NAME:,} characters, this one {len(name):,}")
+        return Problem(
+            "missing_identity", f"a name has at most {counted(LONGEST_NAME, 'character')}, this one {number(len(name))}"
+        )
     return name.strip()
 
 

@@ -20,6 +20,7 @@ from typing import IO, NamedTuple
 
 from perf_assets.formats.measurement import Format, FormatError, Input, storable
 from perf_assets.formats.recognition import formats, head_of, recognise
+from perf_assets.wording.quantities import counted, quantity
 
 MOST_MEMBERS = 200_000
 """Folders and hidden files count as well."""
@@ -122,7 +123,7 @@ def _unpack(source: Input, kind: str, scratch: Path, depth: int, budget: _Budget
         for member in _members(source.path, kind):
             budget.members += 1
             if budget.members > MOST_MEMBERS:
-                raise _unsafe(source, f"more than {MOST_MEMBERS:,} files in it")
+                raise _unsafe(source, f"more than {counted(MOST_MEMBERS, 'file')} in it")
             if member is None:
                 continue
             target = scratch / str(budget.members)
@@ -151,7 +152,7 @@ def _write(source: Input, member: _Member, target: Path, budget: _Budget) -> Non
         while block := opened.read(_BLOCK):
             written += len(block)
             if written > allowed:
-                raise _unsafe(source, f"{member.name or 'its content'} unpacks to more than {allowed:,} bytes")
+                raise _unsafe(source, f"{member.name or 'its content'} unpacks to more than {quantity(allowed, 'By')}")
             file.write(block)
     budget.size -= written
 

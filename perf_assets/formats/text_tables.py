@@ -16,6 +16,7 @@ from typing import NamedTuple
 from perf_assets.formats.json_records import read_json
 from perf_assets.formats.measurement import FormatError, Reason, as_json, fragment_of, storable
 from perf_assets.formats.text import read_lines
+from perf_assets.wording.quantities import counted
 
 MOST_COLUMNS = 1_000
 """What a query over a table costs grows with the square of their number."""
@@ -77,9 +78,8 @@ def as_meant(written: Iterable[str], names: Sequence[str]) -> dict[str, str]:
 def check_width(name: str, columns: int) -> None:
     """Raises FormatError for a table of more than MOST_COLUMNS."""
     if columns > MOST_COLUMNS:
-        raise FormatError(
-            "unreadable", f"{name}: {columns:,} columns, of which a table has at most {MOST_COLUMNS:,}; leave some out"
-        )
+        most = counted(MOST_COLUMNS, "column")
+        raise FormatError("unreadable", f"{name}: {counted(columns, 'column')}, more than {most}; leave some out")
 
 
 def read_csv(file: Path, header: Header) -> Iterator[Row | BrokenLine]:

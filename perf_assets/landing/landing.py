@@ -67,7 +67,7 @@ class Landing:
 
         What is not UTF-8 in names, and in what is given, is replaced: it could not be stored.
         """
-        day = received_at.strftime("%Y-%m-%d")
+        day = received_at.date().isoformat()
         folder = self.folder / day
         waiting = map(_storable, arrivals)
         while group := list(islice(waiting, _FILES_IN_A_GROUP)):

@@ -56,7 +56,7 @@ class LandedFile:
 
     @property
     def day(self) -> str:
-        return self.received_at.strftime("%Y-%m-%d")
+        return self.received_at.date().isoformat()
 
 
 @dataclass(slots=True)

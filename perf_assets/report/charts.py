@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from perf_assets.advice.wording import breach_dates, day, level_pair, metric_words, moment, odds, quantity, share
 from perf_assets.analysis.bounds import Bounds
 from perf_assets.analysis.durations import DRIVERS, OUTLIER_SHARE
 from perf_assets.analysis.level_changes import ALL_DAY
@@ -46,6 +45,9 @@ from perf_assets.report.theme import (
     title,
     value_axis,
 )
+from perf_assets.wording.findings import breach, breach_dates, metric_words
+from perf_assets.wording.moments import moment
+from perf_assets.wording.quantities import ROUGH, change, coefficient, counted, level_pair, number, odds, quantity
 
 __all__ = [
     "Chart", "breach_panels", "breaches", "change_chart", "correlation_heatmap", "driver_scatter", "efficiency",
@@ -130,7 +132,7 @@ def change_chart(
     if extent.logarithmic:
         notes.append("The axis is logarithmic.")
     if beyond:
-        notes.append(f"{beyond:,} {'value lies' if beyond == 1 else 'values lie'} beyond the picture.")
+        notes.append(f"{counted(beyond, 'value')} beyond the picture.")
     return alt.layer(*[layer for layer in layers if layer is not None]).properties(
         width=PANEL_WIDTH, height=PANEL_HEIGHT, title=title(heading, PANEL_WIDTH, *notes)
     )
@@ -179,7 +181,8 @@ def strongest_trends(trends: pd.DataFrame, series: pd.DataFrame, buckets: pd.Dat
         return _grid(panels, "No series drifts beyond chance; the nearest", words) if panels else None
     counts = trends.loc[drifting, "verdict"].value_counts()
     worse, better = counts.get("worse", 0), counts.get("better", 0)
-    heading = f"Drifting for the worse: {worse:,} of {len(trends):,} series; for the better: {better:,}"
+    total = counted(len(trends), "series")
+    heading = f"Drifting for the worse: {number(worse)} of {total}; for the better: {number(better)}"
     note = f"The {len(panels)} clearest" if len(panels) < int(drifting.sum()) else "All of them"
     return _grid(panels, heading, f"{note}; line: fitted slope, band: 95 % confidence.")
 
@@ -224,7 +227,7 @@ def _trend_panel(row: Any, values: pd.DataFrame) -> Chart:
     mean = fit.mark_line(color=colour, strokeWidth=2.5, clip=True).encode(x=x, y=alt.Y("mean:Q", **y))
     cloud = _cloud(alt, shown, x, alt.Y("value:Q", **y), 0.35)
     origin = " (simulated)" if row.simulated else ""
-    heading = f"{row.title}{origin}: {row.verdict}, {share(row.change_per_week)} a week"
+    heading = f"{row.title}{origin}: {row.verdict}, {change(row.change_per_week)} a week"
     return alt.layer(*[layer for layer in (cloud, band, mean) if layer is not None]).properties(
         width=PANEL_WIDTH, height=PANEL_HEIGHT, title=title(heading, PANEL_WIDTH)
     )
@@ -310,7 +313,7 @@ def correlation_heatmap(correlations: pd.DataFrame) -> Chart | None:
 
 
 def _cell_figures(alt: Any, sure: pd.DataFrame, x: Any, y: Any) -> Chart:
-    texts = sure.assign(text=[f"{rho:.2f}".replace("0.", ".") for rho in sure["rho"]])
+    texts = sure.assign(text=[coefficient(rho).replace("0.", ".") for rho in sure["rho"]])
     return alt.Chart(data(texts)).mark_text(fontSize=10, fontWeight="bold").encode(x=x, y=y, text="text:N")
 
 
@@ -322,8 +325,8 @@ def _heatmap_words(sure: pd.DataFrame, pairs: int, project: str, width: int) -> 
     top = next(rows_of(sure.sort_values("size", ascending=False)))
     verb = "moves" if len(sure) == 1 else "move"
     heading = (
-        f"{len(sure):,} of {pairs:,} pairs of metrics {verb} together; closest: {top.row} and {top.column} "
-        f"(ρ {top.rho:.2f})"
+        f"{number(len(sure))} of {number(pairs)} pairs of metrics {verb} together; closest: {top.row} and {top.column} "
+        f"(ρ {coefficient(top.rho)})"
     )
     return heading, width, note
 
@@ -347,7 +350,7 @@ def _nearest_pairs(pairs: pd.DataFrame, project: str) -> Chart:
         ),
         base.mark_circle(size=70, color=NEUTRAL, opacity=1).encode(x=alt.X("rho:Q", scale=x_scale, title=x_title)),
     ]
-    heading = f"None of {len(pairs):,} pairs of metrics moves together beyond chance"
+    heading = f"None of {number(len(pairs))} pairs of metrics moves together beyond chance"
     note = f"The nearest {len(rows)}; days of project {project} without cycles, levels and their own past."
     return alt.layer(*layers).properties(width=340, height=alt.Step(20), title=title(heading, 560, note))
 
@@ -383,11 +386,12 @@ def driver_scatter(runs: pd.DataFrame) -> Chart | None:
         return None
     strengths = {driver: _correlation(rows[driver], rows["minutes"]) for driver, rows in panels}
     known = {driver: r for driver, r in strengths.items() if math.isfinite(r)}
-    heading = f"Duration of {len(own):,} scenario {'run' if len(own) == 1 else 'runs'} against what may drive it"
+    heading = f"Duration of {counted(len(own), 'scenario run')} against what may drive it"
     if known:
         top = max(known, key=lambda driver: abs(known[driver]))
         heading = (
-            f"Of {len(own):,} scenario runs, duration goes along most with {_DRIVER_NAMES[top]} (r {known[top]:.2f})"
+            f"Of {counted(len(own), 'scenario run')}, duration goes along most with {_DRIVER_NAMES[top]} "
+            f"(r {coefficient(known[top])})"
         )
     return _grid(drawn, heading, "Dashed: least-squares line. A correlation is no cause.")
 
@@ -414,7 +418,7 @@ def _driver_panel(alt: Any, driver: str, rows: pd.DataFrame) -> Chart:
         ends = np.array([rows[driver].min(), rows[driver].max()])
         line = pd.DataFrame({driver: ends.astype(float), "minutes": intercept + slope * ends})
         layers.append(alt.Chart(data(line)).mark_line(color=INK, strokeDash=[5, 4], opacity=0.7).encode(x=x, y=y))
-    words = f"{name}: r {r:.2f}" if math.isfinite(r) else name
+    words = f"{name}: r {coefficient(r)}" if math.isfinite(r) else name
     return alt.layer(*layers).properties(width=width, height=190, title=title(words, width))
 
 
@@ -452,7 +456,8 @@ def residuals(outliers: pd.DataFrame) -> Chart | None:
         rows = named[named["align"] == align]
         layers.append(alt.Chart(data(rows)).mark_text(align=align, baseline="middle").encode(x=x, y=y, text="text:N"))
     slower, faster = int((own["verdict"] == "slower").sum()), int((own["verdict"] == "faster").sum())
-    heading = f"{slower:,} of {len(own):,} scenario runs took over 20 % longer than expected, {faster:,} over 20 % less"
+    total = counted(len(own), "scenario run")
+    heading = f"{number(slower)} of {total} took over 20 % longer than expected, {number(faster)} over 20 % less"
     return alt.layer(*layers).properties(
         width=width,
         height=height,
@@ -471,7 +476,7 @@ def _placed(
     placed = []
     for index in far.sort_values("residual_share", key=np.abs, ascending=False).head(_MOST_LABELS).index:
         off: Any = rows.at[index, "residual_share"]
-        text = f"{short(rows.at[index, 'scenario'], 26)} {off:+.0%}"
+        text = f"{short(rows.at[index, 'scenario'], 26)} {change(off, ROUGH)}"
         length = 6.2 * len(text)
         for align, side, lift in (
             (align, side, lift) for lift in (0, 12, -12, 22, -22) for align, side in (("left", 1), ("right", -1))
@@ -515,7 +520,7 @@ def efficiency(scenarios: pd.DataFrame) -> Chart | None:
     for column, name in measures.items():
         names = alt.Axis(title=None) if not panels else alt.Axis(labels=False, ticks=False, title=None)
         rows = shown[["name", column]].rename(columns={column: "value"})
-        rows["text"] = [f"{value:.3g}" if math.isfinite(value) else "unknown" for value in rows["value"]]
+        rows["text"] = rows["value"].map(number)
         rows["value"] = rows["value"].fillna(0.0)
         limit = max(float(rows["value"].max()), 1e-9) * 1.22
         base = alt.Chart(data(rows)).encode(
@@ -527,14 +532,13 @@ def efficiency(scenarios: pd.DataFrame) -> Chart | None:
             alt.layer(base.mark_bar(color=AHEAD, opacity=0.8), texts).properties(width=170, height=alt.Step(21))
         )
     worst = own.iloc[0]
-    heading = (
-        f"{worst['scenario']} takes the most time for its size: {worst['seconds_per_1k_edges']:.3g} s per 1,000 edges"
-    )
+    most = quantity(worst["seconds_per_1k_edges"], "s")
+    heading = f"{worst['scenario']} takes the most time for its size: {most} per 1,000 edges"
     if not math.isfinite(worst["seconds_per_1k_edges"]):
         heading = "Time of the scenarios for their size"
     note = "Means over the runs; shorter bars are more efficient."
     if len(own) > len(shown):
-        note += f" The {len(shown)} least efficient of {len(own):,} scenarios."
+        note += f" The {len(shown)} least efficient of {counted(len(own), 'scenario')}."
     return alt.hconcat(*panels, spacing=14).properties(title=title(heading, 640, note))
 
 
@@ -559,8 +563,8 @@ def model_choice(models: pd.DataFrame) -> Chart | None:
     if total == 0:
         return None
     table["name"] = table["model"].map(metric_words)
-    table["text"] = [f"{count:,}" for count in table["series"]]
-    table["accuracy"] = [f"{mase:.2f}" if math.isfinite(mase) else "not tried" for mase in table["mase"]]
+    table["text"] = table["series"].map(number)
+    table["accuracy"] = [coefficient(mase) if math.isfinite(mase) else "not tried" for mase in table["mase"]]
     order = table["name"].tolist()
     most = float(table["series"].max()) * 1.15
     chosen = alt.Chart(data(table)).encode(
@@ -587,9 +591,11 @@ def model_choice(models: pd.DataFrame) -> Chart | None:
     )
     errors = alt.layer(error.mark_circle(size=90, color=WORSE), figures, naive)
     top = table.iloc[0]
-    heading = (
-        f"{metric_words(str(top['model'])).capitalize()} has the most weight for {top['series']:,} of {total:,} series"
+    model, weighted = (
+        metric_words(str(top["model"])).capitalize(),
+        f"{number(top['series'])} of {counted(total, 'series')}",
     )
+    heading = f"{model} has the most weight for {weighted}"
     size: dict[str, Any] = {"width": 230, "height": alt.Step(24)}
     note = "Error of the weighted forecast on held-out values; left of the dashed line: better than naive."
     return alt.hconcat(counts.properties(**size), errors.properties(**size), spacing=18).properties(
@@ -648,26 +654,18 @@ def breach_panels(
     for key, row in zip(keys, shown.itertuples(), strict=True):
         if key in ahead and key in past:
             name = titles.get(key, key)
-            panels.append(_forecast_panel(past[key], ahead[key], name, f"{name} {_breach_words(row)}", row))
+            panels.append(_forecast_panel(past[key], ahead[key], name, f"{name} {breach(row)}", row))
     return panels
 
 
-def _breach_words(row: Any) -> str:
-    if row.already_breached:
-        return "is beyond its limit"
-    if pd.isna(row.breach_date):
-        return f"stays within its limit until {day(row.horizon_end)}, most likely"
-    return f"will pass its limit about {day(row.breach_date)}"
-
-
 @missing_if_failed
-def _forecast_panel(history: pd.DataFrame, ahead: pd.DataFrame, name: str, heading: str, breach: Any = None) -> Chart:
+def _forecast_panel(history: pd.DataFrame, ahead: pd.DataFrame, name: str, heading: str, row: Any = None) -> Chart:
     import altair as alt
 
     metric, unit = _measure(history, name)
     past = history.dropna(subset=["y"]).tail(_MOST_HISTORY).rename(columns={"ds": "ts", "y": "value"})
     bands = ahead.rename(columns={"ds": "ts", "lo-80": "low80", "hi-80": "high80", "lo-95": "low95", "hi-95": "high95"})
-    limits = [float(breach.limit_value)] if breach is not None else []
+    limits = [float(row.limit_value)] if row is not None else []
     scale = scale_of([*past["value"], *bands["mean"], *limits], unit)
     figures = ["mean", "low80", "high80", "low95", "high95"]
     bands = bands[["ts", *figures]].assign(**{column: bands[column] * scale.factor for column in figures})
@@ -688,19 +686,19 @@ def _forecast_panel(history: pd.DataFrame, ahead: pd.DataFrame, name: str, headi
         future.mark_line(color=AHEAD, strokeWidth=2.5, clip=True).encode(x=x, y=alt.Y("mean:Q", **y)),
     ]
     notes = []
-    if breach is not None:
-        layers += _limit_marks(alt, breach, limits[0] * scale.factor, x, y)
-        notes.append(_limit_words(breach, unit))
+    if row is not None:
+        layers += _limit_marks(alt, row, limits[0] * scale.factor, x, y)
+        notes.append(_limit_words(row, unit))
     return alt.layer(*layers).properties(
         width=PANEL_WIDTH, height=PANEL_HEIGHT, title=title(heading, PANEL_WIDTH, *notes)
     )
 
 
-def _limit_marks(alt: Any, breach: Any, limit: float, x: Any, y: dict[str, Any]) -> list[Chart]:
+def _limit_marks(alt: Any, row: Any, limit: float, x: Any, y: dict[str, Any]) -> list[Chart]:
     rule = alt.Chart(data(pd.DataFrame({"limit": [limit]}))).mark_rule(color=WORSE, strokeDash=[7, 4], strokeWidth=2)
     marks = [rule.encode(y=alt.Y("limit:Q", **y))]
-    if not pd.isna(breach.breach_date):
-        point = pd.DataFrame({"ts": [pd.Timestamp(breach.breach_date)], "limit": [limit]})
+    if not pd.isna(row.breach_date):
+        point = pd.DataFrame({"ts": [pd.Timestamp(row.breach_date)], "limit": [limit]})
         crossing = alt.Chart(data(point))
         marks.append(crossing.mark_rule(color=WORSE, strokeDash=[2, 3], strokeWidth=1.5).encode(x=x))
         marks.append(
@@ -709,17 +707,17 @@ def _limit_marks(alt: Any, breach: Any, limit: float, x: Any, y: dict[str, Any])
     return marks
 
 
-def _limit_words(breach: Any, unit: str) -> str:
-    words = f"Limit {quantity(breach.limit_value, unit)}, now {quantity(breach.last_value, unit)}; "
-    if breach.already_breached:
+def _limit_words(row: Any, unit: str) -> str:
+    words = f"Limit {quantity(row.limit_value, unit)}, now {quantity(row.last_value, unit)}; "
+    if row.already_breached:
         return f"{words}beyond it now."
-    words += f"passes it within 30 days with {odds(breach.level_by_30)}"
-    dates = breach_dates(breach)
+    words += f"passes it within 30 days with {odds(row.level_by_30)}"
+    dates = breach_dates(row)
     return f"{words}, on {dates} (95 % interval)." if dates else f"{words}."
 
 
 def _bounds(metric: str, unit: str, values: pd.Series) -> Bounds:
-    """Where values of a series can lie, as far as its own ones bear that out."""
+    """The possible values of a series, as far as its own values agree with them."""
     return Bounds(*load_catalog().bounds(metric, unit)).borne_out_by(values)
 
 
@@ -784,14 +782,14 @@ def node_ranking(scores: pd.DataFrame) -> Chart | None:
 def _ranking_words(own: pd.DataFrame, shown: int) -> tuple[str, int, str]:
     worst = own.iloc[-1]
     unfit = int((~own["healthy"].astype(bool)).sum())
-    count = f"{len(own):,} {'node' if len(own) == 1 else 'nodes'}"
+    count = counted(len(own), "node")
     if len(own) == 1:
         heading = f"Only {worst['node_id']} ran tests: nothing to compare it with"
     elif math.isfinite(worst["slowdown"]) and worst["slowdown"] > 0:
-        heading = f"{worst['node_id']} is the slowest of {count}: {share(worst['slowdown'])} time on the same tests"
+        heading = f"{worst['node_id']} is the slowest of {count}: {change(worst['slowdown'])} time on the same tests"
     else:
         heading = f"{worst['node_id']} ranks last of {count}"
-    notes = f"{unfit:,} not fit for scheduling." if unfit else "All are fit for scheduling."
+    notes = f"{number(unfit)} not fit for scheduling." if unfit else "All are fit for scheduling."
     if shown < len(own):
         notes = f"The best {shown // 2} and the worst {shown // 2} of {count}. {notes}"
     return heading, 560, f"{notes} Lines: 95 % intervals. Project {worst['project']}."
@@ -836,8 +834,8 @@ def schedule(plan: pd.DataFrame) -> Chart | None:
     texts = base.mark_text(color="#111111", fontSize=10).encode(
         x=alt.X("middle:Q", scale=x_scale, title=x_title), text="text:N"
     )
-    count, tests = len(finish), f"{len(own):,} {'test' if len(own) == 1 else 'tests'}"
-    heading = f"{tests} on {count:,} {'node' if count == 1 else 'nodes'} take {quantity(float(finish.max()), 's')}"
+    count, tests = len(finish), counted(len(own), "test")
+    heading = f"{tests} on {counted(count, 'node')} take {quantity(float(finish.max()), 's')}"
     note = f"Longest tests first; bars: tests in the order of the node. Project {project}."
     if count > len(nodes):
         note += f" The {len(nodes)} nodes that finish last."

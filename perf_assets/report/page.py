@@ -15,14 +15,14 @@ import numpy as np
 import pandas as pd
 from duckdb import DuckDBPyConnection
 
-from perf_assets.advice import wording
-from perf_assets.advice.insights import change_title, recovery
 from perf_assets.analysis.regressions import RegressionRules
 from perf_assets.report import charts, reading
 from perf_assets.report.drawing import Undrawn, missing_if_failed, rendered
 from perf_assets.report.reading import Handling, Report, read_report, rows_of
 from perf_assets.report.theme import short
 from perf_assets.warehouse.tables import METRIC_TRENDS
+from perf_assets.wording import findings, moments, quantities
+from perf_assets.wording.quantities import ROUGH, coefficient, counted, number, share, with_interval
 
 MOST_PICTURES, MOST_OTHER_PICTURES = 12, 4
 """Cards of confirmed regressions, and of each other kind of change."""
@@ -101,12 +101,11 @@ def render_report(
             breach_pictures=_breach_pictures(con, report),
             forecast_pictures=[*_forecast_pictures(con, report), *_within_day_pictures(con, report)],
             trend_pictures=_trend_pictures(con, report),
-            trends=_told_trends(report),
+            trends=_shown_trends(report),
             unfit=report.node_scores[~report.node_scores["healthy"].astype(bool)],
             odd=report.outliers[report.outliers["verdict"] != "as expected"],
             pictures=_overview_pictures(report),
             reading=reading,
-            wording=wording,
         )
     )
 
@@ -128,12 +127,17 @@ def _template() -> Any:
         "short": _short,
         "figure": _figure,
         "interval": _interval,
+        "share": _share,
+        "share_interval": _share_interval,
+        "number": number,
+        "counted": counted,
     }
     environment.globals |= {
         "most_rows": MOST_ROWS,
         "most_near": MOST_NEAR,
-        "change_title": change_title,
-        "recovery": recovery,
+        "findings": findings,
+        "moments": moments,
+        "quantities": quantities,
     }
     return environment.get_template("page.html")
 
@@ -147,11 +151,19 @@ def _known(value: Any, other: str = "") -> Any:
 
 
 def _figure(value: float) -> str:
-    return "–" if pd.isna(value) else f"{value:,.3g}"
+    return "–" if pd.isna(value) else number(value)
 
 
 def _interval(value: float, low: float, high: float) -> str:
-    return "–" if pd.isna(value) else f"{value:.2f} [{low:.2f}, {high:.2f}]"
+    return "–" if pd.isna(value) else with_interval(value, low, high, coefficient)
+
+
+def _share(part: float) -> str:
+    return "–" if pd.isna(part) else share(part, ROUGH)
+
+
+def _share_interval(part: float, low: float, high: float) -> str:
+    return "–" if pd.isna(part) else with_interval(part, low, high, _share)
 
 
 def _short(text: object) -> str:
@@ -187,16 +199,16 @@ def _cards(con: DuckDBPyConnection, report: Report, changes: pd.DataFrame, most:
         drawn = [_change_picture(row, report, values, spans)]
         if len(members) >= 3:
             by = _apart(members, ("node_type", "metric") if row.scope == "test" else ("metric", "test_name"))
-            words = f"{len(members)} series moved together"
+            words = f"{counted(len(members), 'series')} moved together"
             drawn.append(
                 charts.member_strip(
-                    members.assign(metric=members["metric"].map(wording.metric_words)), by, words, row.kind
+                    members.assign(metric=members["metric"].map(findings.metric_words)), by, words, row.kind
                 )
             )
         pictures = tuple(_picture(chart) for chart in drawn if chart is not None)
         causes = report.causes[report.causes["regression_id"] == row.regression_id].head(_CAUSES_SHOWN)
-        consistent = tuple(wording.consistency(cause) for cause in rows_of(causes))
-        cards.append(Card(row, change_title(row), pictures, _names(members), consistent))
+        consistent = tuple(findings.consistency(cause) for cause in rows_of(causes))
+        cards.append(Card(row, findings.title(row), pictures, _names(members), consistent))
     return cards
 
 
@@ -214,8 +226,8 @@ def _change_picture(
     known = report.series.loc[report.series["series_id"] == row.series_id]
     name = str(known["title"].iloc[0]) if len(known) else str(row.scope_name)
     # Of the series shown; the finding's own is the median over its members.
-    has_share = row.before != 0 and not pd.isna(row.change)
-    own = wording.moved((row.after - row.before) / abs(row.before)) if has_share else wording.levels(row)
+    has_share = row.before != 0 and findings.has_change(row)
+    own = quantities.change_in_full((row.after - row.before) / abs(row.before)) if has_share else findings.levels(row)
     at = pd.Timestamp(row.first_bad_at)
     others = spans.loc[(spans["series_id"] == row.series_id) & (spans["part_of_day"] == row.part_of_day), "changed_at"]
     earlier, later = others[others < at], others[others > at]
@@ -231,14 +243,14 @@ def _names(members: pd.DataFrame, most: int = 4) -> str:
     if len(members) < 2:
         return ""
     named = ", ".join(members["title"].head(most))
-    return f"{named} and {len(members) - most:,} more" if len(members) > most else named
+    return f"{named} and {number(len(members) - most)} more" if len(members) > most else named
 
 
 def _groups(changes: pd.DataFrame) -> list[Group]:
     """By test or benchmark, in the order of the first change of each."""
     grouped: dict[str, list[Any]] = {}
     for row in rows_of(changes.head(MOST_ROWS)):
-        grouped.setdefault(reading.subject(row), []).append(row)
+        grouped.setdefault(findings.group(row), []).append(row)
     return [Group(name, tuple(rows)) for name, rows in grouped.items()]
 
 
@@ -357,7 +369,7 @@ def _trend_pictures(con: DuckDBPyConnection, report: Report) -> list[str]:
     return [_picture(chart) for chart in charts.trend_panels(trends, report.series, buckets)[:4]]
 
 
-def _told_trends(report: Report) -> pd.DataFrame:
+def _shown_trends(report: Report) -> pd.DataFrame:
     """Series with a trend, for the worse first, and the few without that come nearest to one."""
     order = report.trends["verdict"].map({"worse": 0, "better": 1, "rising": 2, "falling": 2})
     ordered = report.trends.assign(order=order).sort_values(["order", "q_value"], kind="stable")

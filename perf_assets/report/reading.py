@@ -1,4 +1,4 @@
-"""What page and terminal both tell: the finished tables of a snapshot, and the sentences about them.
+"""What page and terminal share: the finished tables of a snapshot, and the sentences about them.
 
 Belongs here: reading, choosing and counting what is shown, and its words. Does not belong here: HTML, pictures.
 """
@@ -14,15 +14,15 @@ import numpy as np
 import pandas as pd
 from duckdb import DuckDBPyConnection
 
-from perf_assets.advice import wording
 from perf_assets.advice.recommendations import Findings, breaches_ahead
 from perf_assets.advice.severity import badness
-from perf_assets.advice.wording import change, day, metric_words, share
-from perf_assets.analysis.level_changes import ALL_DAY
 from perf_assets.analysis.near_changes import near_changes
 from perf_assets.analysis.regressions import DRIFT, INCIDENT, RegressionRules
 from perf_assets.warehouse.branches import OtherBranches, other_branches
 from perf_assets.warehouse.readings import findings, scenario_runs
+from perf_assets.wording.findings import change_of, metric_words, only
+from perf_assets.wording.moments import day
+from perf_assets.wording.quantities import ROUGH, counted, missing, number, share
 
 RECENT = pd.Timedelta(days=30)
 _ALIKE = 1.5
@@ -30,7 +30,6 @@ _ALIKE = 1.5
 _DAILY = 1.5 * 86400.0
 _PAUSE = 6.0
 """Usual distances that a pause is long; where one distance of twenty is, measurements come in bursts."""
-_BRANCHES_NAMED = 5
 _DAY = pd.Timedelta(days=1)
 _MOST_FACTORS, _LEAST_SHARE = 20, 0.05
 _SCENARIO_INSIGHTS = ("strongest_predictor", "prediction_accuracy", "slowest_scenario", "most_variable_scenario")
@@ -281,28 +280,28 @@ def worst_first(changes: pd.DataFrame) -> pd.DataFrame:
 def without_news(report: Report) -> str:
     """That nothing is worse now, and what that is worth."""
     if report.regressions.empty:
-        told = "Nothing got worse"
+        news = "Nothing got worse"
     elif len(report.drifts):
-        told = "No step for the worse stands; what got worse little by little is below"
+        news = "Nothing got worse at one time and stayed so; gradual regressions are listed below"
     elif len(report.suspected):
-        told = "Nothing is worse now beyond doubt"
+        news = "Nothing is certainly worse now"
     else:
-        told = "Nothing is worse now: what got worse has recovered"
-    return f"{told}. {watched(report)}"
+        news = "Nothing is worse now: all regressions have recovered"
+    return f"{news}. {watched(report)}"
 
 
 def watched(report: Report) -> str:
     """How many series were looked at, up to when, and how small a change would have been seen in them."""
-    count = f"{len(report.series):,} series {'was' if len(report.series) == 1 else 'were'} watched"
-    told = f"{count}, up to {day(report.as_of)}"
+    verb = "was" if len(report.series) == 1 else "were"
+    looked_at = f"{counted(len(report.series), 'series')} {verb} watched, up to {day(report.as_of)}"
     sizes = report.limits["smallest_detectable"].dropna()
     if sizes.empty:
-        return f"{told}; none has values enough at its present level for a change to be seen."
-    half, most = (share(float(f"{size:.2g}")).removeprefix("+") for size in sizes.quantile([0.5, 0.9]))
+        return f"{looked_at}; none has enough values at its present level for a change to be seen."
+    half, most = (share(size, ROUGH) for size in sizes.quantile([0.5, 0.9]))
     if len(report.series) == 1:
-        return f"{told}; a change of {half} would have been seen."
-    known = "" if len(sizes) == len(report.series) else f" of the {len(sizes):,} with values enough"
-    return f"{told}; in half{known} a change of {half} would have been seen, in nine of ten one of {most}."
+        return f"{looked_at}; a change of {half} would have been seen."
+    known = "" if len(sizes) == len(report.series) else f" of the {number(len(sizes))} with enough values"
+    return f"{looked_at}; in half{known} a change of {half} would have been seen, in nine of ten one of {most}."
 
 
 def what_recovered(report: Report) -> str:
@@ -312,21 +311,9 @@ def what_recovered(report: Report) -> str:
     return " and ".join(counted(number, noun) for number, noun in parts if number)
 
 
-def without_series(others: OtherBranches) -> str:
-    """Which measurements are kept and not analysed, in words."""
-    named = ", ".join(others.branches[:_BRANCHES_NAMED]) + (", ..." if len(others.branches) > _BRANCHES_NAMED else "")
-    return f"{counted(others.measurements, 'measurement')} on branches that form no series ({named})"
-
-
 def rows_of(table: pd.DataFrame) -> Iterator[Any]:
     """The rows as named tuples."""
     return iter(table.itertuples())
-
-
-def counted(number: int, noun: str) -> str:
-    """`1 regression`, `3 regressions`."""
-    plural = f"{noun[:-1]}ies" if noun.endswith("y") and noun[-2:-1] not in "aeiou" else f"{noun}s"
-    return f"{number:,} {noun if number == 1 else plural}"
 
 
 @dataclass(frozen=True)
@@ -364,17 +351,17 @@ class Count:
         """Each in words, empty where there is none, and what is said then."""
         worse = counted(self.regressions, "regression") if self.regressions else ""
         if 0 <= self.recent < self.regressions:
-            worse += f" ({self.recent or 'none'} in the last {RECENT.days} days of data)"
+            worse += f" ({self.recent or 'none'} in the last {counted(RECENT.days, 'day')} of data)"
         if self.acknowledged:
-            worse = f"{worse or 'no regressions'} and {self.acknowledged:,} acknowledged"
+            worse = f"{worse or 'no regressions'} and {number(self.acknowledged)} acknowledged"
         limits = f"{counted(self.breaches, 'limit')} crossed or about to be" if self.breaches else ""
         return [
             (worse, "" if self.drifts else "no regressions"),
-            (f"{self.suspected:,} suspected" if self.suspected else "", ""),
+            (f"{number(self.suspected)} suspected" if self.suspected else "", ""),
             (f"{counted(self.drifts, 'regression')} little by little" if self.drifts else "", ""),
             (counted(self.improvements, "improvement") if self.improvements else "", "no improvements"),
             (limits, "no limit in danger"),
-            (f"{self.recovered:,} recovered" if self.recovered else "", ""),
+            (f"{number(self.recovered)} recovered" if self.recovered else "", ""),
             (f"{counted(self.incidents, 'incident')} over" if self.incidents else "", ""),
         ]
 
@@ -413,32 +400,9 @@ def _count(report: Report, name: str, project: str | None) -> Count:
     )
 
 
-def confidence(row: Any) -> str:
-    """How sure a change (row of regressions) is, in words: by its false-discovery rate, and whether enough
-    measurements followed it.
-    """
-    if pd.isna(row.q_value):
-        # Episodes are held against the past of their series alone, and have no rate of false ones.
-        return "far beyond its past" if row.shape == INCIDENT else "confidence unknown"
-    waiting = _waiting(row)
-    if waiting:
-        return f"significant (q {chance(row.q_value)}), {waiting}"
-    sure = "practically certain" if row.q_value <= 0.001 else "very likely" if row.q_value <= 0.01 else "likely"
-    return f"{sure} (q {chance(row.q_value)})"
-
-
-def _waiting(row: Any) -> str:
-    """What a suspected change waits for, where it does."""
-    if row.state == "confirmed" or not pd.isna(row.recovered_at):
-        return ""
-    missing = getattr(row, "waits_for", None)
-    return "not confirmed yet" if _missing(missing) or not missing else f"to be confirmed it takes {missing}"
-
-
 def near_title(row: Any) -> str:
     """One line for a change that is no finding (a row of near_changes): what, how much, since when."""
-    hours = "" if row.part_of_day == ALL_DAY else f" ({row.part_of_day})"
-    return f"{row.title}{hours}: {change(row)} since {day(row.changed_at)}"
+    return f"{row.title}{only(row)}: {change_of(row)} since {day(row.changed_at)}"
 
 
 def pair(row: Any) -> str:
@@ -452,75 +416,12 @@ def pair(row: Any) -> str:
 
 def furthest(setting: object, ratio: float) -> str:
     """`node-7 (1.31 times the middle)`: a setting of a row of metric_factors and its ratio to the median setting."""
-    if _missing(setting):
+    if missing(setting):
         return ""
-    return str(setting) if pd.isna(ratio) else f"{setting} ({ratio:.3g} times the middle)"
-
-
-def chance(value: float) -> str:
-    """A p- or q-value as people write it."""
-    return "unknown" if pd.isna(value) else "< .0001" if value < 1e-4 else f"= {value:.2g}".replace("0.", ".", 1)
-
-
-def place(row: Any) -> str:
-    """Where a change (row of regressions) is."""
-    if row.scope in ("runner_image", "environment"):
-        what = "runner image " if row.scope == "runner_image" else ""
-        return f"series that went over to {what}{row.scope_name}"
-    if row.scope == "commit":
-        return f"{wording.subject(row)} of project {row.project}"
-    if row.scope == "node_type":
-        return f"all nodes of type {row.scope_name}"
-    if row.scope == "node":
-        kind = "" if _missing(row.node_type) else f" ({row.node_type})"
-        return f"node {row.scope_name}{kind}"
-    if row.scope == "test":
-        return f"test {row.scope_name}{'' if _missing(row.reach) else f', {row.reach}'}"
-    parts = [
-        f"{word} {value}"
-        for word, value in (("test", row.test_name), ("node", row.node_id))
-        if not _missing(value)
-    ]  # fmt: skip
-    return ", ".join(filter(None, (*parts, wording.apart(row)))) or f"project {row.project}"
-
-
-def extent(declared: Any) -> str:
-    """Which series a declared incident or epoch (row of incidents, epochs) is about, in words."""
-    parts = [
-        f"{word} {value}"
-        for word, value in (
-            ("project", declared.project), ("node", declared.node_id), ("node type", declared.node_type),
-            ("test", declared.test_name), ("metric", declared.metric),
-        )
-        if not _missing(value)
-    ]  # fmt: skip
-    return ", ".join(parts) or "all series"
-
-
-def subject(row: Any) -> str:
-    """What a change (row of regressions) is about, for grouping: its test or benchmark, else its node or scope."""
-    if row.scope in ("runner_image", "commit"):
-        return wording.subject(row)
-    if row.scope in ("node", "node_type", "environment"):
-        return str(row.scope_name)
-    return next((str(value) for value in (row.test_name, row.node_id) if not _missing(value)), str(row.scope_name))
-
-
-def measure(row: Any) -> str:
-    return metric_words(str(row.metric))
-
-
-def commits(row: Any) -> str:
-    """`abc..def`, the commits of the last good and the first bad run, where results name them; one if they are one."""
-    known = [str(c)[:10] for c in (row.last_good_commit, row.first_bad_commit) if not _missing(c)]
-    return "..".join(dict.fromkeys(known))
+    return str(setting) if pd.isna(ratio) else f"{setting} ({number(ratio)} times the middle)"
 
 
 def rests_on(evidence: str) -> str:
     """`regressions 12, metric_trends 34`: the rows named by the JSON of a recommendation or insight."""
     entries = json.loads(evidence)
     return ", ".join(" ".join(str(value) for value in entry.values()) for entry in entries)
-
-
-def _missing(value: object) -> bool:
-    return value is None or bool(pd.isna(value))

@@ -14,15 +14,25 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from perf_assets.advice import wording
-from perf_assets.advice.insights import change_title, recovery
-from perf_assets.advice.wording import breach_dates, day, metric_words, moment, odds, quantity, share
-from perf_assets.analysis.level_changes import ALL_DAY
 from perf_assets.analysis.regressions import DRIFT
 from perf_assets.report import reading
 from perf_assets.report.reading import Handling, Report, read_report, rows_of
 from perf_assets.report.theme import short
 from perf_assets.settings import CONFIG_FILE
+from perf_assets.wording import findings
+from perf_assets.wording.findings import breach, breach_dates, crossing, metric_words, recovery
+from perf_assets.wording.moments import day, days, minute, moment, span
+from perf_assets.wording.quantities import (
+    ROUGH,
+    chance,
+    change,
+    coefficient,
+    counted,
+    interval,
+    number,
+    odds,
+    quantity,
+)
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -54,7 +64,7 @@ def print_report(
             "[bold]There is nothing to analyse yet.[/] `make run` analyses the bundled sample, "
             "`make run INPUT=<file or folder>` results of your own."
         )
-    # Where nothing could be read, why is all there is to tell.
+    # Where nothing could be read, only the reasons are shown.
     for line in (*_overdue(report), *_quality(report)) if report.empty else _lines(report):
         text = line.lstrip(" ")
         console.print(Padding(Text.from_markup(text), (0, 0, 0, len(line) - len(text)), expand=False))
@@ -66,9 +76,9 @@ def _lines(report: Report) -> Iterator[str]:
     yield from _overdue(report)
     for project in projects[:MOST_PROJECTS]:
         name = f"{escape(project.project)}{_label(project.simulated)}"
-        yield f"  {name}: {project.series:,} series, results up to {day(project.as_of)}"
+        yield f"  {name}: {counted(project.series, 'series')}, results up to {day(project.as_of)}"
     if len(projects) > MOST_PROJECTS:
-        yield f"  [dim]and {len(projects) - MOST_PROJECTS:,} more projects[/]"
+        yield f"  [dim]and {counted(len(projects) - MOST_PROJECTS, 'more project')}[/]"
     yield from _changes("Worse now", report.standing, MOST_REGRESSIONS)
     if report.standing.empty:
         yield f"\n{escape(reading.without_news(report))}"
@@ -97,11 +107,11 @@ def _changes(heading: str, changes: pd.DataFrame, most: int) -> Iterator[str]:
     for row in rows_of(changes.head(most)):
         colour = _COLOURS[str(row.kind)]
         taken = " [dim](acknowledged)[/]" if row.acknowledged else ""
-        yield f"  [{colour}]{escape(change_title(row))}[/]{_label(row.simulated)}{taken}"
-        runs = reading.commits(row) or _runs(row)
+        yield f"  [{colour}]{escape(findings.title(row))}[/]{_label(row.simulated)}{taken}"
+        runs = findings.commits(row) or _runs(row)
         yield (
-            f"    [dim]{escape(_levels(row))}; {escape(reading.confidence(row))}"
-            f"{recovery(row)}; {row.members:,} series; {escape(runs)}[/]"
+            f"    [dim]{escape(_levels(row))}; {escape(findings.confidence(row))}"
+            f"{recovery(row)}; {counted(row.members, 'series')}; {escape(runs)}[/]"
         )
         if row.shape == DRIFT:
             yield f"    [dim]{escape(_first_sentence(str(row.explanation)))}[/]"
@@ -124,10 +134,10 @@ def _recovered(report: Report) -> Iterator[str]:
             "[dim](perf-assets regressions)[/]"
         )
     if len(report.lost):
-        count = reading.counted(len(report.lost), "improvement")
+        count = counted(len(report.lost), "improvement")
         yield f"\n[bold]Improved for a while[/]: {count}, none of which lasted [dim](perf-assets regressions)[/]"
     if len(report.back):
-        count = reading.counted(len(report.back), "regression")
+        count = counted(len(report.back), "regression")
         yield f"\n[bold]Back after a short improvement[/]: {count} [dim](perf-assets regressions)[/]"
 
 
@@ -152,12 +162,12 @@ def _near(report: Report) -> Iterator[str]:
 
 def _more_on_page(count: int) -> Iterator[str]:
     if count > 0:
-        yield f"  [dim]and {count:,} more on the report page[/]"
+        yield f"  [dim]and {number(count)} more on the report page[/]"
 
 
 def _levels(row: Any) -> str:
     """Levels are those of one series; where many moved, it is said that this is the clearest."""
-    return wording.levels(row) + (" in the clearest series" if row.members > 1 else "")
+    return findings.levels(row) + (" in the clearest series" if row.members > 1 else "")
 
 
 def _breaches(report: Report) -> Iterator[str]:
@@ -165,11 +175,10 @@ def _breaches(report: Report) -> Iterator[str]:
         return
     yield "\n[bold]Limits crossed or about to be[/]"
     for row in rows_of(report.breaches.head(MOST_BREACHES)):
-        likely = f"(within 30 days with {odds(row.level_by_30)})"
-        when = "is beyond it now" if row.already_breached else f"will pass it about {day(row.breach_date)} {likely}"
+        likely = "" if row.already_breached else f" (within 30 days with {odds(row.level_by_30)})"
         yield (
             f"  [red]{escape(str(row.title))}[/]{_label(row.simulated)}: {quantity(row.last_value, row.unit)}, limit "
-            f"{quantity(row.limit_value, row.unit)}, {when}"
+            f"{quantity(row.limit_value, row.unit)}, {breach(row, 'it')}{likely}"
         )
     yield from _rest(len(report.breaches) - MOST_BREACHES, "forecast")
 
@@ -178,8 +187,8 @@ def _actions(report: Report) -> Iterator[str]:
     if report.recommendations.empty:
         return
     yield "\n[bold]What to do[/]"
-    for number, row in enumerate(rows_of(report.recommendations.head(MOST_ACTIONS)), start=1):
-        yield f"  {number}. {escape(str(row.title))}{_label(row.simulated)}"
+    for place, row in enumerate(rows_of(report.recommendations.head(MOST_ACTIONS)), start=1):
+        yield f"  {place}. {escape(str(row.title))}{_label(row.simulated)}"
         yield f"     [dim]{escape(_first_sentence(str(row.action)))}[/]"
     yield from _rest(len(report.recommendations) - MOST_ACTIONS, "recommendations")
 
@@ -189,7 +198,7 @@ def _nodes(report: Report) -> Iterator[str]:
     slow = report.node_scores[report.node_scores["score_high"] < 50].sort_values("slowdown", ascending=False)
     if slow.empty:
         return
-    worst = [f"{escape(str(row.node_id))} {share(row.slowdown)}" for row in rows_of(slow.head(MOST_NODES))]
+    worst = [f"{escape(str(row.node_id))} {change(row.slowdown)}" for row in rows_of(slow.head(MOST_NODES))]
     simulated = bool(report.node_scores["project"].isin(report.simulated_projects).any())
     yield f"\n[bold]Slowest nodes[/]{_label(simulated)} (time on the same tests): {', '.join(worst)}"
     for row in rows_of(report.node_scores[~report.node_scores["healthy"].astype(bool)].head(MOST_NODES)):
@@ -211,26 +220,26 @@ def _quality(report: Report) -> Iterator[str]:
     rows = int(report.quarantined["rows"].sum()) if len(report.quarantined) else 0
     unknown = report.unknown_metrics["metric"].nunique()
     parts = [
-        f"{reading.counted(rows, 'row')} in quarantine" if rows else "",
-        f"{reading.counted(int(unknown), 'metric')} without direction" if unknown else "",
-        f"{len(report.gappy):,} regular series with gaps or silent" if len(report.gappy) else "",
-        f"{len(report.silent):,} that stopped lately" if len(report.silent) else "",
+        f"{counted(rows, 'row')} in quarantine" if rows else "",
+        f"{counted(int(unknown), 'metric')} without direction" if unknown else "",
+        f"{counted(len(report.gappy), 'regular series')} with gaps or silent" if len(report.gappy) else "",
+        f"{number(len(report.silent))} that stopped lately" if len(report.silent) else "",
     ]
-    told = ", ".join(part for part in parts if part)
-    if told:
-        yield f"\n[bold]Data quality[/]: {told}"
+    found = ", ".join(part for part in parts if part)
+    if found:
+        yield f"\n[bold]Data quality[/]: {found}"
     for row in rows_of(report.quarantined.head(MOST_REASONS)):
-        yield f"  [yellow]{escape(str(row.reason))}[/] {reading.counted(row.rows, 'time')}: {escape(str(row.example))}"
+        yield f"  [yellow]{escape(str(row.reason))}[/] {counted(row.rows, 'time')}: {escape(str(row.example))}"
     if len(report.quarantined) > MOST_REASONS:
-        more = reading.counted(len(report.quarantined) - MOST_REASONS, "more reason")
+        more = counted(len(report.quarantined) - MOST_REASONS, "more reason")
         yield f"  [dim]and {more}: perf-assets quarantine list[/]"
     if report.others.measurements:
-        told = escape(reading.without_series(report.others))
-        yield f"  [yellow]not analysed[/] {told}: `branches` under \\[identity] says which form some"
+        others = escape(findings.branches_without_series(report.others))
+        yield f"  [yellow]not analysed[/] {others}: add their branches to `branches` under \\[identity]"
     for row in rows_of(report.silent.head(MOST_SILENT)):
         yield f"  [yellow]silent[/] {escape(str(row.title))}{_label(row.simulated)}"
     if len(report.silent) > MOST_SILENT:
-        yield f"  [dim]and {len(report.silent) - MOST_SILENT:,} more: perf-assets stopped[/]"
+        yield f"  [dim]and {number(len(report.silent) - MOST_SILENT)} more: perf-assets stopped[/]"
     yield from _incidents(report)
     yield from _epochs(report)
 
@@ -238,25 +247,25 @@ def _quality(report: Report) -> Iterator[str]:
 def _epochs(report: Report) -> Iterator[str]:
     if report.epochs.empty:
         return
-    left_out, declared = int(report.epochs["left_out"].sum()), reading.counted(len(report.epochs), "epoch")
-    before = f"{reading.counted(left_out, 'measurement')} before {declared} that were declared"
-    yield f"\n[bold]Compared with nothing[/]: {before}"
+    left_out, declared = int(report.epochs["left_out"].sum()), counted(len(report.epochs), "epoch")
+    before = f"{counted(left_out, 'measurement')} from before {declared} that were declared"
+    yield f"\n[bold]Excluded by epochs[/]: {before}"
     for row in rows_of(report.epochs.head(MOST_INCIDENTS)):
-        about = escape(reading.extent(row))
-        yield f"  {row.left_out:,} of {about}, before {moment(row.starts_at)}: {escape(row.reason)}"
+        about = escape(findings.extent(row))
+        yield f"  {number(row.left_out)} of {about}, before {moment(row.starts_at)}: {escape(row.reason)}"
     yield from _rest(len(report.epochs) - MOST_INCIDENTS, "epochs")
 
 
 def _incidents(report: Report) -> Iterator[str]:
     if report.incidents.empty:
         return
-    left_out, declared = int(report.incidents["left_out"].sum()), reading.counted(len(report.incidents), "incident")
-    yield f"\n[bold]Left out[/]: {reading.counted(left_out, 'measurement')} inside {declared} that you declared"
+    left_out, declared = int(report.incidents["left_out"].sum()), counted(len(report.incidents), "incident")
+    yield f"\n[bold]Left out[/]: {counted(left_out, 'measurement')} inside {declared} that you declared"
     for row in rows_of(report.incidents.head(MOST_INCIDENTS)):
-        time = f"{moment(row.starts_at)} to {moment(row.ends_at)}"
-        yield f"  {row.left_out:,} of {escape(reading.extent(row))}, {time}: {escape(row.reason)}"
+        time = span(row.starts_at, row.ends_at)
+        yield f"  {number(row.left_out)} of {escape(findings.extent(row))}, {time}: {escape(row.reason)}"
     if len(report.incidents) > MOST_INCIDENTS:
-        yield f"  [dim]and {len(report.incidents) - MOST_INCIDENTS:,} more: {CONFIG_FILE}[/]"
+        yield f"  [dim]and {number(len(report.incidents) - MOST_INCIDENTS)} more: {CONFIG_FILE}[/]"
 
 
 def _label(simulated: object) -> str:
@@ -265,7 +274,7 @@ def _label(simulated: object) -> str:
 
 def _rest(more: int, command: str) -> Iterator[str]:
     if more > 0:
-        yield f"  [dim]and {more:,} more: perf-assets {command}[/]"
+        yield f"  [dim]and {number(more)} more: perf-assets {command}[/]"
 
 
 def _first_sentence(text: str) -> str:
@@ -277,22 +286,22 @@ def _first_sentence(text: str) -> str:
 
 def regressions_table(rows: pd.DataFrame) -> Table:
     """Rows of `regressions`."""
-    # Names of tests and nodes are long: all that is told of a change stands below them, not beside.
+    # Names of tests and nodes are long: the details of a change are below them, not next to them.
     table = _table("Since (UTC)", "What changed")
     table.columns[0].no_wrap = True
     for row in rows_of(rows):
-        part = "" if row.part_of_day == ALL_DAY else f", {row.part_of_day}"
-        told = Text(f"{reading.measure(row)}, {reading.place(row)}{part}")
-        told.append(f"{_plain_label(row.simulated)}\n", style="dim")
-        told.append(wording.change(row), style=_COLOURS[str(row.kind)])
-        if not pd.isna(row.change):
-            interval = "" if pd.isna(row.change_low) else f" ({share(row.change_low)} to {share(row.change_high)})"
-            told.append(f"{interval}, {_levels(row)}")
-        told.append("\n")
-        told.append(f"{reading.confidence(row)}; {row.state}{recovery(row)}\n")
-        runs = reading.commits(row) or _runs(row)
-        told.append(f"{runs}, id {row.regression_id}\n", style="dim")
-        table.add_row(f"{pd.Timestamp(row.first_bad_at):%Y-%m-%d %H:%M}", told)
+        words = (metric_words(row.metric), findings.place(row), findings.part_of_day(row))
+        text = Text(", ".join(filter(None, words)))
+        text.append(f"{_plain_label(row.simulated)}\n", style="dim")
+        text.append(findings.change_of(row), style=_COLOURS[str(row.kind)])
+        if findings.has_change(row):
+            limits = "" if pd.isna(row.change_low) else f" ({interval(row.change_low, row.change_high)})"
+            text.append(f"{limits}, {_levels(row)}")
+        text.append("\n")
+        text.append(f"{findings.confidence(row)}; {row.state}{recovery(row)}\n")
+        runs = findings.commits(row) or _runs(row)
+        text.append(f"{runs}, id {row.regression_id}\n", style="dim")
+        table.add_row(minute(row.first_bad_at), text)
     return table
 
 
@@ -304,7 +313,7 @@ def causes_table(rows: pd.DataFrame) -> Table:
         table.add_row(
             f"{metric_words(row.metric)} {escape(place)}".strip(),
             moment(row.first_bad_at),
-            escape(wording.consistency(row)),
+            escape(findings.consistency(row)),
             "yes" if row.consistent else "no",
         )
     return table
@@ -319,7 +328,7 @@ def trends_table(rows: pd.DataFrame) -> Table:
             Text(str(row.verdict), style=_COLOURS.get(str(row.verdict), "")),
             _share(row.change_per_week),
             quantity(row.level, row.unit),
-            reading.chance(row.q_value).replace("= ", ""),
+            chance(row.q_value),
             day(row.since),
         )
     return table
@@ -330,21 +339,15 @@ def forecast_table(rows: pd.DataFrame) -> Table:
     level, single = "Level within 7, 30 days", "A value within 1, 7, 30 days"
     table = _table("Series", "Now", "Limit", "Passes it", "95 % interval", level, single, numbers=("Now", "Limit"))
     for row in rows_of(rows):
-        crossing = (
-            "beyond it now"
-            if row.already_breached
-            else "not foreseen"
-            if pd.isna(row.breach_date)
-            else day(row.breach_date)
-        )
+        when = crossing(row)
         table.add_row(
             _series(row),
             quantity(row.last_value, row.unit),
             quantity(row.limit_value, row.unit),
-            Text(crossing, style="" if crossing == "not foreseen" else "red"),
-            "" if row.already_breached else breach_dates(row),
-            ", ".join(odds(chance) for chance in (row.level_by_7, row.level_by_30)),
-            ", ".join(odds(chance) for chance in (row.value_by_1, row.value_by_7, row.value_by_30)),
+            Text(when, style="" if when == "not foreseen" else "red"),
+            breach_dates(row),
+            ", ".join(odds(likely) for likely in (row.level_by_7, row.level_by_30)),
+            ", ".join(odds(likely) for likely in (row.value_by_1, row.value_by_7, row.value_by_30)),
         )
     return table
 
@@ -355,14 +358,14 @@ def stopped_table(rows: pd.DataFrame) -> Table:
     table = _table("Series", "Verdict", "Last seen (UTC)", "Silent", missed, before, numbers=("Silent", missed, before))
     for row in rows_of(rows):
         verdict = "removed" if row.verdict == "removed" else "stopped"
-        together = "" if row.scope == "series" else f", {row.scope} {row.scope_name} ({row.members} series)"
+        together = "" if row.scope == "series" else f", {row.scope} {row.scope_name} ({counted(row.members, 'series')})"
         table.add_row(
             f"{row.title}{_plain_label(row.simulated)}",
             f"{verdict}{together}",
-            f"{pd.Timestamp(row.last_seen):%Y-%m-%d %H:%M}",
-            f"{row.silent_days:,.1f} d",
-            f"{int(row.silent_hours):,}",
-            f"{int(row.longest_gap_hours):,}",
+            minute(row.last_seen),
+            days(row.silent_days),
+            number(row.silent_hours),
+            number(row.longest_gap_hours),
         )
     return table
 
@@ -377,8 +380,8 @@ def correlations_table(rows: pd.DataFrame) -> Table:
             _figure(row.rho),
             f"{_figure(row.rho_low)} to {_figure(row.rho_high)}",
             Text("" if pd.isna(row.strength) else str(row.strength)),
-            reading.chance(row.q_value).replace("= ", ""),
-            f"{row.effective_n:,.0f}",
+            chance(row.q_value),
+            number(row.effective_n),
         )
     return table
 
@@ -412,8 +415,8 @@ def nodes_table(rows: pd.DataFrame) -> Table:
             str(row.rank),
             Text(str(row.node_id)),
             Text("" if pd.isna(row.node_type) else str(row.node_type)),
-            f"{row.score:.0f}",
-            f"{row.score_low:.0f} to {row.score_high:.0f}",
+            number(row.score, ROUGH),
+            f"{number(row.score_low, ROUGH)} to {number(row.score_high, ROUGH)}",
             _share(row.slowdown),
             str(row.tests),
             fit,
@@ -449,9 +452,9 @@ def _plain_label(simulated: object) -> str:
     return " (simulated)" if simulated else ""
 
 
-def _share(change: float) -> str:
-    return "" if pd.isna(change) else share(change)
+def _share(ratio: float) -> str:
+    return "" if pd.isna(ratio) else change(ratio)
 
 
 def _figure(value: float) -> str:
-    return "" if pd.isna(value) else f"{value:.2f}"
+    return "" if pd.isna(value) else coefficient(value)

@@ -21,8 +21,11 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
-from perf_assets.advice.wording import day, quantity
 from perf_assets.characters import showable
+from perf_assets.wording import quantities
+from perf_assets.wording.findings import metric_words
+from perf_assets.wording.moments import day
+from perf_assets.wording.quantities import Scale
 
 Chart: TypeAlias = Any
 
@@ -39,7 +42,6 @@ LARGEST_PNG = 150_000
 LOGARITHMIC_FROM = 20.0
 """Ratio of values from which on the noise of the smaller ones is no longer seen beside the larger ones."""
 _PNG_SCALES = (2.0, 1.5, 1.0, 0.75)
-_FACTORS = (1.0, 100.0, 1e3, 1e6, 1e9, 1 / 60, 1 / 3600, 1e-3, 1e-6, 1e-9, 1e-12)
 _FONT = "Arial, Liberation Sans, Helvetica, DejaVu Sans, sans-serif"
 _CONFIG = {
     "font": _FONT,
@@ -176,29 +178,14 @@ def labels(names: Sequence[object], characters: int = 34) -> dict[object, str]:
     return found
 
 
-@dataclass(frozen=True)
-class Scale:
-    """Values times `factor` are in `label`, the unit people read."""
-
-    factor: float
-    label: str
-
-
 def scale_of(values: Sequence[float] | pd.Series | np.ndarray, unit: str) -> Scale:
-    """The prefix in which the largest of the values reads best, as wording.quantity writes it."""
-    finite = np.abs(np.asarray(values, dtype=float))
-    finite = finite[np.isfinite(finite) & (finite > 0)]
-    if finite.size == 0:
-        return Scale(1.0, quantity(0.0, unit).partition(" ")[2] if unit not in ("s", "1") else unit.replace("1", ""))
-    largest = float(finite.max())
-    number, _, label = quantity(largest, unit).partition(" ")
-    ratio = float(number.replace(",", "")) / largest
-    factor = min(_FACTORS, key=lambda known: abs(math.log(known / ratio))) if ratio > 0 else 1.0
-    return Scale(factor, label)
+    """The unit in which the largest of the values reads best."""
+    sizes = np.abs(np.asarray(values, dtype=float))
+    return quantities.scale_of(float(sizes[np.isfinite(sizes)].max(initial=0.0)), unit)
 
 
 def axis_title(metric: str, scale: Scale) -> str:
-    words = metric.replace("_", " ")
+    words = metric_words(metric)
     return f"{words} ({scale.label})" if scale.label else words
 
 

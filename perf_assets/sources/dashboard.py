@@ -20,6 +20,7 @@ from perf_assets.sources.errors import (
     UnreachableError,
 )
 from perf_assets.sources.http import Client, Patience, Service, no_rest, secret_header
+from perf_assets.wording.quantities import counted, quantity
 
 __all__ = [
     "EndlessPagesError",
@@ -61,7 +62,7 @@ def fetch_results(
 
 
 def probe(base_url: str, token: str, *, timeout: float = 10) -> str:
-    """One request, not tried again, and a line that tells what it found. Raises SourceError."""
+    """One request, not tried again, and a line about what it found. Raises SourceError."""
     url = address(base_url, RESULTS_PATH, BASE_URL_REMEDY)
     with Client(_service(token), Patience(timeout, retries=0)) as client:
         answer = client.get(url)
@@ -70,7 +71,8 @@ def probe(base_url: str, token: str, *, timeout: float = 10) -> str:
     first = results[0] if results else None
     fields = f" with the fields {', '.join(map(str, first))}" if isinstance(first, dict) else ""
     more = "; more pages follow" if following else ""
-    return f"{shown_url(url)} answers with {len(results)} results{fields} in {len(answer.body):,} bytes{more}"
+    size = quantity(len(answer.body), "By")
+    return f"{shown_url(url)} answers with {counted(len(results), 'result')}{fields} in {size}{more}"
 
 
 def next_in_body(content: object, url: str) -> str | None:

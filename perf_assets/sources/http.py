@@ -36,6 +36,8 @@ from perf_assets.sources.errors import (
     innermost_reason,
     said_in,
 )
+from perf_assets.wording.moments import second
+from perf_assets.wording.quantities import counted, quantity
 
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response, Session
@@ -192,7 +194,7 @@ class Client:
                 raise EndlessPagesError(f"{shown_url(url)}: the next page was read already. {remedy}")
             url = followed
             seen.add(url)
-        raise EndlessPagesError(f"{shown_url(url)}: more than {MOST_PAGES:,} pages. {remedy}")
+        raise EndlessPagesError(f"{shown_url(url)}: more than {counted(MOST_PAGES, 'page')}. {remedy}")
 
     def whole(self, answer: Answer) -> Answer:
         """The answer, if it is JSON: one that breaks off may look whole otherwise. Raises NotJsonError."""
@@ -205,8 +207,9 @@ class Client:
             return json.loads(answer.body)
         except (ValueError, RecursionError) as error:
             kind = answer.content_type or "no content type"
+            size = quantity(len(answer.body), "By")
             raise NotJsonError(
-                f"{shown_url(answer.url)}: the answer ({len(answer.body):,} bytes, {kind}) is not JSON: {error}. Check "
+                f"{shown_url(answer.url)}: the answer ({size}, {kind}) is not JSON: {error}. Check "
                 f"that the URL is that of {self.service.name}'s API and leads to no login page."
             ) from error
 
@@ -268,10 +271,10 @@ class Client:
                 size += len(part)
                 if size > LARGEST_ANSWER:
                     raise ShapeError(
-                        f"{shown_url(url)}: the answer is longer than {LARGEST_ANSWER:,} bytes. Ask for less."
+                        f"{shown_url(url)}: the answer is longer than {quantity(LARGEST_ANSWER, 'By')}. Ask for less."
                     )
                 if time.monotonic() > deadline:
-                    raise TimeoutError(f"the page was not complete after {SLOWEST_ANSWER * timeout:g} s")
+                    raise TimeoutError(f"the page was not complete after {quantity(SLOWEST_ANSWER * timeout, 's')}")
             self.bytes += size
             return response, b"".join(parts)
 
@@ -288,7 +291,7 @@ class Client:
         if seconds > self._patience.longest_rest or rests >= self._patience.retries:
             raise RateLimitedError(
                 f"{shown_url(url)}: status {status}, {self.service.name} allows no more requests until "
-                f"{until:%Y-%m-%d %H:%M:%S} UTC. What came before is kept, and the next pull goes on from there; ask "
+                f"{second(until)}. Earlier results are kept, and the next pull continues from there; ask "
                 "for less, or less often.",
                 until,
             )

@@ -17,6 +17,7 @@ import duckdb
 from perf_assets.errors import UserError
 from perf_assets.warehouse.snapshot import is_current, publish
 from perf_assets.warehouse.tables import FORECAST_ACCURACY, FORECASTS_MADE, TABLES, VIEWS, Table
+from perf_assets.wording.quantities import quantity
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -150,7 +151,7 @@ class Warehouse:
                 yield
         except Timeout as error:
             raise WarehouseError(
-                f"{self.database} has been locked by another process for {LOCK_TIMEOUT_SECONDS:.0f} s; "
+                f"{self.database} has been locked by another process for {quantity(LOCK_TIMEOUT_SECONDS, 's')}; "
                 "wait for that run to end, or end it"
             ) from error
 

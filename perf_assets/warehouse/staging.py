@@ -38,6 +38,7 @@ from perf_assets.formats.measurement import (
 )
 from perf_assets.landing import Given, LandedFile
 from perf_assets.settings import IdentitySettings, QualitySettings
+from perf_assets.wording.quantities import number
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 MEMORY_LIMIT = "4GB"
 """Of the stage; what is larger goes to its scratch folder."""
 MOST_TOLD = 1_000
-"""Rejections of one kind in one file that are told one by one; of the others the number is."""
+"""Maximum rejections of one kind listed individually per file; the rest are only counted."""
 _EARLIEST = datetime.fromisoformat("1980-01-01")
 _BUFFERED_ROWS = 100_000
 
@@ -221,14 +222,14 @@ class Stage:
 
     def rejected_rows(self, query: str) -> None:
         """Count what SQL has rejected: `query` gives part and number."""
-        for part, number in self.con.execute(query).fetchall():
-            self.parts[part].rejected += number
+        for part, count in self.con.execute(query).fetchall():
+            self.parts[part].rejected += count
 
     def withdraw_conflicts(self, kept: str) -> None:
         """Take values back from quarantine that are the ones kept after all: `kept` gives series_id, run_id, kept."""
         self.con.execute(_WITHDRAWN.format(kept=kept))
-        for part, number in self.con.execute("SELECT part, count(*) FROM withdrawn GROUP BY part").fetchall():
-            self.parts[part].rejected -= number
+        for part, count in self.con.execute("SELECT part, count(*) FROM withdrawn GROUP BY part").fetchall():
+            self.parts[part].rejected -= count
         self.con.execute("DELETE FROM quarantine WHERE quarantine_id IN (SELECT quarantine_id FROM withdrawn)")
 
     def _set_problems_aside(self, values: dict[str, Any]) -> None:
@@ -330,11 +331,11 @@ class Stage:
         rows += [
             {
                 "part": part,
-                "location": f"{count - MOST_TOLD:,} other places",
+                "location": f"{number(count - MOST_TOLD)} other places",
                 "field": field,
                 "reason": reason,
-                "message": f"{self.parts[part].name}: {count - MOST_TOLD:,} more like the {MOST_TOLD:,} told one by "
-                "one; they need the same correction",
+                "message": f"{self.parts[part].name}: {number(count - MOST_TOLD)} more like the {number(MOST_TOLD)} "
+                "that are listed; they need the same correction",
                 "fragment": "",
             }
             for (part, reason, field), count in self._told.items()
@@ -640,8 +641,8 @@ FROM (
 
 
 def more_told(name: str) -> str:
-    """SQL of what is said of the entries of a file, `more` of them, that are beyond the `$most` told one by one."""
-    return f"concat({name}, ': ', more, ' more like the ', $most, ' told one by one; they need the same correction')"
+    """SQL of what is said of the entries of a file, `more` of them, that are beyond the `$most` that are listed."""
+    return f"concat({name}, ': ', more, ' more like the ', $most, ' that are listed; they need the same correction')"
 
 
 _MORE_INTO_QUARANTINE = f"""

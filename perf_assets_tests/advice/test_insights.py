@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from perf_assets.advice.insights import INSIGHT_COLUMNS, change_title, key_insights
+from perf_assets.advice.insights import INSIGHT_COLUMNS, key_insights
 from perf_assets.analysis.duration_models import drivers_and_models, judge
 from perf_assets.analysis.durations import scenario_efficiency
 from perf_assets.analysis.reporting import stopped_reporting
@@ -22,6 +22,7 @@ from perf_assets.warehouse.loading import load_files
 from perf_assets.warehouse.readings import scenario_runs
 from perf_assets.warehouse.staging import Rules
 from perf_assets.warehouse.tables import PATTERN_CHANGES
+from perf_assets.wording.findings import title as title_of
 from perf_assets_tests.advice.building import AS_OF, findings
 from perf_assets_tests.warehouse.building import RECEIVED_AT
 
@@ -70,8 +71,8 @@ def test_the_samples_fit_is_called_unreliable_and_why(sample_runs):
     row = insights_of(sample_runs).loc["prediction_accuracy"]
     assert row["title"] == "Duration is not explained reliably by what is recorded"
     assert "New runs do not show that it explains anything." in row["text"]
-    assert "R² 0.757 of the linear model of nodes, edges and observations on the 14 runs it was" in row["text"]
-    assert "does not carry over to runs it has not seen: 0.160 leaving each one out" in row["text"]
+    assert "R² 0.76 of the linear model of nodes, edges and observations on the 14 runs it was" in row["text"]
+    assert "does not carry over to runs it has not seen: 0.16 leaving each one out" in row["text"]
     assert "One run of lambda_timeout (12,010 edges) has a leverage of" in row["text"]
     # What a model without the run says, not what one run decides.
     assert "without it." in row["text"]
@@ -154,7 +155,7 @@ def test_words_follow_the_lower_end_of_what_new_runs_bear_out(noise, words):
     row = insights_of(runs).loc["prediction_accuracy"]
     assert words in row["title"]
     chosen = models[models["chosen"]].iloc[0]
-    assert f"R² {chosen['r_squared_left_out']:.3f} (95 % interval {chosen['r_squared_left_out_low']:.2f}" in row["text"]
+    assert f"R² {chosen['r_squared_left_out']:.2f} (95 % interval {chosen['r_squared_left_out_low']:.2f}" in row["text"]
     claim = f"It explains at least {int(100 * chosen['borne_out'])} % of how their durations differ."
     assert (claim in row["text"]) == (chosen["borne_out"] > 0)
 
@@ -225,7 +226,7 @@ def test_titles_name_what_moved(scope, part_of_day, title):
     changes = {"scope": scope, "scope_name": "x", "members": 3, "part_of_day": part_of_day,
                "reach": "in 3 suites (a, b, c)", "first_bad_commit": "x"}  # fmt: skip
     (row,) = findings(regressions=[changes]).regressions.itertuples()
-    assert change_title(row) == title
+    assert title_of(row) == title
 
 
 def test_a_silent_node_is_one_insight_and_what_was_removed_is_none() -> None:
@@ -258,7 +259,7 @@ def test_a_silent_node_is_one_insight_and_what_was_removed_is_none() -> None:
     found = told(silent)
     assert found["title"][0].startswith("node linux-07 has not reported since ")
     assert len(found) == 1
-    assert "2 series reported in 50%" in found["text"][0]
+    assert "2 series reported in 50 %" in found["text"][0]
     assert "none of the last 48" in found["text"][0]
     assert told(silent.assign(last_seen=AS_OF - pd.Timedelta(days=40))).empty
 

@@ -69,7 +69,7 @@ def test_alarms_of_other_findings_make_a_node_unfit():
 
 def test_nodes_without_a_type_read_well():
     table = durations({"a": 1.0, "b": 1.0, "c": 1.5}).assign(node_type=None)
-    assert by_node(score_nodes(table, NO_ALARMS)).loc["c", "reason"] == "50% slower than other nodes on the same tests"
+    assert by_node(score_nodes(table, NO_ALARMS)).loc["c", "reason"] == "50 % slower than other nodes on the same tests"
 
 
 def test_too_few_tests_give_no_score():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perf_assets.alerts.model import alerts_from_regressions, failed_run_alert
+from perf_assets.wording import findings
 
 ROW = {
     "regression_id": 2**62 + 1,
@@ -55,13 +57,14 @@ def title(**changes: object) -> str:
 def test_alert_of_a_regression():
     (alert,) = alerts_from_regressions(table({}), link="http://ci/report.html")
     assert alert.alert_id == "regression-4611686018427387905"
-    assert alert.title == "checkout_flow is 14 % slower since 2026-09-10 06:00 UTC (code, on 20 nodes)"
+    where, size = "Regression in checkout_flow on 20 nodes", "test execution time +14 %"
+    assert alert.title == f"{where}: {size} since 2026-09-10 06:00 UTC (code, 20 series)"
     assert alert.summary == ROW["explanation"]
     assert alert.severity == "regression"
     assert alert.link == "http://ci/report.html"
     assert alert.happened_at == datetime(2026, 9, 10, 6, tzinfo=UTC)
     facts = dict(alert.facts)
-    assert facts["Before and after"] == "12 s → 13.68 s"
+    assert facts["Before and after"] == "12 s → 13.7 s"
     assert facts["Change"] == "+14 % (95 % interval +11 % to +17 %)"
     assert facts["First bad run"] == "r-101, 2026-09-10 06:00 UTC"
     assert facts["First bad commit"] == "abc1234"
@@ -71,31 +74,51 @@ def test_alert_of_a_regression():
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"change": -0.2, "kind": "improvement"}, "checkout_flow is 20 % faster since"),
-        ({"change": 0.0349}, "checkout_flow is 3.5 % slower since"),
-        ({"change": 11.4}, "checkout_flow is 1,140 % slower since"),
-        ({"metric": "memory_usage", "unit": "By"}, "memory_usage of checkout_flow is 14 % higher since"),
-        ({"metric": "queue_wait_time"}, "queue_wait_time of checkout_flow is 14 % higher since"),
-        ({"change": float("inf"), "before": 0.0, "after": 3.0}, "checkout_flow went from 0 s to 3 s since"),
-        ({"change": float("nan"), "unit": "1"}, "test_execution_time of checkout_flow went from 12 to 13.68 since"),
+        (
+            {"change": -0.2, "kind": "improvement"},
+            "Improvement in checkout_flow on 20 nodes: test execution time -20 %",
+        ),
+        ({"change": 0.0349}, "Regression in checkout_flow on 20 nodes: test execution time +3.49 % since"),
+        ({"change": 11.4}, ": test execution time 12.4 times the old level since"),
+        ({"metric": "memory_usage", "unit": "By"}, ": memory usage +14 % since"),
+        ({"metric": "queue_wait_time"}, ": queue wait time +14 % since"),
+        ({"change": float("inf"), "before": 0.0, "after": 3.0}, ": test execution time 0 s to 3 s since"),
+        ({"change": float("nan"), "unit": "1"}, ": test execution time 12 to 13.7 since"),
         ({"cause": "unknown", "members": 1}, "(cause unknown)"),
         ({"scope": "node_type", "scope_name": "arm-large", "cause": "environment"}, "(environment, 20 series)"),
         (
             {"scope": "runner_image", "scope_name": "2026.10.2", "cause": "environment"},
-            "test_execution_time of runner image 2026.10.2 is 14 % higher since",
+            "Regression in runner image 2026.10.2: test execution time +14 % since",
         ),
         (
             {"scope": "commit", "scope_name": "abc1234", "members": 12, "reach": "of suite x"},
-            "test_execution_time of 12 series of suite x at commit abc1234 is 14 % higher since",
+            "Regression in 12 series of suite x at commit abc1234: test execution time +14 % since",
         ),
-        ({"reach": "in 2 suites (a, b)"}, "(code, in 2 suites (a, b))"),
-        ({"reach": f"in 2 suites (a, {'b' * 60})"}, "(code, in 2 suites)"),
-        ({"part_of_day": "night 00-06 UTC"}, "(code, on 20 nodes, night 00-06 UTC)"),
-        ({"first_bad_at": pd.NaT}, "checkout_flow is 14 % slower (code"),
+        ({"reach": "in 2 suites (a, b)"}, "Regression in checkout_flow in 2 suites (a, b): "),
+        ({"reach": f"in 2 suites (a, {'b' * 60})"}, "Regression in checkout_flow in 2 suites: "),
+        ({"part_of_day": "night 00-06 UTC"}, "checkout_flow on 20 nodes (night 00-06 UTC): "),
+        ({"first_bad_at": pd.NaT}, ": test execution time +14 % (code"),
     ],
 )
 def test_titles(changes, expected):
     assert expected in title(**changes)
+
+
+@pytest.mark.parametrize(
+    ("metric", "unit", "before", "after", "words"),
+    [
+        ("memory_usage", "By", 88e6, 102e6, "88 MB → 102 MB"),
+        ("latency", "s", 0.00125, 0.0015, "1.25 ms → 1.5 ms"),
+        ("test_failure_rate", "1", 0.0199, 0.0472, "1.99 % → 4.72 %"),
+        ("temperature", "Cel", 61.0, 74.5, "61 °C → 74.5 °C"),
+        ("throughput", "{test}/h", 1200.0, 900.0, "1,200 test/h → 900 test/h"),
+    ],
+)
+def test_levels_are_written_as_in_the_report(metric, unit, before, after, words):
+    row = {"metric": metric, "unit": unit, "before": before, "after": after}
+    (alert,) = alerts_from_regressions(table(row))
+    assert dict(alert.facts)["Before and after"] == words
+    assert words.replace("→", "to") == findings.levels(SimpleNamespace(**(ROW | row)))
 
 
 def test_a_runner_image_is_a_fact_of_its_own():
@@ -107,7 +130,7 @@ def test_a_runner_image_is_a_fact_of_its_own():
 def test_simulated_data_is_labelled_in_title_and_facts():
     (alert,) = alerts_from_regressions(table({"simulated": True}))
     assert alert.simulated
-    assert alert.title.startswith("[simulated] checkout_flow")
+    assert alert.title.startswith("[simulated] Regression in checkout_flow")
     assert ("Data", "simulated, not measured") in alert.facts
 
 

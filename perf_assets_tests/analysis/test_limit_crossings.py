@@ -49,7 +49,7 @@ def test_a_limit_that_is_crossed_is_a_regression_since_then() -> None:
     assert (row.first_bad_at, row.last_good_at) == (MONDAY + pd.Timedelta(days=60), MONDAY + pd.Timedelta(days=59))
     assert (row.before, row.after) == (pytest.approx(0.88, abs=0.01), pytest.approx(0.93, abs=0.01))
     assert row.change == pytest.approx(row.after / row.before - 1.0)
-    assert row.explanation == "20 of the newest 20 values lie beyond its limit of 0.9, and nearly none did before."
+    assert row.explanation == "20 of the newest 20 values are beyond its limit of 90 %, and nearly none did before."
     assert members["changed_at"].tolist() == [row.first_bad_at]
 
 

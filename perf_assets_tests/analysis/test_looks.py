@@ -107,7 +107,9 @@ def test_what_has_become_small_is_withdrawn_with_its_size() -> None:
     found = looks.look(np.concatenate((rise[:30], 104.0 + 0.2 * white(40, 3))))
     (row,) = found.withdrawn.itertuples()
     assert row.regression_id in first
-    assert row.reason == "With the newer measurements the change is 4.0%, less than half of what counts."
+    assert (
+        row.reason == "With the newer measurements the change is +4 %, less than half of the smallest that is reported."
+    )
 
 
 def test_a_larger_change_beside_it_is_not_the_size_of_what_is_gone() -> None:

@@ -101,7 +101,7 @@ def test_a_copy_of_a_file_is_told_to_be_one(site: Site, results: Path) -> None:
     (results / "copy.xml").write_bytes(JUNIT)
     result = site.call("ingest", results)
     assert "3 files:" in result.stdout
-    assert "1 file with the same content as another one: told once" in result.stdout
+    assert "1 duplicate file skipped" in result.stdout
 
 
 def test_a_file_is_called_as_it_was_named_now(site: Site, results: Path) -> None:

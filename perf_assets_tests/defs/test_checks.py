@@ -102,7 +102,7 @@ BREAKS = [
         """INSERT INTO forecast_accuracy (project, metric, week, forecasts, inside_80) VALUES
         ('p', 'few', '2026-06-01', 199, 0), ('p', 'fine', '2026-06-01', 200, 150), ('p', 'wide', '2026-06-01', 100, 99),
         ('p', 'wide', '2026-05-18', 100, 99), ('p', 'old', '2026-05-04', 200, 0)""",
-        "wide of p 99%",
+        "wide of p 99 %",
     ),
     (checks.recommendations_have_evidence, "DELETE FROM regressions", "1"),
     (checks.recommendations_have_evidence, "DELETE FROM metric_series", "1"),

@@ -21,6 +21,7 @@ from perf_assets.settings import Incident
 from perf_assets.warehouse.database import replace_rows
 from perf_assets.warehouse.readings import scenario_runs
 from perf_assets.warehouse.tables import DURATION_DRIVERS, DURATION_MODELS, METRIC_FACTORS, RUN_OUTLIERS
+from perf_assets.wording import quantities
 from perf_assets_tests.report.snapshots import START, measured, real_history, rows, snapshot
 
 EVIL = "<script>alert(1)</script>"
@@ -69,7 +70,7 @@ def test_the_findings_stand_in_order(tmp_path: Path) -> None:
     page = _Page(source)
     parts = (
         "1 regression, 1 improvement, 1 limit crossed or about to be", "Worse now", "+25 %", "practically certain",
-        "run-39", "0123456789..fedcba9876", "Limits crossed or about to be", "2026-11-04", "Improved", "What to do",
+        "run-39", "0123456789ab..fedcba987654", "Limits crossed or about to be", "2026-11-04", "Improved", "What to do",
         "Look at the change. Then act.", "Node ranking", "node-2", "Forecasts", "What moves together", "Scenario runs",
         "Data quality", "Left out: declared incidents", f"metric my_metric {EVIL} 2", "my_metric", "Trends",
     )  # fmt: skip
@@ -104,8 +105,8 @@ def test_factors_stand_with_their_shares_and_furthest_settings(tmp_path: Path) -
         source = render_report(con)
     text = " ".join(_Page(source).text.split())
     assert EVIL not in source
-    assert "cpu usage default node type 12 42% – node type-7 (1.31 times the middle) node type-2 (0.5 times" in text
-    assert f"cpu usage default node 12 60% 31% {EVIL} (1.31 times the middle)" in text
+    assert "cpu usage default node type 12 42 % – node type-7 (1.31 times the middle) node type-2 (0.5 times" in text
+    assert f"cpu usage default node 12 60 % 31 % {EVIL} (1.31 times the middle)" in text
 
 
 def test_at_most_twenty_factors_are_shown_and_none_have_no_heading(tmp_path: Path) -> None:
@@ -156,7 +157,7 @@ def test_models_of_duration_stand_beside_their_drivers(tmp_path: Path) -> None:
     assert f"{model} (chosen) {r_squared:.2f} [{low:.2f}, {high:.2f}] " in page.text
     assert len(others) == 3
     assert page.text.count("(chosen)") == 1
-    assert f" {share:.0%} [" in page.text
+    assert f" {quantities.share(share, quantities.ROUGH)} [" in page.text
     assert "the only run of its scenario, so beyond the model" in page.text
 
 
@@ -221,7 +222,7 @@ def test_one_series_too_short_for_anything_is_a_page(tmp_path: Path) -> None:
     with snapshot(tmp_path, measured("my_metric", "a").head(3), regressions=0) as con:
         text = _Page(render_report(con)).text
     assert "my_metric" in text
-    assert "Nothing got worse. 1 series was watched, up to 2026-09-03; none has values enough" in text
+    assert "Nothing got worse. 1 series was watched, up to 2026-09-03; none has enough values" in text
 
 
 def test_a_hundred_series_stay_small(tmp_path: Path) -> None:
@@ -262,7 +263,7 @@ def test_what_is_bad_now_comes_first_and_what_is_over_last_and_folded(tmp_path: 
         source.split(f'<section id="{name}">')[1].split("</section>")[0] for name in ("worse", "suspected")
     )
     assert worse.index("80 times the old level") < worse.index("+25 %")
-    assert "to be confirmed it takes 5 more values" in suspected
+    assert "confirming it takes 5 more values" in suspected
     assert "Recovered: 1 regression and 1 incident, the last on 2026-10-20" in re.findall(
         r"<details><summary>(.*?)</summary>", source
     )
@@ -296,7 +297,7 @@ def test_what_nothing_got_worse_is_worth(tmp_path: Path) -> None:
     with snapshot(tmp_path, fleet(), regressions=0, then=limits) as con:
         text = _Page(render_report(con)).text
     assert (
-        "Nothing got worse. 4 series were watched, up to 2026-10-30; in half of the 3 with values enough a change of "
+        "Nothing got worse. 4 series were watched, up to 2026-10-30; in half of the 3 with enough values a change of "
         "4 % would have been seen, in nine of ten one of 10 %." in text
     )
 

@@ -14,6 +14,7 @@ from rich.console import Console
 from perf_assets.report import reading, terminal
 from perf_assets.settings import Incident
 from perf_assets.warehouse.tables import REGRESSIONS
+from perf_assets.wording import findings
 from perf_assets_tests.report.snapshots import measured, real_history, regression, rows, snapshot
 
 EVIL = "[bold]not markup[/bold]"
@@ -48,7 +49,7 @@ def test_the_report_says_what_where_since_when_and_how_sure(tmp_path: Path) -> N
     text = " ".join(" ".join(report(tmp_path, table)).split())
     for part in (
         "1 regression, 1 improvement, 1 limit crossed or about to be", EVIL, "since 2026-10-10 00:00 UTC",
-        "12 s to 15 s; practically certain (q < .0001)", "0123456789..fedcba9876", "limit 90 %",
+        "12 s to 15 s; practically certain (q < .0001)", "0123456789ab..fedcba987654", "limit 90 %",
         "will pass it about 2026-11-04", "Look at the change.",
     ):  # fmt: skip
         assert part in text
@@ -115,14 +116,14 @@ def test_tables(tmp_path: Path, name: str, sql: str, parts: list[str]) -> None:
 
 def test_a_change_of_a_runner_image_says_where_it_is() -> None:
     (row,) = reading.rows_of(rows(REGRESSIONS, regression(SERIES, 1, scope="runner_image", scope_name="2026.10.2")))
-    assert reading.place(row) == "series that went over to runner image 2026.10.2"
-    assert reading.subject(row) == "runner image 2026.10.2"
+    assert findings.place(row) == "series that went over to runner image 2026.10.2"
+    assert findings.group(row) == "runner image 2026.10.2"
 
 
 def test_a_place_has_what_tells_series_of_one_test_apart() -> None:
     change = regression(SERIES, 1, scope_name=f"{SERIES['title']} · suite-b")
     (row,) = reading.rows_of(rows(REGRESSIONS, change))
-    assert reading.place(row) == "test login, suite-b"
+    assert findings.place(row) == "test login, suite-b"
 
 
 @pytest.mark.parametrize(
@@ -140,9 +141,9 @@ def test_a_place_has_what_tells_series_of_one_test_apart() -> None:
 def test_a_place_is_named_as_what_it_is(scope: str, place: str, subject: str) -> None:
     change = regression(SERIES, 1, scope=scope, scope_name="x", reach="in 3 suites (a, b, c)", members=3)
     (row,) = reading.rows_of(rows(REGRESSIONS, change | {"first_bad_commit": "x", "last_good_commit": "x"}))
-    assert reading.place(row).startswith(place)
-    assert reading.subject(row) == subject
-    assert reading.commits(row) == "x"
+    assert findings.place(row).startswith(place)
+    assert findings.group(row) == subject
+    assert findings.commits(row) == "x"
 
 
 def test_correlations_and_insights() -> None:
@@ -188,7 +189,7 @@ def test_what_is_bad_now_comes_first(tmp_path: Path) -> None:
         "1 incident over, results up"
     ) in text
     assert text.index("80 times the old level since") < text.index("+25 % since")
-    assert "to be confirmed it takes 5 more values" in text
+    assert "confirming it takes 5 more values" in text
     assert "Recovered: 1 regression and 1 incident, the last on 2026-10-20 (perf-assets regressions)" in text
     near = "too little evidence: of such changes 40 % are chance, of findings at most 5 %; 5 values at the new level"
     assert f"test_execution_time · benchmark-3: +20 % since 2026-10-30: {near}" in text
@@ -271,7 +272,7 @@ def test_where_nothing_is_worse_it_is_said_what_that_is_worth(tmp_path: Path) ->
         con.execute("UPDATE regressions SET recovered_at = TIMESTAMP '2026-10-20'")
 
     text = " ".join(" ".join(report(tmp_path / "over", measured("test_x", "login"), then=over)).split())
-    assert f"Nothing is worse now: what got worse has recovered. {worth}" in text
+    assert f"Nothing is worse now: all regressions have recovered. {worth}" in text
     assert "Worse now" not in text
 
     def doubt(con: DuckDBPyConnection) -> None:
@@ -279,7 +280,7 @@ def test_where_nothing_is_worse_it_is_said_what_that_is_worth(tmp_path: Path) ->
         con.execute("UPDATE regressions SET state = 'suspected'")
 
     text = " ".join(" ".join(report(tmp_path / "doubt", measured("test_x", "login"), then=doubt)).split())
-    assert f"Nothing is worse now beyond doubt. {worth}" in text
+    assert f"Nothing is certainly worse now. {worth}" in text
 
 
 def test_a_level_that_only_ends_a_short_improvement_is_not_worse_now(tmp_path: Path) -> None:
@@ -289,7 +290,7 @@ def test_a_level_that_only_ends_a_short_improvement_is_not_worse_now(tmp_path: P
     text = " ".join(" ".join(report(tmp_path, measured("test_x", "login"), then=improved_for_a_while)).split())
     assert "Back after a short improvement: 1 regression (perf-assets regressions)" in text
     assert "Worse now" not in text
-    assert "Nothing is worse now: what got worse has recovered" in text
+    assert "Nothing is worse now: all regressions have recovered" in text
 
 
 def test_only_so_many_uncertain_changes_are_listed(tmp_path: Path) -> None:

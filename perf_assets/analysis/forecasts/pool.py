@@ -15,6 +15,7 @@ from perf_assets.analysis.forecasts.intervals import Scales, widths_of
 from perf_assets.analysis.forecasts.members import Task, WindowMaps, forecasts
 from perf_assets.analysis.forecasts.weights import Fleet, weights
 from perf_assets.analysis.statistics import FloatArray
+from perf_assets.wording.quantities import ROUGH, share
 
 MOST_ORIGINS, MOST_ORIGINS_OF_MANY, MANY = 9, 5, 300
 """Origins at which forecasts are tried, half of what is held out apart, and how many where so many series are forecast
@@ -202,7 +203,7 @@ class _Outlook:
         mae = _mean_of_measured(np.abs(pool.errors), axis=(0, 2))
         rows = [
             self._score(row, str(pool.model[row]), mae[row], row not in won)
-            | {"note": f"has {pool.weight[row]:.0%} of the weight in the pool"}
+            | {"note": f"has {share(pool.weight[row], ROUGH)} of the weight in the pool"}
             for row in range(len(self.ids))
         ]
         return rows + [
