@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import xml.etree.ElementTree as ET
 
 import duckdb
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perf_assets.characters import REPLACEMENT, showable, showable_json_sql, showable_sql
+from perf_assets.characters import REPLACEMENT, in_one_line, showable, showable_json_sql, showable_sql
 
 SURROGATES = range(0xD800, 0xE000)
 EVERY = [chr(code) for code in range(0x110000) if code not in SURROGATES]
@@ -54,3 +55,25 @@ def test_json_is_replaced_inside_its_strings(text: str, ascii_only: bool) -> Non
 @pytest.mark.parametrize("text", ["", "plain", "naïve – 日本語", "a\tb\nc"])
 def test_text_that_can_be_shown_stays(text: str) -> None:
     assert showable(text) is text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("checkout [n=1]", "checkout [n=1]"),
+        ("a\x1b[31mb", f"a{REPLACEMENT}[31mb"),
+        ("a\nb\r\nc\td", "a b c d"),
+        ("gpj\u202efdp", f"gpj{REPLACEMENT}fdp"),
+        ("\u2067a\u2069\u200f", f"{REPLACEMENT}a{REPLACEMENT}{REPLACEMENT}"),
+        ("naïve 日本", "naïve 日本"),
+    ],
+)
+def test_a_cell_of_a_terminal_is_one_line_that_steers_nothing(text: str, shown: str) -> None:
+    assert in_one_line(text) == shown
+
+
+@given(st.text())
+def test_any_text_is_one_printable_line(text: str) -> None:
+    line = in_one_line(text)
+    assert not re.search("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]", line)
+    assert in_one_line(line) == line

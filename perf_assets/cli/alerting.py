@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 import pandas as pd
 
-from perf_assets.cli.listing import as_json_text
+from perf_assets.cli.listing import frame_as_json
 from perf_assets.landing import utc_now
 from perf_assets.settings import Settings
 from perf_assets.state import open_state
@@ -16,7 +16,7 @@ def show_alerts(settings: Settings, as_json: bool) -> None:
     with open_state(settings.state) as state:
         deliveries, known = state.deliveries(), state.acknowledgements()
     if as_json:
-        click.echo(f'{{"deliveries": {as_json_text(deliveries)},\n"acknowledgements": {as_json_text(known)}}}')
+        click.echo(f'{{"deliveries": {frame_as_json(deliveries)},\n"acknowledgements": {frame_as_json(known)}}}')
         return
     _print("Sent", deliveries, ["alert_id", "channel", "status", "attempts", "sent_at", "error"])
     _print("Acknowledged", known, ["finding_id", "acknowledged_by", "acknowledged_at", "note"])
@@ -50,7 +50,7 @@ def _print(title: str, table: pd.DataFrame, columns: list[str]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from perf_assets.cli.showing import wide_console
+    from perf_assets.cli.console import wide_console
 
     console = wide_console()
     if table.empty:

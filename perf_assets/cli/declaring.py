@@ -9,7 +9,7 @@ import click
 import pandas as pd
 from pydantic import ValidationError
 
-from perf_assets.cli.listing import as_json_text
+from perf_assets.cli.listing import frame_as_json
 from perf_assets.errors import UserError
 from perf_assets.landing import utc_now
 from perf_assets.settings import CONFIG_FILE, Epoch, Settings
@@ -30,7 +30,7 @@ def show_epochs(settings: Settings, as_json: bool) -> None:
     rows = [epoch.model_dump() | {"epoch_id": "", "declared_by": CONFIG_FILE} for epoch in settings.epochs]
     table = pd.concat([pd.DataFrame(rows).reindex(columns=people.columns), people], ignore_index=True)
     if as_json:
-        click.echo(as_json_text(table))
+        click.echo(frame_as_json(table))
     elif table.empty:
         click.echo("No epoch is declared.")
     else:

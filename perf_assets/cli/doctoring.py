@@ -14,7 +14,7 @@ from typing import Literal
 
 import click
 
-from perf_assets.cli.listing import as_json_text
+from perf_assets.cli.listing import frame_as_json
 from perf_assets.landing import Landing
 from perf_assets.settings import CONFIG_FILE, Settings
 from perf_assets.warehouse import NoSnapshotError, open_snapshot
@@ -52,7 +52,7 @@ def show_checksums(settings: Settings, as_json: bool) -> None:
 
     with open_snapshot(settings.snapshots) as con:
         table = checksums(con)
-    click.echo(as_json_text(table) if as_json else table.to_string(index=False))
+    click.echo(frame_as_json(table) if as_json else table.to_string(index=False))
 
 
 def _findings(settings: Settings) -> Iterator[Finding]:

@@ -15,7 +15,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from perf_assets.cli.showing import Received, land_shown, load_shown, wide_console
+from perf_assets.characters import in_one_line
+from perf_assets.cli.console import wide_console
+from perf_assets.cli.listing import PLACES_IN_ORDER
+from perf_assets.cli.showing import Received, land_shown, load_shown
 from perf_assets.errors import UserError
 from perf_assets.formats.measurement import parse_time
 from perf_assets.landing import Given, Landing
@@ -28,8 +31,6 @@ if TYPE_CHECKING:
 _FILES_SHOWN = 200
 _FILES_AT_ONCE = 2_000
 _MESSAGES_SHOWN, _NAMES_SHOWN = 10, 5
-PLACES_IN_ORDER = "name, TRY_CAST(regexp_extract(location, '[0-9]+') AS HUGEINT), location, quarantine_id"
-"""SQL that sorts entries of the quarantine: line 9 before line 10."""
 _OF_FILES = "SEMI JOIN (SELECT unnest($hashes :: VARCHAR[]) AS content_hash) USING (content_hash)"
 
 
@@ -104,16 +105,16 @@ def show_loaded(settings: Settings, received: Received, known: Set[str], as_json
     if others.measurements:
         stored = f"{branches_without_series(others)} are stored but not analysed"
         kept = f"{stored}; add their branches to `branches` under [identity]"
-        console.print(f"[yellow]no series[/] {escape(kept)}", soft_wrap=True)
+        console.print(f"[yellow]no series[/] {escape(in_one_line(kept))}", soft_wrap=True)
     for message in messages:
-        console.print(f"[yellow]quarantined[/] {escape(message)}", soft_wrap=True)
+        console.print(f"[yellow]quarantined[/] {escape(in_one_line(message))}", soft_wrap=True)
     if replaced:
         console.print(f"{counted(replaced, 'previously stored value')} replaced by values from these files")
     if quarantined + replaced > len(messages):
         results = counted(quarantined + replaced, "result")
         console.print(f"{results} in all went to quarantine: `perf-assets quarantine list`")
     for name in changing[:_NAMES_SHOWN]:
-        console.print(f"[yellow]a name that changes[/] {escape(name.message)}", soft_wrap=True)
+        console.print(f"[yellow]a name that changes[/] {escape(in_one_line(name.message))}", soft_wrap=True)
     return quarantined + replaced
 
 
@@ -191,7 +192,7 @@ def _show_files(console: Console, rows: Iterable[Mapping[str, Any]], count: int)
         table.add_column(heading, justify="right")
     for row in shown:
         table.add_row(
-            escape(row["file"]),
+            escape(in_one_line(row["file"])),
             row["format"] or "unknown",
             number(row["measurements"]),
             "loaded before" if row["loaded_before"] else number(row["new_measurements"]),

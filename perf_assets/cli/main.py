@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import wraps
 from pathlib import Path
@@ -166,29 +166,53 @@ def pull(settings: Settings, sources: tuple[str, ...], first: datetime | None, l
         sys.exit(FAILED)
 
 
-def _listing(name: str, help_text: str) -> None:
-    @main.command(name, help=help_text)
-    @click.option("--json", "as_json", is_flag=True, help="Print JSON, ids as strings.")
-    @click.option("--metric", help="Only this metric.")
-    @click.option("--test", "test_name", help="Only this test, scenario or benchmark.")
-    @click.option("--node", "node_id", help="Only this node.")
-    @click.option("--limit", type=click.IntRange(1), help="Most rows: 50 in a table, all as JSON.")
-    @_command
-    def show(settings: Settings, as_json: bool, limit: int | None, **filters: str | None) -> None:
+FILTERS = {
+    "project": click.option("--project", help="Only this project."),
+    "metric": click.option("--metric", help="Only this metric."),
+    "test": click.option("--test", help="Only this test, scenario or benchmark."),
+    "test_type": click.option("--test-type", help="Only this type of test."),
+    "node": click.option("--node", help="Only this node."),
+    "node_type": click.option("--node-type", help="Only this type of node."),
+    "days": click.option("--days", type=click.IntRange(1), help="Only the last days before the newest results."),
+}
+_PLACE = ("project", "metric", "test", "test_type", "node")
+
+
+def _listing(name: str, help_text: str, filters: Sequence[str], has_insignificant: bool = False) -> None:
+    def show(
+        settings: Settings, as_json: bool, limit: int | None, everything: bool = False, **given: str | int | None
+    ) -> None:
         from perf_assets.cli.listing import show_listing
 
-        show_listing(settings, name, {key: value for key, value in filters.items() if value}, limit, as_json)
+        wanted = {key: str(value) for key, value in given.items() if value}
+        show_listing(settings, name, wanted, limit, everything, as_json)
+
+    command = _command(show)
+    options = [
+        click.option("--json", "as_json", is_flag=True, help="Print JSON, all rows, ids as strings."),
+        *(FILTERS[filter_name] for filter_name in filters),
+        click.option("--limit", type=click.IntRange(1), help="Most rows: 50 in a table, all as JSON."),
+    ]
+    if has_insignificant:
+        options.append(click.option("--all", "everything", is_flag=True, help="Also rows without evidence."))
+    for option in reversed(options):
+        command = option(command)
+    main.command(name, help=help_text)(command)
 
 
-_listing("regressions", "Changes for the worse and for the better: what, where, since when, how sure.")
-_listing("causes", "What regressions that stand go along with, by comparison; no proof.")
-_listing("trends", "Series that drift, strongest evidence first.")
-_listing("forecast", "Series with a limit, and when they will pass it.")
-_listing("stopped", "Series that have stopped reporting, and tests that were removed.")
-_listing("correlations", "Metrics that move together.")
-_listing("insights", "What to read first.")
-_listing("nodes", "Nodes compared on the same tests.")
-_listing("recommendations", "What to do, and on what evidence.")
+_listing(
+    "regressions",
+    "Changes for the worse and for the better: what, where, since when, how sure.",
+    (*_PLACE, "days"),
+)
+_listing("causes", "What changed together with regressions, by comparison; no proof.", (*_PLACE, "days"))
+_listing("trends", "Series that drift, strongest evidence first.", _PLACE, has_insignificant=True)
+_listing("forecast", "Series with a limit, and when they will pass it.", _PLACE, has_insignificant=True)
+_listing("stopped", "Series that have stopped reporting, and tests that were removed.", (*_PLACE, "days"))
+_listing("correlations", "Metrics that move together.", ("project", "metric", "node"), has_insignificant=True)
+_listing("insights", "What to read first.", ("project",))
+_listing("nodes", "Nodes compared on the same tests.", ("project", "node", "node_type"))
+_listing("recommendations", "What to do, and on what evidence.", ("project",))
 
 
 @main.group(invoke_without_command=True)

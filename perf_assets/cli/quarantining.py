@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from perf_assets.cli.ingesting import PLACES_IN_ORDER, show_loaded
-from perf_assets.cli.showing import Received, load_shown, wide_console
+from perf_assets.characters import in_one_line
+from perf_assets.cli.console import wide_console
+from perf_assets.cli.listing import PLACES_IN_ORDER
 from perf_assets.errors import UserError
-from perf_assets.formats.measurement import Reason
 from perf_assets.landing import Landing
 from perf_assets.settings import Settings
 from perf_assets.wording.moments import minute
@@ -40,10 +40,14 @@ def show_quarantine(settings: Settings, reason: str | None, name: str | None, li
     table.add_column("what", overflow="fold")
     for entry in entries:
         seen = minute(entry["first_seen"])
-        table.add_row(entry["quarantine_id"], entry["reason"], seen, str(entry["times_seen"]), escape(entry["message"]))
+        table.add_row(entry["quarantine_id"], entry["reason"], seen, str(entry["times_seen"]), _message(entry))
     console.print(table)
     if total > len(entries):
         console.print(f"{number(len(entries))} of {number(total)}; --limit shows more")
+
+
+def _message(entry: dict[str, Any]) -> str:
+    return escape(in_one_line(entry["message"]))
 
 
 def show_entry(settings: Settings, quarantine_id: str, as_json: bool) -> bool:
@@ -70,6 +74,10 @@ def _printable(text: str) -> str:
 
 def replay_files(settings: Settings, ids: Sequence[str], reason: str | None, name: str | None) -> int:
     """Read the files of entries again; the number of results still in quarantine."""
+    # Imported here, as listing what is in quarantine needs no formats.
+    from perf_assets.cli.ingesting import show_loaded
+    from perf_assets.cli.showing import Received, load_shown
+
     console = Console()
     entries, _ = _entries(settings, reason, name, None)
     if ids:
@@ -91,6 +99,13 @@ def replay_files(settings: Settings, ids: Sequence[str], reason: str | None, nam
     return show_loaded(settings, Received(names, 0), set(), as_json=False)
 
 
+def _check_reason(reason: str) -> None:
+    from perf_assets.formats.measurement import Reason
+
+    if reason not in get_args(Reason):
+        raise UnknownEntryError(f"Unknown reason {reason!r}; use one of {', '.join(sorted(get_args(Reason)))}")
+
+
 def _entries(
     settings: Settings, reason: str | None, name: str | None, limit: int | None
 ) -> tuple[list[dict[str, Any]], int]:
@@ -99,8 +114,8 @@ def _entries(
     """
     from perf_assets.warehouse import open_snapshot
 
-    if reason is not None and reason not in get_args(Reason):
-        raise UnknownEntryError(f"Unknown reason {reason!r}; use one of {', '.join(sorted(get_args(Reason)))}")
+    if reason is not None:
+        _check_reason(reason)
 
     with open_snapshot(settings.snapshots) as con:
         found = con.execute(

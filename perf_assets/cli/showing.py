@@ -40,15 +40,6 @@ class NoResultsError(UserError):
     """There is no file where results were to be."""
 
 
-_WIDTH_OF_A_LOG = 400
-
-
-def wide_console() -> Console:
-    """A console for tables; what goes to a file or another program is not cut to the width of a terminal."""
-    console = Console()
-    return console if console.is_terminal else Console(width=_WIDTH_OF_A_LOG)
-
-
 @dataclass(frozen=True)
 class Received:
     """Files that were landed: the names of the contents, by hash, and how many files are copies of one of these."""

@@ -39,13 +39,12 @@ from perf_assets.report.theme import (
     png,
     reduced,
     scale_of,
-    short,
     svg,
     time_axis,
     title,
     value_axis,
 )
-from perf_assets.wording.findings import breach, breach_dates, metric_words
+from perf_assets.wording.findings import breach, breach_dates, metric_words, short
 from perf_assets.wording.moments import moment
 from perf_assets.wording.quantities import ROUGH, change, coefficient, counted, level_pair, number, odds, quantity
 

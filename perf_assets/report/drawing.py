@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
 from perf_assets.characters import showable
-from perf_assets.report.theme import Chart, short
+from perf_assets.report.theme import Chart
+from perf_assets.wording.findings import short
 
 _LOG = logging.getLogger("perf_assets")
 _LONGEST_REASON = 200

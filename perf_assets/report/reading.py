@@ -20,7 +20,7 @@ from perf_assets.analysis.near_changes import near_changes
 from perf_assets.analysis.regressions import DRIFT, INCIDENT, RegressionRules
 from perf_assets.warehouse.branches import OtherBranches, other_branches
 from perf_assets.warehouse.readings import findings, scenario_runs
-from perf_assets.wording.findings import change_of, metric_words, only
+from perf_assets.wording.findings import change_of, only
 from perf_assets.wording.moments import day
 from perf_assets.wording.quantities import ROUGH, counted, missing, number, share
 
@@ -403,15 +403,6 @@ def _count(report: Report, name: str, project: str | None) -> Count:
 def near_title(row: Any) -> str:
     """One line for a change that is no finding (a row of near_changes): what, how much, since when."""
     return f"{row.title}{only(row)}: {change_of(row)} since {day(row.changed_at)}"
-
-
-def pair(row: Any) -> str:
-    """`cpu usage, 2 days later queue wait time`: the metrics of a row of metric_correlations, the first one first."""
-    first, second = (metric_words(str(name)) for name in (row.metric_a, row.metric_b))
-    if row.lag == 0:
-        return f"{first}, {second}"
-    first, second = (first, second) if row.lag > 0 else (second, first)
-    return f"{first}, {counted(abs(int(row.lag)), 'day')} later {second}"
 
 
 def furthest(setting: object, ratio: float) -> str:

@@ -23,7 +23,7 @@ import pandas as pd
 
 from perf_assets.characters import showable
 from perf_assets.wording import quantities
-from perf_assets.wording.findings import metric_words
+from perf_assets.wording.findings import metric_words, short
 from perf_assets.wording.moments import day
 from perf_assets.wording.quantities import Scale
 
@@ -149,15 +149,6 @@ def wrapped(text: str, characters: int, most: int = 3) -> list[str]:
     """At most `most` lines; what does not fit ends in an ellipsis."""
     together = text.replace(" %", "\N{NO-BREAK SPACE}%")
     return textwrap.wrap(together, max(characters, 10), max_lines=most, placeholder=" …") or [""]
-
-
-def short(text: object, characters: int = 34) -> str:
-    """The text with its middle left out where it is too long for a label."""
-    whole = str(text)
-    if len(whole) <= characters:
-        return whole
-    kept = characters - 1
-    return f"{whole[: math.ceil(kept / 2)]}…{whole[len(whole) - kept // 2 :]}"
 
 
 def labels(names: Sequence[object], characters: int = 34) -> dict[object, str]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from perf_assets.wording.moments import day, moment
@@ -174,6 +175,35 @@ def recovery(row: Any) -> str:
     """
     how = "recovered" if row.kind == "regression" else "until"
     return "" if missing(row.recovered_at) else f", {how} {day(row.recovered_at)}"
+
+
+def short(text: object, characters: int = 34) -> str:
+    """The text with its middle left out where it is too long for a label."""
+    whole = str(text)
+    if len(whole) <= characters:
+        return whole
+    kept = characters - 1
+    return f"{whole[: math.ceil(kept / 2)]}…{whole[len(whole) - kept // 2 :]}"
+
+
+def runs(row: Any) -> str:
+    """The runs on both sides of a change (regressions); a drift, or a rise for some hours, has no last good one."""
+    first = short(row.first_bad_run, 28)
+    return f"from run {first}" if missing(row.last_good_run) else f"{short(row.last_good_run, 28)} to {first}"
+
+
+def levels_of_members(row: Any) -> str:
+    """Levels are those of one series; where many moved, this says that it is the clearest."""
+    return levels(row) + (" in the clearest series" if row.members > 1 else "")
+
+
+def pair(row: Any) -> str:
+    """`cpu usage, 2 days later queue wait time`: the metrics of a row of metric_correlations, the first one first."""
+    first, second = (metric_words(str(name)) for name in (row.metric_a, row.metric_b))
+    if row.lag == 0:
+        return f"{first}, {second}"
+    first, second = (first, second) if row.lag > 0 else (second, first)
+    return f"{first}, {counted(abs(int(row.lag)), 'day')} later {second}"
 
 
 def commits(row: Any) -> str:

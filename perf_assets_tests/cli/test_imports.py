@@ -52,6 +52,12 @@ def test_help_imports_no_large_package(loaded: Site, option: str) -> None:
     assert imported(loaded, option) == set()
 
 
+@pytest.mark.parametrize("command", ["regressions", "trends", "quarantine list"])
+def test_listings_import_what_reading_and_printing_needs(loaded: Site, command: str) -> None:
+    needed = {"duckdb", "pydantic"}
+    assert imported(loaded, *command.split()) <= needed | {"rich"}
+
+
 def test_ingest_imports_what_loading_needs(loaded: Site) -> None:
     (loaded.folder / "more.csv").write_bytes(small_table(2, 1))
     needed = {"duckdb", "numpy", "pyarrow", "pydantic", "rich"}

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 
 import duckdb
+import pandas as pd
 import pytest
 
-from perf_assets.cli.listing import LISTINGS, as_json_text
+from perf_assets.cli.listing import LISTINGS, as_json_text, frame_as_json
+from perf_assets.cli.main import FILTERS, main
 from perf_assets.warehouse import open_snapshot
 
 
@@ -56,20 +58,24 @@ def test_json_holds_what_the_warehouse_holds(analysed_once):
 
 def test_json_of_odd_values(analysed_once):
     with open_snapshot(analysed_once.home / "snapshots") as con:
-        table = con.execute(
+        found = con.execute(
             """SELECT 9007199254740993 AS run_id, 'a' AS node_id, NULL :: BIGINT AS other_id, 'inf' :: DOUBLE AS big,
               'nan' :: DOUBLE AS odd, 1e-300 AS small, NULL :: TIMESTAMP AS at, 'ü"<' AS text, true AS yes,
               DATE '2026-01-02' AS day
             UNION ALL SELECT 1, NULL, 2, 1, 1, 1, TIMESTAMP '2026-01-02 03:04:05', NULL, NULL, NULL"""
-        ).df()
-    first, second = json.loads(as_json_text(table))
+        )
+        columns = [name for name, *_ in found.description]
+        rows = found.fetchall()
+        table = pd.DataFrame(rows, columns=columns, dtype=object)
+    first, second = json.loads(as_json_text(columns, rows))
+    assert json.loads(frame_as_json(table)) == [first, second]
     assert first == {
         "run_id": "9007199254740993", "node_id": "a", "other_id": None, "big": None, "odd": None, "small": 1e-300,
         "at": None, "text": 'ü"<', "yes": True, "day": "2026-01-02T00:00:00",
     }  # fmt: skip
     assert (second["at"], second["node_id"], second["yes"]) == ("2026-01-02T03:04:05", None, None)
     assert second["other_id"] == "2"
-    assert as_json_text(table.head(0)) == "[]"
+    assert as_json_text(columns, []) == "[]"
 
 
 @pytest.mark.parametrize(
@@ -84,11 +90,47 @@ def test_filters(arguments, count, analysed_once):
     assert len(rows) == count
 
 
-def test_a_filter_a_listing_does_not_have_is_wrong_usage(analysed_once):
-    result = analysed_once.call("insights", "--metric", "cpu_usage")
-    assert result.exit_code == 2
-    assert "insights cannot be filtered by metric" in result.stderr
-    assert analysed_once.call("nodes", "--limit", "0").exit_code == 2
+@pytest.mark.parametrize("name", LISTINGS)
+def test_every_filter_that_is_offered_works(name, analysed_once):
+    offered = {parameter.name for parameter in main.commands[name].params} & set(FILTERS)
+    assert offered == set(LISTINGS[name].filters)
+    for option in offered:
+        value = "3" if option == "days" else "nothing of this name"
+        result = analysed_once.call(name, f"--{option.replace('_', '-')}", value)
+        assert result.exit_code == 0, result.output
+        assert option == "days" or f"for {option.replace('_', ' ')} nothing of this name" in result.stdout
+    assert analysed_once.call(name, "--limit", "0").exit_code == 2
+
+
+def test_the_last_days_are_those_before_the_newest_results(analysed_once):
+    ((days,),) = analysed_once.query(
+        """SELECT ceil(epoch(max(s.as_of) - any_value(r.first_bad_at)) / 86400)
+        FROM regressions r JOIN metric_series s USING (project)"""
+    )
+    assert days > 1
+    assert len(analysed_once.json("regressions", "--days", int(days))) == 1
+    assert analysed_once.json("regressions", "--days", int(days) - 1) == []
+    assert "for the last 1 day." in analysed_once.call("regressions", "--days", 1).stdout
+
+
+def test_a_table_shows_what_is_significant_and_the_rest_when_asked(analysed_once):
+    rows = analysed_once.json("trends")
+    significant = [row for row in rows if row["verdict"] in ("better", "worse", "rising", "falling")]
+    assert len(significant) < len(rows)
+    rest = len(rows) - len(significant)
+    shown = analysed_once.call("trends").stdout
+    assert f"{rest} rows without evidence not shown; --all shows them" in shown or rest == 1
+    assert "no trend" not in shown
+    assert "no trend" in analysed_once.call("trends", "--all").stdout
+
+
+def test_names_cannot_steer_a_terminal(analysed):
+    (file,) = (analysed.home / "snapshots").glob("snapshot-*.duckdb")
+    with duckdb.connect(str(file)) as con:
+        con.execute("UPDATE metric_series SET title = 'a\x1b[31m' || chr(8238) || 'b' || chr(10) || 'c'")
+    shown = analysed.call("trends", "--all").stdout
+    assert "a�[31m�b c" in shown
+    assert "\x1b[31m" not in shown
 
 
 @pytest.mark.parametrize("name", LISTINGS)
@@ -102,7 +144,7 @@ def test_before_the_first_run_there_is_nothing_to_show(name, site):
 def test_a_table_that_is_cut_says_so_and_json_is_whole(analysed_once):
     whole = analysed_once.json("trends")
     assert len(whole) > 1
-    assert f"1 of {len(whole)}; --limit shows more" in analysed_once.call("trends", "--limit", "1").stdout
+    assert f"1 of {len(whole)}; --limit shows more" in analysed_once.call("trends", "--all", "--limit", "1").stdout
     assert len(analysed_once.json("trends", "--limit", "1")) == 1
 
 

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from perf_assets.analysis.durations import run_outliers, scenario_efficiency
 from perf_assets.report import charts
-from perf_assets.report.theme import LARGEST_PNG, MOST_POINTS, extent_about, labels, reduced, scale_of, short, wrapped
+from perf_assets.report.theme import LARGEST_PNG, MOST_POINTS, extent_about, labels, reduced, scale_of, wrapped
+from perf_assets.wording.findings import short
 from perf_assets_tests.report.snapshots import START, forecast
 
 RANDOM = np.random.default_rng(20261121)

@@ -11,7 +11,7 @@ import pytest
 from duckdb import DuckDBPyConnection
 from rich.console import Console
 
-from perf_assets.report import reading, terminal
+from perf_assets.report import listings, reading, terminal
 from perf_assets.settings import Incident
 from perf_assets.warehouse.tables import REGRESSIONS
 from perf_assets.wording import findings
@@ -107,11 +107,11 @@ def test_tables(tmp_path: Path, name: str, sql: str, parts: list[str]) -> None:
     table = pd.concat([measured("test_execution_time", "login"), measured("memory_usage", "", "node-1", level=0.6)])
     with snapshot(tmp_path, table) as con:
         table = con.execute(sql).df()
-    draw = getattr(terminal, f"{name}_table")
-    text = printed(draw(table))
+    draw = getattr(listings, name)
+    text = printed(draw(table.itertuples()))
     for part in parts:
         assert part in text
-    assert len(printed(draw(table.head(0))).splitlines()) == 1
+    assert len(printed(draw(table.head(0).itertuples())).splitlines()) == 1
 
 
 def test_a_change_of_a_runner_image_says_where_it_is() -> None:
@@ -151,13 +151,13 @@ def test_correlations_and_insights() -> None:
         {"project": ["p"], "node_id": "whole project", "metric_a": "cpu_usage", "metric_b": "load_average", "rho": 0.81,
          "rho_low": 0.7, "rho_high": 0.9, "strength": "strong", "q_value": 0.001, "effective_n": 60, "lag": [0]}
     )  # fmt: skip
-    text = printed(terminal.correlations_table(pairs))
+    text = printed(listings.correlations(pairs.itertuples()))
     assert "cpu usage, load average" in text
-    assert reading.pair(pairs.assign(lag=2).iloc[0]) == "cpu usage, 2 days later load average"
-    assert reading.pair(pairs.assign(lag=-1).iloc[0]) == "load average, 1 day later cpu usage"
+    assert findings.pair(pairs.assign(lag=2).iloc[0]) == "cpu usage, 2 days later load average"
+    assert findings.pair(pairs.assign(lag=-1).iloc[0]) == "load average, 1 day later cpu usage"
     assert "0.70 to 0.90" in text
     insight = pd.DataFrame({"title": [EVIL], "text": "because", "project": "p", "simulated": True})
-    text = printed(terminal.insights_table(insight))
+    text = printed(listings.insights(insight.itertuples()))
     assert EVIL in " ".join(text.split())
     assert "(simulated)" in " ".join(text.split())
 
