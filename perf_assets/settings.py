@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -460,10 +461,15 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     return settings.model_copy(update={"home": settings.home.absolute()})
 
 
-def protect_new_files(settings: Settings) -> None:
-    """Give files and folders that this process will make the permissions of the settings: results and the state may
-    hold names and texts that not everybody on the machine shall read."""
-    os.umask(settings.umask)
+@contextmanager
+def protected_files(settings: Settings) -> Iterator[None]:
+    """While the block runs, files and folders that this process makes get the permissions of the settings: results and
+    the state may hold names and texts that not everybody on the machine shall read."""
+    before = os.umask(settings.umask)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 def _names_of_texts(table: Mapping[str, Any]) -> Iterator[str]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from perf_assets.partitions import range_tags
 from perf_assets.progress import Progress
 from perf_assets.settings import Settings
 
@@ -22,6 +23,11 @@ LOCATION = "perf_assets.definitions"
 MAIN_JOB = "perf_assets_job"
 INGESTION_JOB = "ingestion_job"
 SOURCES_JOB = "sources_job"
+
+
+_NO_COMPUTE_LOGS = {
+    "module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -58,7 +64,6 @@ def run_job(
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     warnings.filterwarnings("ignore", module="dagster")
     import dagster as dg
-    from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
     # Built anew: those of the module have the settings that held when it was first imported.
     definitions: dg.Definitions = importlib.import_module(LOCATION).build_definitions(
@@ -98,7 +103,7 @@ def run_job(
                 **({"ops": {"load_results": {"config": {"replay": list(replay)}}}} if replay else {}),
             },
             asset_selection=None if assets is None else [dg.AssetKey(asset) for asset in assets],
-            tags={ASSET_PARTITION_RANGE_START_TAG: days[0], ASSET_PARTITION_RANGE_END_TAG: days[-1]},
+            tags=range_tags(days[0], days[-1]),
         )
     return RunResult(result.success, run_id, tuple(errors))
 
@@ -110,14 +115,14 @@ def _values(metadata: Mapping[str, MetadataValue[Any]]) -> dict[str, object]:
 def _instance(settings: Settings) -> DagsterInstance:
     """The instance of DAGSTER_HOME; else that of `dagster dev` in this folder; else one of its own under `home`."""
     import dagster as dg
-    from dagster._core.instance.ref import InstanceRef
+    import yaml
 
     if os.environ.get("DAGSTER_HOME"):
         return dg.DagsterInstance.get()
     folder = settings.home / "dagster"
     folder.mkdir(parents=True, exist_ok=True)
-    same_as_dev = Path("dagster.yaml").is_file() and settings.home == Path("var").absolute()
-    if same_as_dev:
-        return dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(folder), config_dir=str(Path.cwd())))
-    quiet = {"telemetry": {"enabled": False}, "nux": {"enabled": False}}
-    return dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(folder), overrides=quiet))
+    config: dict[str, Any] = {"telemetry": {"enabled": False}, "nux": {"enabled": False}}
+    if Path("dagster.yaml").is_file() and settings.home == Path("var").absolute():
+        config = yaml.safe_load(Path("dagster.yaml").read_text(encoding="utf-8"))
+    # What is printed goes to the terminal, and not to files as well: progress is drawn there.
+    return dg.DagsterInstance.local_temp(str(folder), overrides=config | {"compute_logs": _NO_COMPUTE_LOGS})

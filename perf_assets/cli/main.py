@@ -42,12 +42,12 @@ def _command(function: Callable[..., None]) -> Callable[..., None]:
     def call(*args: Any, **kwargs: Any) -> None:
         # Pydantic would look for plugins in every package that is installed, which takes longer than the settings do.
         os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
-        from perf_assets.settings import load_settings, protect_new_files
+        from perf_assets.settings import load_settings, protected_files
 
         try:
             settings = load_settings()
-            protect_new_files(settings)
-            function(settings, *args, **kwargs)
+            with protected_files(settings):
+                function(settings, *args, **kwargs)
         except UserError as error:
             _stop(str(error), error.exit_code)
         except OSError as error:

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from perf_assets.landing import Landing, utc_now
 from perf_assets.progress import Progress
-from perf_assets.settings import Settings
+from perf_assets.settings import Settings, protected_files
 from perf_assets.sources.circleci import CircleCI
 from perf_assets.sources.dagster_log import DagsterLog
 from perf_assets.sources.folders import Folder, Folders
@@ -25,7 +25,7 @@ from perf_assets.workers import Workers
 def warehouse(context: dg.InitResourceContext) -> Generator[Warehouse, None, None]:
     settings: Settings = context.resources.settings
     duckdb: DuckDBResource = context.resources.duckdb
-    with duckdb.get_connection() as engine:
+    with protected_files(settings), duckdb.get_connection() as engine:
         opened = Warehouse(settings.database, settings.snapshots, engine)
         yield opened
         opened.publish()

@@ -3,14 +3,20 @@
 from datetime import timedelta
 
 import dagster as dg
-from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
 from perf_assets.defs.jobs import INGESTION_JOB, MAIN_JOB, SOURCES_JOB
+from perf_assets.partitions import range_tags
 from perf_assets.settings import Settings
 from perf_assets.sources.pulling import LOOKED_AT_AGAIN_DAYS
 
 
-@dg.schedule(job=SOURCES_JOB, cron_schedule="52 * * * *", execution_timezone="UTC")
+@dg.schedule(
+    job=SOURCES_JOB,
+    cron_schedule="52 * * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Pulls what is new from the configured sources every hour, before it is loaded.",
+)
 def hourly_sources(
     context: dg.ScheduleEvaluationContext, settings: dg.ResourceParam[Settings]
 ) -> dg.RunRequest | dg.SkipReason:
@@ -21,13 +27,25 @@ def hourly_sources(
     return _last_days(context, LOOKED_AT_AGAIN_DAYS + 1, asked)
 
 
-@dg.schedule(job=INGESTION_JOB, cron_schedule="7 * * * *", execution_timezone="UTC")
+@dg.schedule(
+    job=INGESTION_JOB,
+    cron_schedule="7 * * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Loads every hour what has come in, results of the dashboard among it.",
+)
 def hourly_ingestion(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     """Pull the dashboard and load what has come in today, and yesterday after the last time."""
     return _last_days(context, 2)
 
 
-@dg.schedule(job=MAIN_JOB, cron_schedule="30 5 * * *", execution_timezone="UTC")
+@dg.schedule(
+    job=MAIN_JOB,
+    cron_schedule="30 5 * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Analyses everything at 05:30 UTC, before the working day begins.",
+)
 def daily_analysis(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     """Analyse everything before the working day begins."""
     moment = context.scheduled_execution_time
@@ -43,10 +61,7 @@ def _last_days(
     return dg.RunRequest(
         run_key=_run_key(context),
         asset_selection=assets,
-        tags={
-            ASSET_PARTITION_RANGE_START_TAG: first.date().isoformat(),
-            ASSET_PARTITION_RANGE_END_TAG: last.date().isoformat(),
-        },
+        tags=range_tags(first.date().isoformat(), last.date().isoformat()),
     )
 
 

@@ -9,15 +9,22 @@ from perf_assets.alerts.dispatch import send_alert, send_new_alerts
 from perf_assets.alerts.model import failed_run_alert
 from perf_assets.defs.jobs import MAIN_JOB
 from perf_assets.landing import utc_now
-from perf_assets.settings import Settings
+from perf_assets.settings import Settings, protected_files
 from perf_assets.sources.files import waiting_files
 
 _CURRENT_SNAPSHOT = "current.duckdb"
 
 
-@dg.sensor(job=MAIN_JOB, minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)
+@dg.sensor(
+    job=MAIN_JOB,
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Analyses files in the folder landing/drop of the home once they have stopped changing.",
+)
 def dropped_files(context: dg.SensorEvaluationContext, settings: dg.ResourceParam[Settings]) -> dg.SensorResult:
-    """Analyse as soon as files lie in the drop folder (var/landing/drop)."""
+    """One run for all files that are waiting in the drop folder; none has changed since the look before."""
+    with protected_files(settings):
+        settings.drop_folder.mkdir(parents=True, exist_ok=True)
     waiting = [(file, file.stat()) for file in waiting_files(settings.drop_folder)]
     if not waiting:
         return dg.SensorResult(skip_reason=f"{settings.drop_folder} is empty")
@@ -32,7 +39,11 @@ def dropped_files(context: dg.SensorEvaluationContext, settings: dg.ResourcePara
     return dg.SensorResult(run_requests=[dg.RunRequest(run_key=f"dropped-{key}", partition_key=today)], cursor=key)
 
 
-@dg.sensor(minimum_interval_seconds=60, default_status=dg.DefaultSensorStatus.RUNNING)
+@dg.sensor(
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Sends an alert for each confirmed regression that has not had one.",
+)
 def regression_alerts(context: dg.SensorEvaluationContext, settings: dg.ResourceParam[Settings]) -> dg.SkipReason:
     """Send an alert for each confirmed regression that has not had one, whenever a new snapshot is published."""
     current = settings.snapshots / _CURRENT_SNAPSHOT
@@ -41,7 +52,8 @@ def regression_alerts(context: dg.SensorEvaluationContext, settings: dg.Resource
     snapshot = _identity(current.resolve())
     if context.cursor == snapshot:
         return dg.SkipReason(f"{snapshot} has been looked at")
-    report = send_new_alerts(settings, utc_now())
+    with protected_files(settings):
+        report = send_new_alerts(settings, utc_now())
     # The record of what was sent decides, not the cursor: it only moves on when nothing is left to try again.
     if not report.failed and not report.in_progress:
         context.update_cursor(snapshot)
@@ -50,13 +62,18 @@ def regression_alerts(context: dg.SensorEvaluationContext, settings: dg.Resource
     return dg.SkipReason(f"{snapshot}: {len(report.sent)} sent, {len(report.already_sent)} sent before")
 
 
-@dg.run_failure_sensor(default_status=dg.DefaultSensorStatus.RUNNING, monitor_all_code_locations=False)
+@dg.run_failure_sensor(
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    monitor_all_code_locations=False,
+    description="Sends an alert when a run has failed.",
+)
 def failed_runs(context: dg.RunFailureSensorContext, settings: dg.ResourceParam[Settings]) -> None:
     """Say when a run has failed, and at which step."""
     run = context.dagster_run
     reasons = [_reason(event) for event in context.get_step_failure_events()]
     message = "\n".join(reasons) or context.failure_event.message or ""
-    report = send_alert(settings, failed_run_alert(run.run_id, run.job_name, message, utc_now()), utc_now())
+    with protected_files(settings):
+        report = send_alert(settings, failed_run_alert(run.run_id, run.job_name, message, utc_now()), utc_now())
     for alert_id, reason in report.failed:
         context.log.error("alert %s was not sent: %s", alert_id, reason)
 

@@ -13,18 +13,14 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from perf_assets.partitions import PARTITION, RANGE_END, RANGE_START
 from perf_assets.sources.pulling import Day, Delivery, Found, PullDay, Seen
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance, DagsterRun, RunRecord
-    from dagster._core.execution.stats import RunStepKeyStatsSnapshot
 
 RUNS_AT_ONCE = 200
-PARTITION_TAGS = (
-    "dagster/partition",
-    "dagster/asset_partition_range_start",
-    "dagster/asset_partition_range_end",
-)
+PARTITION_TAGS = (PARTITION, RANGE_START, RANGE_END)
 RETRY_TAG = "dagster/retry_number"
 RESUMED_TAG = "dagster/is_resume_retry"
 
@@ -55,11 +51,10 @@ def _runs_of_day(instance: DagsterInstance, day: Day, seen: Seen) -> Iterator[Fo
 
 def _pages(instance: DagsterInstance, day: Day) -> Iterator[list[RunRecord]]:
     """Finished runs that may have ended on the day: created before its end, changed after its beginning."""
-    from dagster import RunsFilter
-    from dagster._core.storage.dagster_run import FINISHED_STATUSES
+    from dagster import DagsterRunStatus, RunsFilter
 
     wanted = RunsFilter(
-        statuses=list(FINISHED_STATUSES),
+        statuses=[DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED],
         updated_after=day.start.replace(tzinfo=UTC),
         created_before=day.end.replace(tzinfo=UTC),
     )
@@ -93,8 +88,9 @@ def _described(instance: DagsterInstance, record: RunRecord) -> dict[str, Any]:
     }
 
 
-def _step(step: RunStepKeyStatsSnapshot) -> dict[str, Any]:
-    """A step, and from when to when its last attempt took: those before it failed."""
+def _step(step: Any) -> dict[str, Any]:
+    """A step, as DagsterInstance.get_run_step_stats gives it, and from when to when its last attempt took: those
+    before it failed."""
     last = step.attempts_list[-1] if step.attempts_list else step
     return {
         "step": step.step_key,

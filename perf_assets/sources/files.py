@@ -79,12 +79,11 @@ def waiting_files(drop_folder: Path) -> list[Path]:
 
 def collect_drop_folder(landing: Landing, drop_folder: Path, received_at: datetime) -> list[LandedFile]:
     """Land what waits in the drop folder, and remove it there once it is durable in landing. Of processes that do so at
-    once, the second waits and takes what is left.
+    once, the second waits and takes what is left. The folder is made where there is none.
     """
-    if not drop_folder.is_dir():
-        return []
     from filelock import FileLock
 
+    drop_folder.mkdir(parents=True, exist_ok=True)
     landing.folder.mkdir(parents=True, exist_ok=True)
     with FileLock(landing.folder / ".drop.lock"):
         return _collected(landing, drop_folder, received_at)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
 import dagster as dg
 import pytest
 
+import perf_assets
 from perf_assets.definitions import build_definitions, defs
 from perf_assets.landing import utc_now
 from perf_assets.settings import Settings
@@ -166,3 +171,30 @@ def _request(schedule: str, job: str) -> dg.RunRequest:
 def _assets(job: str) -> list[str]:
     selected = defs.resolve_job_def(job).asset_layer.selected_asset_keys
     return [key.to_user_string() for key in selected]
+
+
+def test_schedules_and_sensors_run_from_the_start_and_say_what_they_do():
+    repository = defs.get_repository_def()
+    assert len(repository.schedule_defs) == len(repository.sensor_defs) == 3
+    for each in (*repository.schedule_defs, *repository.sensor_defs):
+        assert each.default_status.value == "RUNNING", each.name
+        assert (each.description or "").endswith("."), each.name
+
+
+def test_loading_the_definitions_warns_of_nothing():
+    loaded = subprocess.run(
+        [sys.executable, "-W", "default", "-c", "import perf_assets.definitions"], capture_output=True, text=True
+    )
+    assert loaded.returncode == 0
+    assert [line for line in loaded.stderr.splitlines() if "dagster" in line.lower() and "Warning" in line] == []
+
+
+def test_nothing_private_of_dagster_is_imported():
+    package = Path(perf_assets.__file__).parent
+    private = [
+        f"{file.relative_to(package)}: {line}"
+        for file in package.rglob("*.py")
+        for line in file.read_text(encoding="utf-8").splitlines()
+        if re.match(r"\s*(from|import) dagster(\._|_shared)", line)
+    ]
+    assert private == []

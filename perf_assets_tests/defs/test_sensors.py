@@ -69,7 +69,7 @@ def drop(settings: Settings, name: str, content: bytes, age: int = 0) -> None:
 
 def test_an_empty_drop_folder_is_left_alone(settings):
     assert "is empty" in str(look(settings).skip_reason)
-    settings.drop_folder.mkdir(parents=True)
+    assert settings.drop_folder.is_dir()
     assert not look(settings).run_requests
 
 

@@ -9,7 +9,7 @@ from perf_assets.defs.asset_spec import OWNERS, POOL, RECEIVED_DAY, outcome, tab
 from perf_assets.ingestion import load_received, record_received
 from perf_assets.landing import Landing, utc_now
 from perf_assets.progress import Progress
-from perf_assets.settings import Settings, SourcesSettings
+from perf_assets.settings import Settings, SourcesSettings, protected_files
 from perf_assets.sources.dashboard import SourceError, StatusError, TruncatedError, UnreachableError, fetch_results
 from perf_assets.sources.files import collect_drop_folder
 from perf_assets.warehouse import Warehouse
@@ -47,7 +47,9 @@ def dashboard_results(
     except SourceError as error:
         # A wrong token or address is as wrong in half a minute.
         raise dg.Failure(str(error), allow_retries=False) from error
-    landed = landing.land(b"\n".join(pages), name="dashboard-results.json", received_at=utc_now(), origin="dashboard")
+    body = b"\n".join(pages)
+    with protected_files(settings):
+        landed = landing.land(body, name="dashboard-results.json", received_at=utc_now(), origin="dashboard")
     return dg.MaterializeResult(metadata={"pages": len(pages), "bytes": landed.size, "file": str(landed.path)})
 
 

@@ -9,7 +9,7 @@ import dagster as dg
 from perf_assets.defs.asset_spec import OWNERS
 from perf_assets.landing import Landing, Origin, utc_now
 from perf_assets.progress import Progress
-from perf_assets.settings import Settings
+from perf_assets.settings import Settings, protected_files
 from perf_assets.sources.dagster_log import DagsterLog
 from perf_assets.sources.errors import SourceError
 from perf_assets.sources.folders import Folders
@@ -102,7 +102,8 @@ def _source_asset(
         if not getattr(context.resources, source).configured:
             return dg.MaterializeResult(metadata={"state": f"not configured. {remedy}"})
         try:
-            pulled, counted = how(context, origin)
+            with protected_files(context.resources.settings):
+                pulled, counted = how(context, origin)
         except SourceError as error:
             raise dg.Failure(str(error), {"troubles": str(error)}, allow_retries=False) from error
         return _result(pulled, counted)
