@@ -1017,7 +1017,7 @@ VIEWS = (
     SELECT md5_number_lower(concat_ws('/', m.series_id, m.run_id)) AS id, m.ts AS timestamp,
       s.metric AS metric_name, m.value AS metric_value, s.test_name, s.test_type, coalesce(s.node_id, d.node_name)
       AS node_id, s.node_type, r.run_key AS test_run_id, r.ci_job_id,
-      nullif(coalesce(d.context, r.context), '{}') AS context_data
+      nullif(coalesce(d.context, r.context), '{}') :: JSON AS context_data
     FROM measurements m JOIN analysed_series s USING (series_id) JOIN runs r USING (run_id)
     LEFT JOIN measurement_details d ON d.series_id = m.series_id AND d.run_id = m.run_id""",
 )
