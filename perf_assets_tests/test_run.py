@@ -194,7 +194,9 @@ def test_a_wrong_token_fails_the_run_at_once_and_no_sample_is_taken(tmp_path):
     message = errors_of(result)["dashboard_results"]
     assert "Configure a token" in message
     assert "hunter2" not in message
-    assert [event.step_key for event in result.all_events if event.is_step_success] == []
+    # Whatever else came in is loaded all the same.
+    succeeded = {event.step_key for event in result.all_events if event.is_step_success}
+    assert {"raw_results", "load_results"} <= succeeded
     assert list(Landing(Path(settings.landing)).files()) == []
 
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from perf_assets.partitions import range_tags
 from perf_assets.progress import Progress
+from perf_assets.run_tags import ATTENDED, range_tags
 from perf_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -42,9 +42,11 @@ class StepEnded:
 
 @dataclass(frozen=True)
 class RunResult:
+    """`errors`: messages by the step that failed."""
+
     succeeded: bool
     run_id: str
-    errors: tuple[str, ...]
+    errors: Mapping[str, str]
 
 
 def run_job(
@@ -70,7 +72,7 @@ def run_job(
         {"progress": dg.ResourceDefinition.hardcoded_resource(progress)} if progress else None
     )
     run_id = str(uuid.uuid4())
-    errors: list[str] = []
+    errors: dict[str, str] = {}
     told: dict[str, dict[str, object]] = {}
 
     def heard(entry: dg.EventLogEntry) -> None:
@@ -88,7 +90,7 @@ def run_job(
         error = getattr(data, "error", None)
         message = (error.cause or error).message.strip() if error is not None else None
         if message is not None:
-            errors.append(f"{event.step_key}: {message}")
+            errors[event.step_key or ""] = message
         seconds = (getattr(data, "duration_ms", 0) or 0) / 1000.0
         tell(StepEnded(event.step_key or "", seconds, message, told.get(event.step_key or "", {})))
 
@@ -103,9 +105,9 @@ def run_job(
                 **({"ops": {"load_results": {"config": {"replay": list(replay)}}}} if replay else {}),
             },
             asset_selection=None if assets is None else [dg.AssetKey(asset) for asset in assets],
-            tags=range_tags(days[0], days[-1]),
+            tags=range_tags(days[0], days[-1]) | {ATTENDED: "true"},
         )
-    return RunResult(result.success, run_id, tuple(errors))
+    return RunResult(result.success, run_id, errors)
 
 
 def _values(metadata: Mapping[str, MetadataValue[Any]]) -> dict[str, object]:

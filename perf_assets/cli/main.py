@@ -67,7 +67,7 @@ def run(settings: Settings, inputs: tuple[Path, ...], fail_on_regression: bool) 
     from perf_assets.cli.running import analyse
 
     outcome = analyse(settings, inputs)
-    if outcome is None or not outcome.delivered:
+    if outcome is None or not outcome.complete:
         sys.exit(FAILED)
     if fail_on_regression and outcome.regressions:
         sys.exit(REGRESSED)

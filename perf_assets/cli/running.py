@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from perf_assets.cli.launch import MAIN_JOB
-from perf_assets.cli.showing import land_shown, run_shown
+from perf_assets.cli.showing import SOURCE, land_shown, run_shown
 from perf_assets.cli.turns import turn
 from perf_assets.landing import Given, Landing, utc_now
 from perf_assets.settings import Settings
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How many confirmed regressions have not recovered, and whether all alerts were delivered."""
+    """How many confirmed regressions have not recovered, and whether all sources were pulled and alerts delivered."""
 
     regressions: int
-    delivered: bool
+    complete: bool
 
 
 def analyse(settings: Settings, inputs: Sequence[Path]) -> Outcome | None:
@@ -45,7 +45,10 @@ def _analyse(settings: Settings, inputs: Sequence[Path], console: Console) -> Ou
     landing = Landing(settings.landing)
     _land(settings, landing, inputs, console)
     result = run_shown(MAIN_JOB, settings, landing.days(), console)
-    if not result.succeeded:
+    not_pulled = result.errors.get(SOURCE)
+    if not result.succeeded and (set(result.errors) != {SOURCE} or not landing.days()):
+        if not_pulled:
+            _say_not_pulled(console, not_pulled)
         return None
     from perf_assets.advice.silence import overdue
     from perf_assets.alerts.dispatch import channel_of, send_new_alerts
@@ -79,7 +82,13 @@ def _analyse(settings: Settings, inputs: Sequence[Path], console: Console) -> Ou
         console.print(f"[red]Alert {alert_id} was not sent:[/] {escape(reason)}", soft_wrap=True)
     seconds = time.monotonic() - started
     console.print(f"Report: {settings.report}   ({quantity(seconds, 's')})", soft_wrap=True, markup=False)
-    return Outcome(int(confirmed[0]) if confirmed else 0, not delivery.failed)
+    if not_pulled:
+        _say_not_pulled(console, not_pulled)
+    return Outcome(int(confirmed[0]) if confirmed else 0, complete=not delivery.failed and not not_pulled)
+
+
+def _say_not_pulled(console: Console, reason: str) -> None:
+    console.print(f"[red]The dashboard was not pulled:[/] {escape(reason)}", soft_wrap=True)
 
 
 def _land(settings: Settings, landing: Landing, inputs: Sequence[Path], console: Console) -> None:

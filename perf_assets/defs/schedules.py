@@ -5,7 +5,7 @@ from datetime import timedelta
 import dagster as dg
 
 from perf_assets.defs.jobs import INGESTION_JOB, MAIN_JOB, SOURCES_JOB
-from perf_assets.partitions import range_tags
+from perf_assets.run_tags import range_tags
 from perf_assets.settings import Settings
 from perf_assets.sources.pulling import LOOKED_AT_AGAIN_DAYS
 

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from perf_assets.partitions import PARTITION, RANGE_END, RANGE_START
+from perf_assets.run_tags import PARTITION, RANGE_END, RANGE_START
 from perf_assets.sources.pulling import Day, Delivery, Found, PullDay, Seen
 
 if TYPE_CHECKING:

@@ -147,6 +147,23 @@ def test_a_wrong_dashboard_token_fails_the_run_and_no_sample_is_shown(site):
     assert (doctor.exit_code, states["dashboard"]) == (1, "failed")
 
 
+def test_a_dashboard_that_does_not_answer_keeps_no_results_from_being_analysed(tmp_path):
+    nowhere = {"SCALE_DASHBOARD_URL": "http://127.0.0.1:1", "SCALE_DASHBOARD_API_KEY": SECRET}
+    site = Site(tmp_path / "site", nowhere)
+    (tmp_path / "small.csv").write_bytes(small_table(2, 2))
+    started = time.monotonic()
+    result = site.call("run", tmp_path / "small.csv")
+    assert time.monotonic() - started < 100  # not tried again half a minute later
+    assert result.exit_code == 1
+    last = " ".join(result.stdout.splitlines()[-1:])
+    assert last.startswith("The dashboard was not pulled: ")
+    assert "127.0.0.1:1" in last
+    assert "The run failed" not in result.stdout
+    assert site.query("SELECT count(*) FROM measurements") != [(0,)]
+    assert (site.home / "report.html").exists()
+    assert SECRET not in result.output
+
+
 def test_doctor_with_nothing_set(site):
     result = site.call("doctor")
     assert result.exit_code == 0

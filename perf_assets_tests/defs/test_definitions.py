@@ -42,7 +42,7 @@ gitlab_results*      ingestion
 jenkins_results*     ingestion
 prometheus_results*  ingestion
 quarantined_results* ingestion    raw_results
-raw_results*         ingestion    circleci_results dagster_results dashboard_results folders_results github_actions_results gitlab_results jenkins_results prometheus_results
+raw_results*         ingestion    circleci_results dagster_results folders_results github_actions_results gitlab_results jenkins_results prometheus_results
 metric_rollups       series       metric_series performance_metrics
 metric_series        series       performance_metrics
 performance_metrics* series       raw_results

@@ -1,4 +1,4 @@
-"""Tags by which a Dagster run names its partitions; Dagster's documentation of run tags lists them."""
+"""Tags of Dagster runs: those by which a run names its partitions, which Dagster's documentation lists, and our own."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ PARTITION, RANGE_START, RANGE_END = (
     "dagster/asset_partition_range_start",
     "dagster/asset_partition_range_end",
 )
+
+ATTENDED = "perf_assets/attended"
+"""Somebody waits for the run: a source that does not answer is not tried again half a minute later."""
 
 
 def range_tags(first: str, last: str) -> dict[str, str]:
