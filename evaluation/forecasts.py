@@ -22,7 +22,7 @@ from evaluation.signals import FloatArray
 from perf_assets.analysis.forecasts import forecast
 from perf_assets.analysis.forecasts.challengers import prophet
 from perf_assets.analysis.forecasts.members import Task, WindowMaps, forecasts
-from perf_assets.analysis.forecasts.pool import without_gaps
+from perf_assets.analysis.forecasts.preparation import without_gaps
 
 PEERS = ("SeasonalNaive", "AutoETS", "MSTL", "AutoARIMA", "Prophet")
 RIVALS = ("SeasonalNaive", "AutoARIMA", "MSTL", "Prophet")

@@ -7,14 +7,9 @@ from hypothesis import given
 from hypothesis import settings as limits
 from hypothesis import strategies as st
 
-from perf_assets.analysis.trends import (
-    TREND_COLUMNS,
-    Slopes,
-    fit_slopes,
-    fit_trends,
-    judge_trends,
-    robust_slope,
-)
+from perf_assets.analysis.autoregression import Slopes, fit_slopes
+from perf_assets.analysis.robust_slopes import robust_slope
+from perf_assets.analysis.trends import TREND_COLUMNS, fit_trends, judge_trends
 from perf_assets.warehouse.tables import METRIC_TRENDS
 from perf_assets_tests.analysis.signals import MONDAY, autoregressive, daily_buckets, hourly, white
 

@@ -14,7 +14,7 @@ from perf_assets.analysis.breach.restarts import courses_of_cycles, cycles
 from perf_assets.analysis.breach.shapes import explained, shapes
 from perf_assets.analysis.forecasts import grids
 from perf_assets.analysis.forecasts.members import Task, profile_before
-from perf_assets.analysis.forecasts.pool import borne_out_bounds, on_one_level, without_gaps
+from perf_assets.analysis.forecasts.preparation import borne_out_bounds, on_one_level, without_gaps
 from perf_assets.analysis.statistics import FloatArray
 
 SIDES = {"upper": 1.0, "lower": -1.0}

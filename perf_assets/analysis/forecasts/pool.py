@@ -1,35 +1,39 @@
-"""The forecast of a history: each method of the pool for all series of a rectangle, weighted, with intervals."""
+"""The forecast of a history: what the pool or a challenger says of each series, with intervals, and how they did."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from perf_assets.analysis.forecasts.backtest import (
+    ROUNDING,
+    Combined,
+    blocks,
+    errors_of,
+    plain,
+    pooled,
+    scored,
+    task_of,
+)
 from perf_assets.analysis.forecasts.challengers import challengers
 from perf_assets.analysis.forecasts.grids import FEWEST_POINTS, Panel, TimeArray, panels
 from perf_assets.analysis.forecasts.intervals import Scales, widths_of
-from perf_assets.analysis.forecasts.members import Task, WindowMaps, forecasts
-from perf_assets.analysis.forecasts.weights import Fleet, weights
+from perf_assets.analysis.forecasts.members import Task
+from perf_assets.analysis.forecasts.preparation import borne_out_bounds, on_one_level, without_gaps
 from perf_assets.analysis.statistics import FloatArray
 from perf_assets.wording.quantities import ROUGH, share
 
-MOST_ORIGINS, MOST_ORIGINS_OF_MANY, MANY = 9, 5, 300
-"""Origins at which forecasts are tried, half of what is held out apart, and how many where so many series are forecast
-together that they tell what the origins do not; intervals are taken from every second one, so that no two share a
-value."""
 WINNING = 0.95
 """Share of the pool's error below which a challenger takes its place."""
 _MOST_CATEGORIES = 200
-_ROUNDING, _ROUNDING_OF_SPREAD = 1e-13, 2e-6
-"""Errors that are none, of values of the size of 1 and as a share of the mean distance of values from their median."""
-_SAMPLE, _BLOCK = 2_000, 1_000
-"""Series from which the fleet is learned; series computed at once."""
-_ENOUGH = 9
-"""Values that tell a level well enough for numbers to be small around it."""
+_ROUNDING_OF_SPREAD = 2e-6
+"""Errors that are none, as a share of the mean distance of values from their median."""
+_SAMPLE = 2_000
+"""Series from which the fleet is learned."""
 _SEED = 0
 
 SCORE_COLUMNS = ("unique_id", "model", "origins", "mae", "mase", "coverage_80", "coverage_95", "chosen", "note")
@@ -124,40 +128,9 @@ def _outlooks(
         yield evidence.outlook(levels)
 
 
-def borne_out_bounds(history: pd.DataFrame) -> pd.DataFrame | None:
-    """lowest and highest by unique_id, as far as the values bear them out."""
-    given = [name for name in ("lowest", "highest") if name in history]
-    if not given:
-        return None
-    own = history.groupby("unique_id").agg(
-        smallest=("y", "min"), largest=("y", "max"), **{name: (name, "first") for name in given}
-    )
-    own = own.reindex(columns=["smallest", "largest", "lowest", "highest"]).astype(np.float64)
-    return pd.DataFrame(
-        {
-            "lowest": own["lowest"].where(own["smallest"] >= own["lowest"], -np.inf),
-            "highest": own["highest"].where(own["largest"] <= own["highest"], np.inf),
-        }
-    )
-
-
-@dataclass(frozen=True)
-class _Combined:
-    """Of s series: `mean`, shape (s, horizon); `errors` of like forecasts that did not know them, shape
-    (origins, s, horizon), NaN where nothing was measured, and the same `on_scale` of the series; the method with the
-    most weight and that weight, shape (s,).
-    """
-
-    mean: FloatArray
-    errors: FloatArray
-    on_scale: FloatArray
-    model: npt.NDArray[np.object_]
-    weight: FloatArray
-
-
 @dataclass(frozen=True)
 class _Tried:
-    """A challenger: `row` of its series, errors as in `_Combined`, and whether it took the pool's place."""
+    """A challenger: `row` of its series, errors as in `Combined`, and whether it took the pool's place."""
 
     row: int
     name: str
@@ -244,7 +217,7 @@ class _Evidence:
     scales: Scales
     mean: FloatArray
     on_scale: FloatArray
-    pool: _Combined
+    pool: Combined
     tried: Sequence[_Tried]
     naive: FloatArray
     units: FloatArray
@@ -265,21 +238,21 @@ class _Evidence:
         lowest, highest = lowest / size, highest / size
         cycle, *longer = panel.seasons
         filled = without_gaps(panel.values, cycle)
-        scales = Scales.joined([Scales.of(filled[rows], lowest[rows], highest[rows]) for rows in _blocks(count)])
+        scales = Scales.joined([Scales.of(filled[rows], lowest[rows], highest[rows]) for rows in blocks(count)])
         filled, doubt = on_one_level(filled, panel.level_from, cycle)
         truth = filled
         if filled is not panel.values:
             truth = np.where(np.isfinite(panel.values), filled, np.nan)
-        task = _task(filled, horizon, cycle, longer)
+        task = task_of(filled, horizon, cycle, longer)
         sample = np.sort(np.random.default_rng(_SEED).permutation(count)[:_SAMPLE]).astype(np.intp)
-        pool = _pooled(task, truth, scales, sample)
+        pool = pooled(task, truth, scales, sample)
         mean, on_scale, tried = _challenged(panel, truth, task, scales, pool, sample, known)
-        then = [task.origins[place] for place in _scored(task)] + [filled.shape[1]]
-        on_their_scales = (scales.part(rows).on(filled[rows]) for rows in _blocks(count))
+        then = [task.origins[place] for place in scored(task)] + [filled.shape[1]]
+        on_their_scales = (scales.part(rows).on(filled[rows]) for rows in blocks(count))
         units, none = zip(*((_naive_then(each, cycle, then), _rounding(each)) for each in on_their_scales), strict=True)
         return cls(
             panel.ids, panel.dates(horizon), size, scales, mean, on_scale, pool, tried,
-            np.concatenate([_naive(filled[rows], cycle) for rows in _blocks(count)]),
+            np.concatenate([_naive(filled[rows], cycle) for rows in blocks(count)]),
             np.concatenate(units, axis=1), np.concatenate(none), doubt,
         )  # fmt: skip
 
@@ -289,7 +262,7 @@ class _Evidence:
         ends = np.empty((2, *widths.half.shape))
         mean = self.scales.within(self.mean)
         # In parts, since each step makes a copy.
-        for rows in _blocks(len(self.ids)):
+        for rows in blocks(len(self.ids)):
             scales, half = self.scales.part(rows), widths.half[:, rows]
             half = np.hypot(half, half[..., :1] * self.doubt[rows, None])
             centre = scales.on(self.mean[rows])
@@ -298,19 +271,6 @@ class _Evidence:
                 ends[1, place, rows] = np.maximum(scales.back(centre + width), mean[rows]) * size[rows]
         mean *= size
         return _Outlook(self.ids, self.dates, mean, ends, widths.inside, self)
-
-
-def _pooled(task: Task, truth: FloatArray, scales: Scales, sample: npt.NDArray[np.intp]) -> _Combined:
-    """`truth`: the values of the task with NaN for gaps; the fleet is learned from the series of the `sample`."""
-    learned = _Lean.of(task.part(sample))
-    maps = WindowMaps.learned(learned.task)
-    sampled = _try(learned, maps)
-    fleet = Fleet.of(_known(sampled.sizes, len(task.origins) - 1))
-    if len(sample) == len(truth):
-        return _combined(sampled, truth, scales, fleet)
-    del sampled
-    parts = ((_Lean.of(task.part(rows)), rows) for rows in _blocks(len(truth)))
-    return _joined([_combined(_try(lean, maps), truth[rows], scales.part(rows), fleet) for lean, rows in parts])
 
 
 def _naive(values: FloatArray, cycle: int) -> FloatArray:
@@ -326,21 +286,7 @@ def _naive_then(values: FloatArray, cycle: int, sizes: Sequence[int]) -> FloatAr
 def _rounding(values: FloatArray) -> FloatArray:
     """Errors of forecasts of `values`, shape (s, t), that are none, shape (s,)."""
     spread = np.abs(values - values.mean(axis=1, keepdims=True)).mean(axis=1)
-    return np.asarray(np.maximum(_ROUNDING, _ROUNDING_OF_SPREAD * spread))
-
-
-def _blocks(count: int) -> Iterator[slice]:
-    return (slice(begin, min(begin + _BLOCK, count)) for begin in range(0, count, _BLOCK))
-
-
-def _joined(parts: Sequence[_Combined]) -> _Combined:
-    return _Combined(
-        np.concatenate([part.mean for part in parts]),
-        np.concatenate([part.errors for part in parts], axis=1),
-        np.concatenate([part.on_scale for part in parts], axis=1),
-        np.concatenate([part.model for part in parts]),
-        np.concatenate([part.weight for part in parts]),
-    )
+    return np.asarray(np.maximum(ROUNDING, _ROUNDING_OF_SPREAD * spread))
 
 
 def _challenged(
@@ -348,7 +294,7 @@ def _challenged(
     truth: FloatArray,
     task: Task,
     scales: Scales,
-    pool: _Combined,
+    pool: Combined,
     sample: npt.NDArray[np.intp],
     known: _Known,
 ) -> tuple[FloatArray, FloatArray, list[_Tried]]:
@@ -363,7 +309,7 @@ def _challenged(
         own = truth[[row]]
         among = np.concatenate(([row], sample))
         times = panel.times(task.horizon, among if known.special_days else among[:1])
-        origins = [task.origins[place] for place in _scored(task)]
+        origins = [task.origins[place] for place in scored(task)]
         own_task = replace(
             task.part(among),
             origins=(*origins, task.origins[-1]),
@@ -371,13 +317,13 @@ def _challenged(
             properties=_numbered(panel.ids[among], known.properties),
         )
         ahead = {name: then[:, None] for name, then in challengers(own_task, 0, times[0])}
-        errors = {name: _errors(then, own, origins, _plain)[:, 0] for name, then in ahead.items()}
+        errors = {name: errors_of(then, own, origins, plain)[:, 0] for name, then in ahead.items()}
         sizes = {name: float(_mean_of_measured(np.abs(error), axis=None)) for name, error in errors.items()}
         best = min(sizes, key=sizes.__getitem__, default="")
         won = best and sizes[best] < WINNING * float(_mean_of_measured(np.abs(pool.errors[:, row]), axis=None))
         if won:
             mean[row] = ahead[best][-1, 0]
-            on_scale[:, row] = _errors(ahead[best], own, origins, scales.part(slice(row, row + 1)).on)[:, 0]
+            on_scale[:, row] = errors_of(ahead[best], own, origins, scales.part(slice(row, row + 1)).on)[:, 0]
         tried += [_Tried(row, name, errors[name], bool(won) and name == best) for name in ahead]
     return mean, on_scale, tried
 
@@ -406,165 +352,3 @@ def _numbered(ids: npt.NDArray[np.object_], properties: pd.DataFrame | None) -> 
         codes = pd.Categorical(own[name].where(own[name].isin(kept)), categories=sorted(kept)).codes.astype(np.float64)
         columns.append(np.where(codes >= 0, codes, np.nan))
     return np.stack(columns, axis=1)
-
-
-def _task(values: FloatArray, horizon: int, cycle: int, longer: list[int]) -> Task:
-    size = values.shape[1]
-    stride = -(-max(1, min(horizon, size // 4)) // 2)
-    if horizon > cycle:
-        # Whole cycles are held out: on some days of the week all methods are better than on others.
-        stride = -(-stride // cycle) * cycle
-    first = max(size // 3, 2 * cycle, 4)
-    most = MOST_ORIGINS if len(values) < MANY else MOST_ORIGINS_OF_MANY
-    origins = [size - stride * number for number in range(most, 0, -1) if size - stride * number >= first]
-    origins = origins or [size - stride]
-    held = longer[0] if longer and origins[0] >= 2 * longer[0] else 0
-    return Task(values, (*origins, size), stride, horizon, cycle, held)
-
-
-def without_gaps(values: FloatArray, cycle: int) -> FloatArray:
-    """`values`, shape (s, t), with NaN replaced by the value a cycle before, else a cycle later, else the nearest."""
-    gaps = np.isnan(values)
-    if not gaps.any():
-        return values
-    filled = values.copy()
-    columns = np.flatnonzero(gaps.any(axis=0))
-    for shift, order in ((-cycle, columns), (cycle, columns[::-1])):
-        for column in order:
-            if 0 <= column + shift < values.shape[1]:
-                rows = np.isnan(filled[:, column])
-                filled[rows, column] = filled[rows, column + shift]
-    if np.isnan(filled).any():
-        filled = pd.DataFrame(filled.T).ffill().bfill().to_numpy(dtype=np.float64).T
-    return filled
-
-
-def on_one_level(values: FloatArray, level_from: npt.NDArray[np.int64], cycle: int) -> tuple[FloatArray, FloatArray]:
-    """`values`, shape (s, t), with what lies before the present level moved onto it, and by how many half widths of an
-    interval the new level itself is in doubt, shape (s,).
-    """
-    doubt = np.zeros(len(values))
-    if not level_from.any():
-        return values, doubt
-    moved = values.copy()
-    for row in np.flatnonzero(level_from):
-        begin = int(level_from[row])
-        after, before = values[row, begin:], values[row, max(begin - max(4 * cycle, 14), 0) : begin]
-        # The same places of the cycle on both sides, where the new level does not hold whole ones.
-        if after.size < cycle and before.size >= cycle:
-            alike = (np.arange(-before.size, 0) % cycle)[:, None] == (np.arange(after.size) % cycle)[None, :]
-            before = before[alike.any(axis=1)]
-        new, old = float(np.median(after)), float(np.median(before))
-        past = values[row, :begin]
-        # What grows with its level is multiplied, what can be 0 or negative is shifted.
-        if past.min() > 0 and new > 0 and old > 0:
-            moved[row, :begin] = past * (new / old)
-        else:
-            moved[row, :begin] = past + (new - old)
-        doubt[row] = 1.0 / np.sqrt(after.size)
-    return moved, doubt
-
-
-@dataclass(frozen=True)
-class _Lean:
-    """A task whose values are distances from the `centre` of each series, shape (s, 1), in single precision, in which
-    methods take half of the time and memory and lose nothing that was measured. The centre is the median of a few of
-    the values, so what is constant is 0."""
-
-    task: Task
-    centre: FloatArray
-
-    @classmethod
-    def of(cls, task: Task) -> _Lean:
-        values = task.values
-        centre = np.median(values[:, :: max(1, values.shape[1] // _ENOUGH)], axis=1, keepdims=True)
-        away = values - centre
-        # What differs by rounding only is constant.
-        away[np.abs(away).max(axis=1) <= _ROUNDING] = 0.0
-        return cls(replace(task, values=away.astype(np.float32)), centre)
-
-
-@dataclass(frozen=True)
-class _Methods:
-    """Names of the methods; what each says of a lean task at each origin, shape (methods, origins, s, horizon); errors
-    as `_sizes` gives them, shape (methods, origins - 1, s, strides)."""
-
-    lean: _Lean
-    names: Sequence[str]
-    ahead: FloatArray
-    sizes: FloatArray
-
-
-def _try(lean: _Lean, maps: WindowMaps) -> _Methods:
-    names, ahead = zip(*forecasts(lean.task, maps), strict=True)
-    return _Methods(lean, names, np.stack(ahead), np.stack([_sizes(each, lean.task) for each in ahead]))
-
-
-def _sizes(ahead: FloatArray, task: Task) -> FloatArray:
-    """Mean absolute errors at each origin but the last over the first stride ahead, over the first two, and so on as
-    far as there is a truth: shape (origins - 1, s, strides)."""
-    size, stride = task.values.shape[1], task.stride
-    ends = np.minimum(np.arange(1, -(-task.horizon // stride) + 1) * stride, task.horizon)
-    result = np.zeros((len(ahead) - 1, len(task.values), ends.size))
-    for place, origin in enumerate(task.origins[:-1]):
-        held = min(task.horizon, size - origin)
-        error = np.abs(ahead[place, :, :held] - task.values[:, origin : origin + held])
-        known = ends[ends <= held]
-        sums = np.add.reduceat(error, np.append(0, known[:-1]), axis=1)[:, : known.size]
-        result[place, :, : known.size] = np.cumsum(sums, axis=1) / known
-    return result
-
-
-def _known(sizes: FloatArray, at: int) -> FloatArray:
-    """Of errors as `_sizes` gives them, shape (methods, origins, s, strides): those that origin number `at` knows, of
-    the origins before it, shape (methods, at, s)."""
-    last = sizes.shape[3]
-    return np.stack([sizes[:, place, :, min(at - place, last) - 1] for place in range(at)], axis=1)
-
-
-def _combined(methods: _Methods, truth: FloatArray, scales: Scales, fleet: Fleet) -> _Combined:
-    """`truth`: the values of the task with NaN for gaps: only what was measured has an error."""
-    ahead, sizes, task = methods.ahead, methods.sizes, methods.lean.task
-    weight = weights(_known(sizes, len(task.origins) - 1), fleet)
-    # Every second origin, each weighted by what was known at it.
-    scored = _scored(task)
-    then = np.empty((len(scored) + 1, *ahead.shape[2:]))
-    then[-1] = np.einsum("ms,msh->sh", weight, ahead[:, -1])
-    for number, place in enumerate(scored):
-        own = weights(_known(sizes, place), fleet) if place else fleet.usual(len(weight[0]))
-        then[number] = np.einsum("ms,msh->sh", own, ahead[:, place])
-    then += methods.lean.centre
-    origins = [task.origins[place] for place in scored]
-    families = np.array([name.split()[0] for name in methods.names], dtype=object)
-    shares = np.stack([weight[families == family].sum(axis=0) for family in dict.fromkeys(families)])
-    main = shares.argmax(axis=0)
-    return _Combined(
-        then[-1],
-        _errors(then, truth, origins, _plain),
-        _errors(then, truth, origins, scales.on),
-        np.array(list(dict.fromkeys(families)), dtype=object)[main],
-        np.take_along_axis(shares, main[None], axis=0)[0],
-    )
-
-
-def _errors(
-    then: FloatArray, truth: FloatArray, origins: Sequence[int], on: Callable[[FloatArray], FloatArray]
-) -> FloatArray:
-    """Of forecasts, shape (at least origins, s, horizon), at the `origins`: shape (origins, s, horizon), NaN where
-    `truth`, shape (s, t), is or has ended."""
-    size, horizon = truth.shape[1], then.shape[2]
-    errors = np.full((len(origins), *then.shape[1:]), np.nan, dtype=np.float32)
-    for place, origin in enumerate(origins):
-        held = min(horizon, size - origin)
-        errors[place, :, :held] = on(truth[:, origin : origin + held]) - on(then[place, :, :held])
-    return errors
-
-
-def _scored(task: Task) -> list[int]:
-    """Numbers of the origins that intervals are taken from, ascending: every second one, the newest of which has a
-    whole held-out part behind it."""
-    return list(range(len(task.origins) - 3, -1, -2))[::-1] or [0]
-
-
-def _plain(values: FloatArray) -> FloatArray:
-    return values

@@ -8,7 +8,9 @@ from hypothesis import settings as limits
 from hypothesis import strategies as st
 
 from perf_assets.analysis.forecasts import forecast, forecast_fleet
-from perf_assets.analysis.forecasts.pool import MANY, SCORE_COLUMNS, _scored, _task, on_one_level, without_gaps
+from perf_assets.analysis.forecasts.backtest import MANY, scored, task_of
+from perf_assets.analysis.forecasts.pool import SCORE_COLUMNS
+from perf_assets.analysis.forecasts.preparation import on_one_level, without_gaps
 from perf_assets.analysis.statistics import FloatArray
 from perf_assets_tests.analysis.signals import autoregressive, white
 
@@ -280,9 +282,9 @@ def test_any_numbers_give_nested_finite_intervals(series: list[list[float]], fre
 
 
 def test_origins_that_are_scored_come_oldest_first() -> None:
-    task = _task(np.stack([white(120, 1)]), 14, 7, [])
-    scored = _scored(task)
-    assert scored == sorted(scored)
-    assert len(scored) > 2
+    task = task_of(np.stack([white(120, 1)]), 14, 7, [])
+    places = scored(task)
+    assert places == sorted(places)
+    assert len(places) > 2
     # The newest of them has all that is held out behind it.
-    assert task.origins[scored[-1]] + 14 == 120
+    assert task.origins[places[-1]] + 14 == 120
