@@ -66,6 +66,19 @@ def recommend(findings: Findings) -> pd.DataFrame:
     return table.assign(rank=range(1, len(table) + 1))
 
 
+_AT_LIMIT = {
+    "memory_usage": "Find what holds memory on {place} (now {value}); restart it or raise its memory limit {deadline}.",
+    "disk_usage": "Free disk space on {place} (now {value}), or add some, {deadline}.",
+    "cpu_usage": "Move work away from {place} (now {value}), or add nodes of its type, {deadline}.",
+    "cpu_temperature": "Check the cooling of {place} (now {value}) {deadline}; a hot processor runs slower.",
+    "node_error_rate": "Look at what the errors on {place} have in common (now {value}), and drain it {deadline}.",
+    "node_failure_rate": "Look at why {place} fails (now {value}), and drain it {deadline}.",
+    "test_failure_rate": "Look at the newest failures of {place} (now {value}) {deadline}.",
+}
+"""What to do where a metric of the catalogue reaches its limit."""
+_AT_OTHER_LIMITS = "Find what drives {metric} on {place} (now {value}) {deadline}, or correct the limit."
+
+
 def breaches_ahead(findings: Findings) -> pd.DataFrame:
     """Limits that a level will more likely than not pass within 30 days, or has passed already, the next one first."""
     table = findings.breaches.merge(findings.series, on="series_id")
@@ -85,10 +98,8 @@ def _about_limits(findings: Findings) -> Iterator[dict[str, object]]:
             "subject": place if memory else f"{metric_words(row.metric)} of {place}",
             "project": row.project,
             "title": f"{metric_words(row.metric)} of {place} {breach(row, limit)}",
-            "action": (
-                f"Find what holds memory on {place} (now {value}); restart it or raise its memory limit {deadline}."
-                if memory
-                else f"Add capacity for {metric_words(row.metric)} on {place}, or raise the limit, {deadline}."
+            "action": _AT_LIMIT.get(row.metric, _AT_OTHER_LIMITS).format(
+                metric=metric_words(row.metric), place=place, value=value, deadline=deadline
             ),
             "expected_effect": f"No failures from {metric_words(row.metric)}{risk}.",
             "evidence": json.dumps([{"table": "breach_outlook", "series_id": str(row.series_id)},

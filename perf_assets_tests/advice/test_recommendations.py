@@ -205,3 +205,17 @@ def test_what_is_sure_comes_before_what_is_suspected_and_the_worst_first():
     ]
     found = findings(regressions=[{"scope": "node", **change} for change in changes])
     assert recommend(found)["subject"].tolist() == ["many", "large", "small", "suspected"]
+
+
+@pytest.mark.parametrize(
+    ("metric", "action"),
+    [
+        ("node_failure_rate", "Look at why n fails (now 85 %), and drain it before then."),
+        ("disk_usage", "Free disk space on n (now 85 %), or add some, before then."),
+        ("swap_usage", "Find what drives swap usage on n (now 85 %) before then, or correct the limit."),
+    ],
+)
+def test_what_to_do_at_a_limit_fits_the_metric(metric, action):
+    found = findings([MEMORY | {"metric": metric, "node_id": "n"}], breaches=[{"last_value": 0.85}], trends=[{}])
+    (row,) = recommend(found).itertuples()
+    assert row.action == action
