@@ -16,13 +16,13 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def write_durably(file: Path, content: bytes) -> None:
-    """Replace `file` by one with this content, once that is on disk."""
+def write_durably(file: Path, content: bytes, mode: int = 0o666) -> None:
+    """Replace `file` by one with this content, once that is on disk; `mode` without what the umask takes away."""
     file.parent.mkdir(parents=True, exist_ok=True)
     # Not one of tempfile's, which its owner alone could read whatever the umask.
     staged = file.parent / f".writing-{uuid4().hex}"
     try:
-        with staged.open("xb") as handle:
+        with os.fdopen(os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as handle:
             handle.write(content)
             handle.flush()
             os.fsync(handle.fileno())

@@ -402,10 +402,14 @@ def as_object(value: object) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+_ENCODER = json.JSONEncoder(sort_keys=True, allow_nan=False, ensure_ascii=False)
+"""Made once: json.dumps makes one a call, and a file may have a million objects."""
+
+
 def as_json(members: Mapping[str, object]) -> str:
     """`members` as a JSON object; NaN and infinities, which JSON lacks, become text."""
     try:
-        text = json.dumps(members, sort_keys=True, allow_nan=False, ensure_ascii=False)
+        text = _ENCODER.encode(members)
     except ValueError:
         named = json.loads(json.dumps(members), parse_constant=str)
         text = json.dumps(named, sort_keys=True, ensure_ascii=False)

@@ -37,7 +37,7 @@ def keep_answer(file: Path, answer: Answer) -> None:
         "etag": answer.etag,
         "sha256": hashlib.sha256(answer.body).hexdigest(),
     }
-    write_durably(file, json.dumps(described).encode() + b"\n" + answer.body)
+    write_durably(file, json.dumps(described).encode() + b"\n" + answer.body, mode=0o600)
 
 
 def kept_answer(file: Path) -> Answer | None:

@@ -78,7 +78,7 @@ def test_two_sources_one_of_which_fails(github, site, tmp_path):
     ("arguments", "message"),
     [
         ((), "no source is configured; docs/sources.md says how"),
-        (("nonsense",), "nonsense is no source; use one of github_actions, jenkins"),
+        (("nonsense",), "Unknown source 'nonsense'; use one of github_actions, jenkins"),
         (("gitlab",), "gitlab is not configured; docs/sources.md says how"),
     ],
 )

@@ -97,7 +97,7 @@ def test_a_change_that_the_state_knows_stays_though_it_would_not_be_found(home: 
     assert table.empty
     [gone] = home.warehouse.query("SELECT * FROM withdrawn_findings").itertuples()
     assert (gone.regression_id, gone.series_id, gone.first_bad_run) == (7, series_id, "r40")
-    assert gone.reason.endswith("less than half of what counts.")
+    assert gone.reason.endswith("less than half of the smallest that is reported.")
 
 
 def test_a_staircase_is_a_drift_that_begins_with_the_first_run(home: Home) -> None:

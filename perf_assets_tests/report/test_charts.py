@@ -96,7 +96,7 @@ def test_change_of_a_part_of_the_day_says_which_and_keeps_the_rest(daily: pd.Dat
 
 def test_change_says_what_lies_beyond_the_picture(daily: pd.DataFrame) -> None:
     daily.loc[7, "value"] = 40.0
-    assert "1 value lies beyond the picture." in words(change(daily))
+    assert "1 value beyond the picture." in words(change(daily))
 
 
 def step(count: int, before: float, after: float, at: int, noise: float = 0.03) -> pd.DataFrame:
