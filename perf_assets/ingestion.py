@@ -70,4 +70,4 @@ def _summed(loaded: Iterable[Loaded], anew: bool) -> LoadSummary:
         measurements += file.new_measurements
         series += file.new_series
         without += sum(number for _, number in file.omitted)
-    return LoadSummary(files, measurements, series, without, bool(anew))
+    return LoadSummary(files, measurements, series, without, anew)

@@ -45,9 +45,9 @@ def _equal(**columns: str) -> dict[str, str]:
     return {name: f"{column} = $value" for name, column in columns.items()}
 
 
-def _within(column: str, newest: str = "as_of") -> dict[str, str]:
+def _within(column: str) -> dict[str, str]:
     """A number of days before the newest measurement."""
-    return {"days": f"{column} >= {newest} - to_days($value :: INTEGER)"}
+    return {"days": f"{column} >= as_of - to_days($value :: INTEGER)"}
 
 
 _PLACE = _equal(project="project", metric="metric", test="test_name", test_type="test_type", node="node_id")

@@ -125,7 +125,7 @@ def _entries(
             WHERE ($reason IS NULL OR reason = $reason)
               AND ($name IS NULL OR name GLOB $name OR name GLOB '*/' || $name
                 OR name GLOB $name || '/*' OR name GLOB '*/' || $name || '/*')
-            ORDER BY first_seen DESC, {PLACES_IN_ORDER} LIMIT $most""",  # noqa: S608 - a clause of ingesting
+            ORDER BY first_seen DESC, {PLACES_IN_ORDER} LIMIT $most""",  # noqa: S608 - a clause of listing
             {"reason": reason, "name": name, "most": limit or 1 << 62},
         )
         columns = [column for column, *_ in found.description or ()]

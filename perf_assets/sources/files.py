@@ -79,7 +79,7 @@ def waiting_files(drop_folder: Path) -> list[Path]:
 
 def collect_drop_folder(landing: Landing, drop_folder: Path, received_at: datetime) -> list[LandedFile]:
     """Land what waits in the drop folder, and remove it there once it is durable in landing. Of processes that do so at
-    once, the second waits and takes what is left. The folder is made where there is none.
+    once, the second waits and takes what is left. The folder is created if it does not exist.
     """
     from filelock import FileLock
 

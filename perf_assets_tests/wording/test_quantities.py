@@ -76,15 +76,15 @@ def test_the_text_of_a_change_means_its_size(ratio):
         assert float(text[:-2].replace(",", "")) == pytest.approx(100 * ratio, rel=0.01)
 
 
-@pytest.mark.parametrize(("before", "after", "unit", "told"), [
+@pytest.mark.parametrize(("before", "after", "unit", "expected"), [
     (160.0, 232.0, "s", ("160 s", "232 s")), (0.95, 1.2, "s", ("950 ms", "1,200 ms")),
     (1.2e9, 0.9e9, "By", ("1.2 GB", "0.9 GB")), (0.5, 40.0, "s", ("500 ms", "40 s")),
     (900e6, 1.1e9, "By/s", ("900 MB/s", "1,100 MB/s")), (0.6, 0.7, "1", ("60 %", "70 %")),
 ])  # fmt: skip
 def test_two_levels_near_each_other_are_in_one_unit(
-    before: float, after: float, unit: str, told: tuple[str, str]
+    before: float, after: float, unit: str, expected: tuple[str, str]
 ) -> None:
-    assert level_pair(before, after, unit) == told
+    assert level_pair(before, after, unit) == expected
 
 
 @pytest.mark.parametrize(
