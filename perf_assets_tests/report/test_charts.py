@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 
 from perf_assets.analysis.durations import run_outliers, scenario_efficiency
 from perf_assets.report import charts
+from perf_assets.report.charts.scenarios import covers_any, placed_labels
+from perf_assets.report.charts.trends import fitted_line
 from perf_assets.report.theme import LARGEST_PNG, MOST_POINTS, extent_about, labels, reduced, scale_of, wrapped
 from perf_assets.wording.findings import short
 from perf_assets_tests.report.snapshots import START, forecast
@@ -247,7 +249,7 @@ def test_the_band_of_a_trend_covers_the_line_it_was_made_from() -> None:
     ts = pd.date_range(START, periods=30)
     values = pd.DataFrame({"ts": ts, "value": 2.0 + 0.1 * np.arange(30)})
     row = pd.Series({"since": START, "slope_per_day": 0.1, "slope_low": 0.09, "slope_high": 0.11})
-    line = charts._fitted(row, values)
+    line = fitted_line(row, values)
     assert line["mean"].iloc[0] == pytest.approx(2.0)
     assert line["mean"].iloc[-1] == pytest.approx(4.9)
     half = (line["high"] - line["low"]) / 2
@@ -271,7 +273,7 @@ def test_no_line_or_axis_leaves_where_values_can_be() -> None:
     figures = [row for part in panel.to_dict()["datasets"].values() for row in part if "mean" in row]
     assert min(row["low"] for row in figures) == 0.0
     assert min(row["mean"] for row in figures) == 0.0
-    free = charts._fitted(next(trends.itertuples()), pd.DataFrame({"ts": ts, "value": falling}))
+    free = fitted_line(next(trends.itertuples()), pd.DataFrame({"ts": ts, "value": falling}))
     assert free["mean"].min() < -1.0
 
     history = pd.DataFrame({"unique_id": "1", "ds": ts, "y": falling, "metric": "made_up", "unit": "{retry}"})
@@ -324,12 +326,12 @@ def test_residuals_name_the_runs_furthest_off() -> None:
 def test_labels_of_residuals_cover_no_other() -> None:
     runs = run_outliers(scenario_runs(1000, 30))
     own = runs.assign(expected=runs["expected"] / 60, residual=runs["residual"] / 60)
-    placed = charts._placed(own, (0.0, 25.0), (-6.0, 6.0), 560, 300)
+    placed = placed_labels(own, (0.0, 25.0), (-6.0, 6.0), 560, 300)
     boxes = []
     for row in placed.itertuples():
         x, y, length = row.expected / 25 * 560, (row.residual + 6) / 12 * 300, 6.2 * len(row.text)
         boxes.append((x, y - 7, x + length, y + 7) if row.align == "left" else (x - length, y - 7, x, y + 7))
-    assert not any(charts._covers(box, boxes[:number]) for number, box in enumerate(boxes))
+    assert not any(covers_any(box, boxes[:number]) for number, box in enumerate(boxes))
 
 
 def test_efficiency_has_a_scale_for_each_measure() -> None:
