@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -13,37 +14,60 @@ from perf_assets.advice.identifiers import advice_id
 from perf_assets.advice.recommendations import Findings, breaches_ahead
 from perf_assets.analysis.durations import WELL_EXPLAINED, complete_runs, fit_duration_model, largest_influence
 from perf_assets.analysis.season_words import pattern_name
-from perf_assets.wording.findings import breach, breach_odds, change_with_interval, levels, recovery, title
-from perf_assets.wording.moments import day, moment
-from perf_assets.wording.quantities import ROUGH, coefficient, counted, interval, number, quantity, share
+from perf_assets.wording.findings import (
+    breach,
+    breach_odds,
+    change_with_interval,
+    episode,
+    levels,
+    metric_words,
+    pattern,
+    recovery,
+    title,
+)
+from perf_assets.wording.moments import day, moment, span
+from perf_assets.wording.quantities import ROUGH, coefficient, counted, interval, number, q_value, quantity, share
 
-SILENCE_IS_NEWS_DAYS = 30
+SILENCE_IS_NEWS_DAYS, ANOMALY_IS_NEWS_DAYS = 30, 7
 _MOST_FALSE = 0.05
 """False-discovery rate up to which a change of pattern is news."""
 INSIGHT_COLUMNS = ("insight_id", "rank", "project", "kind", "title", "text", "evidence", "simulated")
 
 
+@dataclass(frozen=True)
+class Behaviour:
+    """How series behave: the tables of these names (`patterns` is seasonal_patterns)."""
+
+    stopped_reporting: pd.DataFrame
+    anomalies: pd.DataFrame
+    """Those that no change of level explains (`perf_assets.analysis.anomalies.passing`)."""
+    joint_anomalies: pd.DataFrame
+    patterns: pd.DataFrame
+    pattern_changes: pd.DataFrame
+
+
 def key_insights(
     findings: Findings,
+    behaviour: Behaviour,
     runs: pd.DataFrame,
     drivers: pd.DataFrame,
     models: pd.DataFrame,
     efficiency: pd.DataFrame,
-    stopped: pd.DataFrame,
-    pattern_changes: pd.DataFrame,
 ) -> pd.DataFrame:
     """Insights with the columns INSIGHT_COLUMNS, in order of reading.
 
-    `runs`: scenario runs (project, run_id, scenario, duration, nodes, edges, observations, risks); `drivers`, `models`,
-    `efficiency`, `stopped` and `pattern_changes`: the tables duration_drivers, duration_models, scenario_efficiency,
-    stopped_reporting and pattern_changes.
+    `runs`: scenario runs (project, run_id, scenario, duration, nodes, edges, observations, risks); `drivers`, `models`
+    and `efficiency`: the tables duration_drivers, duration_models and scenario_efficiency.
     """
     found = [
         *_about_changes(findings),
         *_about_breaches(findings),
-        *_about_silence(stopped, findings.series),
-        *_about_patterns(pattern_changes, findings.series),
+        *_about_silence(behaviour.stopped_reporting, findings.series),
+        *_about_pattern_changes(behaviour.pattern_changes, findings.series),
+        *_about_anomalies(behaviour.anomalies, findings.series),
+        *_about_joint_anomalies(behaviour.joint_anomalies, findings.series),
         *about_scenarios(runs, drivers, models, efficiency),
+        *_about_patterns(behaviour.patterns, findings.series),
     ]
     rows = [
         {**insight, "insight_id": advice_id(insight["project"], insight["kind"], insight["subject"])}
@@ -115,7 +139,7 @@ def _about_silence(stopped: pd.DataFrame, series: pd.DataFrame) -> Iterator[dict
         }
 
 
-def _about_patterns(changes: pd.DataFrame, series: pd.DataFrame) -> Iterator[dict[str, object]]:
+def _about_pattern_changes(changes: pd.DataFrame, series: pd.DataFrame) -> Iterator[dict[str, object]]:
     sure = changes[changes["q_value"] <= _MOST_FALSE].merge(
         series[["series_id", "project", "title", "simulated"]], on="series_id"
     )
@@ -128,6 +152,76 @@ def _about_patterns(changes: pd.DataFrame, series: pd.DataFrame) -> Iterator[dic
             "text": row.sentence,
             "evidence": json.dumps({"table": "pattern_changes", "series_id": str(row.series_id), "period": row.period}),
             "simulated": bool(row.simulated),
+        }
+
+
+def _about_anomalies(anomalies: pd.DataFrame, series: pd.DataFrame) -> Iterator[dict[str, object]]:
+    known = anomalies.merge(series[["series_id", "project", "title", "unit", "as_of", "simulated"]], on="series_id")
+    for project, recent in _recent(known).groupby("project", sort=True):
+        furthest = recent.sort_values(["score", "episode_start"], ascending=False, kind="stable").iloc[0]
+        where = f"{furthest['title']} on {moment(furthest['episode_start'])}, {episode(furthest)}"
+        yield {
+            "project": project,
+            "kind": "anomalies",
+            "subject": "anomalies",
+            "title": f"{counted(recent['series_id'].nunique(), 'series')} left the usual range in the last "
+            f"{counted(ANOMALY_IS_NEWS_DAYS, 'day')}",
+            "text": f"{'Furthest' if len(recent) > 1 else 'It is'}: {where}.",
+            "evidence": json.dumps(
+                {
+                    "table": "anomalies",
+                    "series_id": str(furthest["series_id"]),
+                    "episode_start": str(furthest["episode_start"]),
+                }
+            ),
+            "simulated": bool(recent["simulated"].all()),
+        }
+
+
+def _about_joint_anomalies(anomalies: pd.DataFrame, series: pd.DataFrame) -> Iterator[dict[str, object]]:
+    of_projects = series.groupby("project", as_index=False).agg(as_of=("as_of", "max"), simulated=("simulated", "any"))
+    for row in _recent(anomalies.merge(of_projects, on="project")).itertuples():
+        yield {
+            "project": row.project,
+            "kind": "joint_anomaly",
+            "subject": f"{row.node_id} {row.episode_start}",
+            "title": f"Metrics of node {row.node_id} were unusual together on {day(row.episode_start)}",
+            "text": f"{metric_words(row.metrics)}, from {span(row.episode_start, row.episode_end)}, though perhaps no "
+            f"single one was ({q_value(row.q_value)}).",
+            "evidence": json.dumps(
+                {"table": "joint_anomalies", "node_id": row.node_id, "episode_start": str(row.episode_start)}
+            ),
+            "simulated": bool(row.simulated),
+        }
+
+
+def _recent(episodes: pd.DataFrame) -> pd.DataFrame:
+    """Those (with `as_of`) that ended within the last days of their project's results, the newest first."""
+    newest = pd.to_datetime(episodes["as_of"])
+    recent = episodes[pd.to_datetime(episodes["episode_end"]) > newest - pd.Timedelta(days=ANOMALY_IS_NEWS_DAYS)]
+    return recent.sort_values("episode_start", ascending=False, kind="stable")
+
+
+def _about_patterns(patterns: pd.DataFrame, series: pd.DataFrame) -> Iterator[dict[str, object]]:
+    known = patterns.merge(series[["series_id", "project", "title", "simulated"]], on="series_id")
+    for project, own in known.groupby("project", sort=True):
+        found = own[own["significant"].astype(bool)]
+        if found.empty:
+            continue
+        tested, repeating = own.groupby("period").size(), found.groupby("period").size()
+        counts = [f"{number(repeating[period])} of {number(tested[period])} {period}" for period in repeating.index]
+        clear = found.sort_values(["strength", "series_id"], ascending=[False, True], kind="stable").iloc[0]
+        yield {
+            "project": project,
+            "kind": "patterns",
+            "subject": "patterns",
+            "title": f"Series that repeat: {', '.join(counts)}",
+            "text": f"The clearest is the {clear['period']} one of {clear['title']}, "
+            f"{_rough(clear['strength'])} of its variance: {pattern(clear)}.",
+            "evidence": json.dumps(
+                {"table": "seasonal_patterns", "series_id": str(clear["series_id"]), "period": clear["period"]}
+            ),
+            "simulated": bool(found["simulated"].all()),
         }
 
 

@@ -39,6 +39,7 @@ _MOST_RAISED = 2.0
 """Factor by which one episode may raise the record: a smaller one after it is to be seen too."""
 _UNDER_ALARM = 0.49
 _ROUNDING = 1e-12
+_A_DAY = pd.Timedelta(days=1)
 _LARGEST = 1e150
 """Larger values are drawn in, lest their differences and ratios overflow."""
 
@@ -433,3 +434,16 @@ def _median(windows: FloatArray, known: IndexArray, fewest: int) -> FloatArray:
     top, every = np.maximum(known, 1), np.arange(known.size)
     middle = (windows[every, (top - 1) // 2] + windows[every, top // 2]) / 2.0
     return np.where(known >= fewest, middle, np.nan)
+
+
+def passing(episodes: pd.DataFrame, changes: pd.DataFrame) -> pd.DataFrame:
+    """The episodes (rows of anomalies) that no change of level of their series explains.
+
+    `changes`: series_id and changed_at of the change points. One within a day of an episode explains it: the first
+    values of a new level are far from what was expected.
+    """
+    near = episodes.reset_index()[["index", "series_id", "episode_start", "episode_end"]].merge(
+        changes[["series_id", "changed_at"]], on="series_id"
+    )
+    explained = near["changed_at"].between(near["episode_start"] - _A_DAY, near["episode_end"] + _A_DAY)
+    return episodes[~episodes.index.isin(near.loc[explained, "index"])].reset_index(drop=True)

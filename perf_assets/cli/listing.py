@@ -93,6 +93,31 @@ LISTINGS = {
         "verdict DESC, last_seen DESC, title",
         "No series has stopped reporting",
     ),
+    "anomalies": Listing(
+        f"""SELECT {_OF_SERIES}, s.as_of, a.*, NULL :: VARCHAR AS metrics, NULL :: DOUBLE AS q_value
+        FROM anomalies a JOIN metric_series s USING (series_id)
+        UNION ALL BY NAME
+        SELECT j.project, j.node_id, j.episode_start, j.episode_end, j.buckets, j.metrics, j.q_value, p.as_of,
+          p.simulated
+        FROM joint_anomalies j JOIN (
+          SELECT project, max(as_of) AS as_of, bool_or(simulated) AS simulated FROM metric_series GROUP BY project
+        ) p USING (project)""",  # noqa: S608 - a clause of this module
+        _PLACE
+        | {"metric": "(metric = $value OR list_contains(string_split(metrics, ', '), $value))"}
+        | _within("episode_end"),
+        "episode_start DESC, score DESC, title, node_id",
+        "No series has left what its past made likely",
+    ),
+    "patterns": Listing(
+        f"""SELECT {_OF_SERIES}, p.*, c.changed_at, c.sentence
+        FROM seasonal_patterns p JOIN metric_series s USING (series_id)
+        LEFT JOIN (SELECT series_id, period, changed_at, sentence FROM pattern_changes WHERE q_value <= 0.05) c
+          USING (series_id, period)""",  # noqa: S608
+        _PLACE,
+        "strength DESC NULLS LAST, title, period",
+        "No series is long enough for a pattern to be seen",
+        "significant",
+    ),
     "correlations": Listing(
         "SELECT * FROM metric_correlations",
         _equal(project="project", node="node_id") | {"metric": "$value IN (metric_a, metric_b)"},

@@ -209,6 +209,12 @@ _listing("causes", "What changed together with regressions, by comparison; no pr
 _listing("trends", "Series that drift, strongest evidence first.", _PLACE, has_insignificant=True)
 _listing("forecast", "Series with a limit, and when they will pass it.", _PLACE, has_insignificant=True)
 _listing("stopped", "Series that have stopped reporting, and tests that were removed.", (*_PLACE, "days"))
+_listing(
+    "anomalies",
+    "Episodes in which a series, or the metrics of a node together, left what was likely.",
+    (*_PLACE, "days"),
+)
+_listing("patterns", "Series that repeat daily, weekly or by a longer period.", _PLACE, has_insignificant=True)
 _listing("correlations", "Metrics that move together.", ("project", "metric", "node"), has_insignificant=True)
 _listing("insights", "What to read first.", ("project",))
 _listing("nodes", "Nodes compared on the same tests.", ("project", "node", "node_type"))

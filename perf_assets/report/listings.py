@@ -26,7 +26,9 @@ from perf_assets.wording.quantities import (
     missing,
     number,
     odds,
+    q_value,
     quantity,
+    share,
 )
 
 _COLOURS = {"worse": "red", "better": "green", "regression": "red", "improvement": "green"}
@@ -115,6 +117,36 @@ def stopped(rows: Iterable[Any]) -> Table:
             number(row.silent_hours),
             number(row.longest_gap_hours),
         )
+    return table
+
+
+def anomalies(rows: Iterable[Any]) -> Table:
+    """Rows of `anomalies` with the columns of their series, and of `joint_anomalies`, which have `metrics`."""
+    table = _table("Since (UTC)", "What was unusual")
+    table.columns[0].no_wrap = True
+    for row in rows:
+        together = not missing(row.metrics)
+        text = Text(f"node {row.node_id}" if together else str(row.title))
+        text.append(f"{_plain_label(row.simulated)}\n", style="dim")
+        if together:
+            how_long = findings.lasting(row.episode_start, row.episode_end)
+            text.append(f"{metric_words(row.metrics)} together, {how_long} ({q_value(row.q_value)})")
+        else:
+            text.append(f"{findings.episode(row)} (score {coefficient(row.score)})")
+        table.add_row(minute(row.episode_start), text)
+    return table
+
+
+def patterns(rows: Iterable[Any]) -> Table:
+    """Rows of `seasonal_patterns` with title and simulated of their series, and changed_at and sentence of a change."""
+    table = _table("Repeats", "Explains", "Series, and when it is highest and lowest (UTC)", numbers=("Explains",))
+    for row in rows:
+        text = _series(row)
+        if words := findings.pattern(row):
+            text.append(f"\n{words}")
+        if not missing(row.changed_at):
+            text.append(f"\nchanged {day(row.changed_at)}: {row.sentence}", style="red")
+        table.add_row(str(row.period), "" if missing(row.strength) else share(row.strength, ROUGH), text)
     return table
 
 

@@ -30,6 +30,8 @@ MOST_ROWS = 300
 """Rows a table of the page shows; of more, the first, and it says so."""
 _CAUSES_SHOWN = 2
 _WITHIN_DAY_SHOWN = 2
+_EPISODES_SHOWN = _PATTERNS_SHOWN = 4
+MOST_EPISODES = MOST_PATTERNS = 25
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,8 @@ def render_report(
             unfit=report.node_scores[~report.node_scores["healthy"].astype(bool)],
             odd=report.outliers[report.outliers["verdict"] != "as expected"],
             pictures=_overview_pictures(report),
+            episode_pictures=_episode_pictures(con, report),
+            pattern_pictures=_pattern_pictures(con, report),
             reading=reading,
         )
     )
@@ -134,6 +138,8 @@ def _template() -> Any:
     environment.globals |= {
         "most_rows": MOST_ROWS,
         "most_near": MOST_NEAR,
+        "most_episodes": MOST_EPISODES,
+        "most_patterns": MOST_PATTERNS,
         "findings": findings,
         "moments": moments,
         "quantities": quantities,
@@ -360,10 +366,8 @@ def _forecast_tables(
 
 def _trend_pictures(con: DuckDBPyConnection, report: Report) -> list[str]:
     drifting = report.trends[report.trends["verdict"].isin(["worse", "better"])]
-    buckets = con.execute(
-        "SELECT series_id, ts, value FROM series_buckets WHERE list_contains(?, series_id) ORDER BY series_id, ts",
-        [[int(key) for key in drifting["series_id"].head(50)]],
-    ).df()
+    by_series = _buckets(con, drifting["series_id"].head(50))
+    buckets = pd.concat(by_series.values()) if by_series else pd.DataFrame(columns=["series_id", "ts", "value"])
     trends = drifting.head(50)[[column.name for column in METRIC_TRENDS.columns]]
     return [_picture(chart) for chart in charts.trend_panels(trends, report.series, buckets)[:4]]
 
@@ -373,6 +377,42 @@ def _shown_trends(report: Report) -> pd.DataFrame:
     order = report.trends["verdict"].map({"worse": 0, "better": 1, "rising": 2, "falling": 2})
     ordered = report.trends.assign(order=order).sort_values(["order", "q_value"], kind="stable")
     return pd.concat([ordered[ordered["order"].notna()].head(60), ordered[ordered["order"].isna()].head(10)])
+
+
+# Behaviour
+
+
+def _episode_pictures(con: DuckDBPyConnection, report: Report) -> list[str]:
+    """The episodes furthest from what was expected, one a series."""
+    furthest = report.anomalies.sort_values("score", ascending=False, kind="stable").drop_duplicates("series_id")
+    shown = furthest.head(_EPISODES_SHOWN)
+    buckets = _buckets(con, shown["series_id"])
+    own = {key: rows for key, rows in report.anomalies.groupby("series_id")}  # noqa: C416 - keeps its types
+    drawn = [charts.episode_chart(buckets[row.series_id], row, own[row.series_id]) for row in rows_of(shown)]
+    return [_picture(chart) for chart in drawn if chart is not None]
+
+
+def _pattern_pictures(con: DuckDBPyConnection, report: Report) -> list[str]:
+    """The strongest patterns, one a metric and period."""
+    shown = report.patterns.drop_duplicates(["metric", "period"]).head(_PATTERNS_SHOWN)
+    profiles = con.execute(
+        "SELECT * FROM seasonal_profiles WHERE list_contains(?, series_id)",
+        [[int(key) for key in shown["series_id"]]],
+    ).df()
+    drawn = []
+    for row in rows_of(shown):
+        own = profiles[(profiles["series_id"] == row.series_id) & (profiles["period"] == row.period)]
+        drawn.append(charts.pattern_chart(own, row))
+    return [_picture(chart) for chart in drawn if chart is not None]
+
+
+def _buckets(con: DuckDBPyConnection, series: pd.Series) -> dict[int, pd.DataFrame]:
+    """ts and value of the regular values of the series, by series_id."""
+    rows = con.execute(
+        "SELECT series_id, ts, value FROM series_buckets WHERE list_contains(?, series_id) ORDER BY series_id, ts",
+        [[int(key) for key in series]],
+    ).df()
+    return dict(iter(rows.groupby("series_id")))
 
 
 # Pictures of whole tables

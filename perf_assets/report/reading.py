@@ -16,6 +16,7 @@ from duckdb import DuckDBPyConnection
 
 from perf_assets.advice.recommendations import Findings, breaches_ahead
 from perf_assets.advice.severity import badness
+from perf_assets.analysis.anomalies import passing
 from perf_assets.analysis.near_changes import near_changes
 from perf_assets.analysis.regressions import DRIFT, INCIDENT, RegressionRules
 from perf_assets.warehouse.branches import OtherBranches, other_branches
@@ -41,9 +42,10 @@ class Report:
     `improvements` are rows of regressions, the worst or best and the newest first, with their `situation`; `lost` are
     improvements whose level before came back; `near` are near_changes; `withdrawn` is withdrawn_findings; `limits` is
     detection_limits; `breaches` is breach_outlook joined with metric_series, the limits about to be crossed; `trends`
-    is metric_trends joined with title, metric, unit, project and simulated; `pattern_changes` are the key_insights
-    about them. `overdue` are sentences about results that
-    were expected and have not come.
+    is metric_trends joined with title, metric, unit, project and simulated, and so is `patterns` (seasonal_patterns,
+    the significant ones, the strongest first) and `anomalies` (those of the last 30 days that no change explains, the
+    newest first, like `joint_anomalies`); `pattern_changes` are the key_insights about them. `overdue` are sentences
+    about results that were expected and have not come.
     """
 
     series: pd.DataFrame
@@ -74,6 +76,9 @@ class Report:
     incidents: pd.DataFrame
     epochs: pd.DataFrame
     silent: pd.DataFrame
+    anomalies: pd.DataFrame
+    joint_anomalies: pd.DataFrame
+    patterns: pd.DataFrame
     pattern_changes: pd.DataFrame
     overdue: Sequence[str]
     files: pd.DataFrame
@@ -185,6 +190,7 @@ def read_report(
     scores = table("SELECT * FROM node_scores ORDER BY project, rank, node_id")
     named = series[["series_id", "title", "metric", "unit", "project", "test_name", "node_id", "simulated"]]
     insights = table("SELECT * FROM key_insights ORDER BY rank, insight_id")
+    newest = series.groupby("project")["as_of"].max()
     return Report(
         series=series,
         regressions=worst_first(regressions).reset_index(drop=True),
@@ -222,6 +228,11 @@ def read_report(
         incidents=table("SELECT * FROM incidents ORDER BY incident_id"),
         epochs=table("SELECT * FROM epochs ORDER BY starts_at DESC, epoch_id"),
         silent=insights[insights["kind"] == "stopped_reporting"].reset_index(drop=True),
+        anomalies=_recent(passing(table("SELECT * FROM anomalies"), points).merge(named, on="series_id"), newest),
+        joint_anomalies=_recent(table("SELECT * FROM joint_anomalies"), newest),
+        patterns=table(
+            "SELECT * FROM seasonal_patterns WHERE significant ORDER BY strength DESC NULLS LAST, series_id, period"
+        ).merge(named, on="series_id"),
         pattern_changes=insights[insights["kind"] == "pattern_changed"].reset_index(drop=True),
         overdue=overdue,
         files=table(
@@ -240,6 +251,12 @@ SELECT series_id, count(*) AS steps, quantile_cont(step, 0.25) AS short, median(
   quantile_cont(step, 0.75) AS long, quantile_cont(step, 0.95) AS longest
 FROM steps WHERE step > 0 GROUP BY series_id ORDER BY series_id
 """
+
+
+def _recent(episodes: pd.DataFrame, newest: pd.Series) -> pd.DataFrame:
+    """Episodes that ended in the last 30 days of their project's results, the newest first."""
+    recent = episodes[episodes["episode_end"] >= episodes["project"].map(newest) - RECENT]
+    return recent.sort_values(["episode_start", "score"], ascending=False, kind="stable", ignore_index=True)
 
 
 def _situations(changes: pd.DataFrame) -> Any:

@@ -87,6 +87,7 @@ def _lines(report: Report) -> Iterator[str]:
     yield from _recovered(report)
     yield from _withdrawn(report)
     yield from _near(report)
+    yield from _unusual(report)
     yield from _actions(report)
     yield from _nodes(report)
     yield from _scenarios(report)
@@ -150,6 +151,17 @@ def _near(report: Report) -> Iterator[str]:
     for row in rows_of(report.near.head(MOST_NEAR)):
         yield f"  {escape(reading.near_title(row))}{_label(row.simulated)}: [dim]{escape(str(row.reason))}[/]"
     yield from _more_on_page(len(report.near) - MOST_NEAR)
+
+
+def _unusual(report: Report) -> Iterator[str]:
+    parts = [
+        counted(report.anomalies["series_id"].nunique(), "series") if len(report.anomalies) else "",
+        counted(report.joint_anomalies["node_id"].nunique(), "node") if len(report.joint_anomalies) else "",
+    ]
+    found = " and ".join(part for part in parts if part)
+    if found:
+        days = counted(reading.RECENT.days, "day")
+        yield f"\n[bold]Unusual for a while[/]: {found} in the last {days} of data [dim](perf-assets anomalies)[/]"
 
 
 def _more_on_page(count: int) -> Iterator[str]:

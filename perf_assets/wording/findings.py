@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from perf_assets.wording.moments import day, moment
+from perf_assets.wording.moments import day, length, moment
 from perf_assets.wording.quantities import (
     ROUGH,
     change,
@@ -269,6 +269,23 @@ def extent(declared: Any) -> str:
     names = {"node_id": "node", "test_name": "test"}
     values = ((names.get(name, metric_words(name)), getattr(declared, name)) for name in _DECLARED)
     return ", ".join(f"{word} {value}" for word, value in values if not missing(value)) or "all series"
+
+
+def episode(row: Any) -> str:
+    """`95 % where 40 % was expected, for 6 hours`: how far a series was off, and for how long (anomalies)."""
+    off = " where ".join(level_pair(row.value, row.expected, row.unit))
+    return f"{off} was expected, {lasting(row.episode_start, row.episode_end)}"
+
+
+def lasting(start: Any, end: Any) -> str:
+    """`for 6 hours`; `once` where an episode starts and ends with one value."""
+    return "once" if end <= start else f"for {length(end - start)}"
+
+
+def pattern(row: Any) -> str:
+    """`highest Mondays 09:00 to 11:00, 38 % above the median; lowest ...` (seasonal_patterns)."""
+    sides = (("highest", row.peak), ("lowest", row.trough))
+    return "; ".join(f"{word} {when}" for word, when in sides if not missing(when))
 
 
 def branches_without_series(others: Any) -> str:

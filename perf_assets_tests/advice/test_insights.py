@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from perf_assets.advice.insights import INSIGHT_COLUMNS, key_insights
+from perf_assets.advice.insights import INSIGHT_COLUMNS, Behaviour, key_insights
+from perf_assets.advice.recommendations import Findings
 from perf_assets.analysis.duration_models import drivers_and_models, judge
 from perf_assets.analysis.durations import scenario_efficiency
 from perf_assets.analysis.reporting import stopped_reporting
@@ -21,21 +22,38 @@ from perf_assets.warehouse import Warehouse
 from perf_assets.warehouse.loading import load_files
 from perf_assets.warehouse.readings import scenario_runs
 from perf_assets.warehouse.staging import Rules
-from perf_assets.warehouse.tables import PATTERN_CHANGES
+from perf_assets.warehouse.tables import ANOMALIES, JOINT_ANOMALIES, PATTERN_CHANGES, SEASONAL_PATTERNS, Table
 from perf_assets.wording.findings import title as title_of
 from perf_assets_tests.advice.building import AS_OF, findings
 from perf_assets_tests.warehouse.building import RECEIVED_AT
 
 NO_RUNS = pd.DataFrame(columns=["project", "run_id", "scenario", "duration", "nodes", "edges", "observations", "risks"])
-NOTHING_STOPPED = stopped_reporting(pd.DataFrame())
-NO_CHANGES = pd.DataFrame(columns=[column.name for column in PATTERN_CHANGES.columns])
+
+
+def empty(table: Table) -> pd.DataFrame:
+    return pd.DataFrame(columns=[column.name for column in table.columns])
+
+
+def behaviour(**known: pd.DataFrame) -> Behaviour:
+    """What is given; of everything else there is nothing."""
+    nothing = {
+        "stopped_reporting": stopped_reporting(pd.DataFrame()),
+        "anomalies": empty(ANOMALIES),
+        "joint_anomalies": empty(JOINT_ANOMALIES),
+        "patterns": empty(SEASONAL_PATTERNS),
+        "pattern_changes": empty(PATTERN_CHANGES),
+    }
+    return Behaviour(**(nothing | known))
+
+
+def nothing_run(about: Findings, **known: pd.DataFrame) -> pd.DataFrame:
+    """Insights where there are no scenario runs."""
+    return key_insights(about, behaviour(**known), NO_RUNS, *drivers_and_models(NO_RUNS), scenario_efficiency(NO_RUNS))
 
 
 def insights_of(runs: pd.DataFrame) -> pd.DataFrame:
     """Insights about scenario runs alone, by kind."""
-    found = key_insights(
-        findings([]), runs, *drivers_and_models(runs), scenario_efficiency(runs), NOTHING_STOPPED, NO_CHANGES
-    )
+    found = key_insights(findings([]), behaviour(), runs, *drivers_and_models(runs), scenario_efficiency(runs))
     return found.set_index("kind")
 
 
@@ -169,9 +187,7 @@ def test_scenarios_are_compared(sample_runs):
 
 
 def test_no_runs_are_no_insights():
-    assert key_insights(
-        findings([]), NO_RUNS, *drivers_and_models(NO_RUNS), scenario_efficiency(NO_RUNS), NOTHING_STOPPED, NO_CHANGES
-    ).empty
+    assert nothing_run(findings([])).empty
 
 
 def test_changes_and_limits_come_first_with_their_evidence():
@@ -182,9 +198,7 @@ def test_changes_and_limits_come_first_with_their_evidence():
         trends=[{}],
     )
     runs = made_up(10.0)
-    insights = key_insights(
-        found, runs, *drivers_and_models(runs), scenario_efficiency(runs), NOTHING_STOPPED, NO_CHANGES
-    )
+    insights = key_insights(found, behaviour(), runs, *drivers_and_models(runs), scenario_efficiency(runs))
     assert list(insights.columns) == list(INSIGHT_COLUMNS)
     assert insights["kind"].tolist()[:3] == ["regression", "improvement", "breach"]
     assert insights["rank"].tolist() == list(range(1, len(insights) + 1))
@@ -197,15 +211,13 @@ def test_changes_and_limits_come_first_with_their_evidence():
     )
     assert "2026-09-15 or later)" in insights["text"][2]
     assert "will pass its limit about 2026-09-20" in insights["title"][2]
-    again = key_insights(found, runs, *drivers_and_models(runs), scenario_efficiency(runs), NOTHING_STOPPED, NO_CHANGES)
+    again = key_insights(found, behaviour(), runs, *drivers_and_models(runs), scenario_efficiency(runs))
     pd.testing.assert_frame_equal(again, insights)
 
 
 def test_recovery_is_told():
     found = findings(regressions=[{"recovered_at": AS_OF}])
-    (text,) = key_insights(
-        found, NO_RUNS, *drivers_and_models(NO_RUNS), scenario_efficiency(NO_RUNS), NOTHING_STOPPED, NO_CHANGES
-    )["text"]
+    (text,) = nothing_run(found)["text"]
     assert "confirmed, recovered 2026-09-10; last good run run-24, first of the new level run-25." in text
 
 
@@ -251,9 +263,7 @@ def test_a_silent_node_is_one_insight_and_what_was_removed_is_none() -> None:
 
     def told(stopped: pd.DataFrame) -> pd.DataFrame:
         about = findings([{"project": "fleet"}])
-        found = key_insights(
-            about, NO_RUNS, *drivers_and_models(NO_RUNS), scenario_efficiency(NO_RUNS), stopped, NO_CHANGES
-        )
+        found = nothing_run(about, stopped_reporting=stopped)
         return found[found["kind"] == "stopped_reporting"].reset_index(drop=True)
 
     found = told(silent)
@@ -273,10 +283,64 @@ def test_a_change_of_pattern_is_news_where_few_of_its_kind_are_false() -> None:
             "q_value": [0.05, 0.06], "before": "a", "after": "b", "sentence": sentence,
         }
     )  # fmt: skip
-    found = key_insights(
-        about, NO_RUNS, *drivers_and_models(NO_RUNS), scenario_efficiency(NO_RUNS), NOTHING_STOPPED, changes
-    )
+    found = nothing_run(about, pattern_changes=changes)
     (row,) = found[found["kind"] == "pattern_changed"].to_dict("records")
     assert row["title"] == "cpu: daily pattern changed on 2026-06-13"
     assert row["text"] == sentence
     assert json.loads(row["evidence"]) == {"table": "pattern_changes", "series_id": "1", "period": "daily"}
+
+
+def test_what_was_unusual_lately_is_one_insight_and_what_is_old_is_none() -> None:
+    about = findings(
+        [{"series_id": 1, "project": "fleet", "title": "cpu", "unit": "1"}, {"series_id": 2, "project": "fleet"}]
+    )
+    day = pd.Timedelta(days=1)
+    episodes = pd.DataFrame(
+        {
+            "series_id": [1, 1, 2], "episode_start": [AS_OF - n * day for n in (1, 2, 9)],
+            "episode_end": [AS_OF - n * day for n in (1, 1, 8)],
+            "buckets": 3, "score": [0.6, 0.9, 1.0], "value": [0.7, 0.95, 9.0], "expected": [0.5, 0.4, 1.0],
+            "side": "high",
+        }
+    )  # fmt: skip
+    found = nothing_run(about, anomalies=episodes)
+    (row,) = found[found["kind"] == "anomalies"].to_dict("records")
+    assert row["title"] == "1 series left the usual range in the last 7 days"
+    assert row["text"] == "Furthest: cpu on 2026-09-08 00:00 UTC, 95 % where 40 % was expected, for 24 hours."
+    assert json.loads(row["evidence"])["series_id"] == "1"
+    assert nothing_run(about, anomalies=episodes.tail(1)).empty
+    once = nothing_run(about, anomalies=episodes.head(1))["text"][0]
+    assert once == "It is: cpu on 2026-09-09 00:00 UTC, 70 % where 50 % was expected, once."
+
+
+def test_metrics_that_were_unusual_together_are_named_with_their_node() -> None:
+    together = pd.DataFrame(
+        {
+            "project": "fleet", "node_id": "linux-07", "episode_start": [AS_OF - pd.Timedelta(hours=9)],
+            "episode_end": AS_OF, "buckets": 10, "score": 3.0, "p_value": 1e-5, "q_value": 0.001,
+            "metrics": "cpu_usage, load_average",
+        }
+    )  # fmt: skip
+    (row,) = nothing_run(findings([{"project": "fleet"}]), joint_anomalies=together).to_dict("records")
+    assert row["title"] == "Metrics of node linux-07 were unusual together on 2026-09-09"
+    assert row["text"].startswith("cpu usage, load average, from 2026-09-09 15:00 UTC to 2026-09-10 00:00 UTC")
+    assert "(q = .001)" in row["text"]
+
+
+def test_patterns_are_counted_and_the_clearest_is_named() -> None:
+    about = findings([{"series_id": n, "project": "fleet", "title": f"cpu of {n}"} for n in (1, 2, 3)])
+    patterns = pd.DataFrame(
+        {
+            "series_id": [1, 2, 3, 1], "period": ["daily", "daily", "daily", "weekly"],
+            "significant": [True, True, False, True], "p_value": 1e-6, "q_value": 1e-5,
+            "strength": [0.2, 0.75, 0.01, 0.3], "amplitude": 1.0, "peak": "12:00 to 20:00, 16 % above the median",
+            "trough": [None] * 4, "cycles": 60.0,
+        }
+    )  # fmt: skip
+    (row,) = nothing_run(about, patterns=patterns).to_dict("records")
+    assert row["title"] == "Series that repeat: 2 of 3 daily, 1 of 1 weekly"
+    assert row["text"] == (
+        "The clearest is the daily one of cpu of 2, 75 % of its variance: "
+        "highest 12:00 to 20:00, 16 % above the median."
+    )
+    assert nothing_run(about, patterns=patterns.assign(significant=False)).empty

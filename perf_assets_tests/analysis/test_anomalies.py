@@ -8,7 +8,7 @@ from hypothesis import settings as limits
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from perf_assets.analysis.anomalies import ALARM, EPISODE_COLUMNS, find_anomalies, score
+from perf_assets.analysis.anomalies import ALARM, EPISODE_COLUMNS, find_anomalies, passing, score
 from perf_assets_tests.analysis.signals import autoregressive, hourly, step, white
 
 
@@ -191,3 +191,25 @@ def clean_kinds(n: int, seed: int) -> list[np.ndarray]:
 
 def buckets(values: np.ndarray) -> pd.DataFrame:
     return pd.DataFrame({"series_id": 1, "ts": hourly(values.size), "value": values})
+
+
+@given(
+    starts=st.lists(st.tuples(st.integers(1, 3), st.integers(0, 400)), max_size=8),
+    changes=st.lists(st.tuples(st.integers(1, 3), st.integers(0, 400)), max_size=8),
+)
+def test_an_episode_beside_a_change_of_level_does_not_pass(
+    starts: list[tuple[int, int]], changes: list[tuple[int, int]]
+) -> None:
+    """Hours from an origin; episodes last three of them."""
+    origin, hour = pd.Timestamp("2026-01-01"), pd.Timedelta(hours=1)
+    episodes = pd.DataFrame(
+        [(key, origin + at * hour, origin + (at + 3) * hour) for key, at in starts],
+        columns=["series_id", "episode_start", "episode_end"],
+    )
+    moved = pd.DataFrame([(key, origin + at * hour) for key, at in changes], columns=["series_id", "changed_at"])
+    moved = moved.astype({"changed_at": "datetime64[ns]"})
+    left = passing(episodes.astype(dict.fromkeys(("episode_start", "episode_end"), "datetime64[ns]")), moved)
+    kept = [(key, at) for key, at in starts if not any(k == key and at - 24 <= c <= at + 27 for k, c in changes)]
+    assert [
+        (key, (at - origin) // hour) for key, at in zip(left["series_id"], left["episode_start"], strict=True)
+    ] == kept

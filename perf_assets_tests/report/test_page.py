@@ -302,7 +302,7 @@ def test_what_nothing_got_worse_is_worth(tmp_path: Path) -> None:
     )
 
 
-def test_changes_of_pattern_stand_under_the_trends_and_where_there_are_none_nothing_does(tmp_path: Path) -> None:
+def test_changes_of_pattern_have_a_heading_where_there_are_some(tmp_path: Path) -> None:
     def changed(con: DuckDBPyConnection) -> None:
         con.execute(
             """INSERT INTO key_insights (insight_id, rank, kind, title, text, evidence, simulated)
@@ -316,6 +316,42 @@ def test_changes_of_pattern_stand_under_the_trends_and_where_there_are_none_noth
         assert ("Changes of pattern" in text) == expected
         assert ("cpu: daily pattern changed on 2026-10-01" in text) == expected
         assert ("It moved." in text) == expected
+
+
+def test_unusual_episodes_and_patterns_have_pictures_and_rows(tmp_path: Path) -> None:
+    def found(con: DuckDBPyConnection) -> None:
+        con.execute(
+            """INSERT INTO anomalies SELECT series_id, as_of - INTERVAL 2 DAY, as_of - INTERVAL 1 DAY, 2, 0.8, 20, 15,
+            'high' FROM metric_series WHERE metric = 'test_execution_time'"""
+        )
+        con.execute(
+            """INSERT INTO joint_anomalies SELECT project, 'node-1', as_of - INTERVAL 9 HOUR, as_of, 10, 3.0, 1e-5,
+            .001, 'cpu_usage, load_average' FROM metric_series LIMIT 1"""
+        )
+        con.execute(
+            """INSERT INTO seasonal_patterns SELECT series_id, 'weekly', true, 1e-6, 1e-5, .4, 2.0,
+            'Mondays, 38 % above the median', 'Sundays, 20 % below the median', 8.0 FROM metric_series"""
+        )
+        con.execute(
+            """INSERT INTO seasonal_profiles SELECT series_id, 'weekly', slot, 'day ' || slot, sin(slot),
+            sin(slot) - .1, sin(slot) + .1, 8 FROM metric_series, range(7) r(slot)"""
+        )
+
+    with snapshot(tmp_path, fleet(), then=found) as con:
+        page = render_report(con)
+    text = _Page(page).text
+    assert "20 s where 15 s was expected, for 24 hours" in text
+    assert "cpu usage, load average" in text
+    assert "Mondays, 38 % above the median" in text
+    unusual, patterns = (
+        page.partition(f'<section id="{name}">')[2].partition("</section>")[0] for name in ("anomalies", "patterns")
+    )
+    assert "<svg" in unusual
+    assert "<svg" in patterns
+    with snapshot(tmp_path / "without", fleet()) as con:
+        without = render_report(con)
+    assert 'id="anomalies"' not in without
+    assert 'id="patterns"' not in without
 
 
 def test_a_history_without_rhythm_has_no_gaps(tmp_path: Path) -> None:

@@ -146,6 +146,31 @@ def test_a_place_is_named_as_what_it_is(scope: str, place: str, subject: str) ->
     assert findings.commits(row) == "x"
 
 
+def test_anomalies_of_series_and_nodes_and_patterns() -> None:
+    at = pd.Timestamp("2026-10-05 14:00")
+    episodes = pd.DataFrame(
+        {
+            "title": ["cpu", None], "simulated": [True, False], "node_id": ["n", "n"], "episode_start": at,
+            "episode_end": [at + pd.Timedelta(hours=6), at], "value": [0.767, None], "expected": [0.662, None],
+            "unit": ["1", None], "score": [0.79, None], "metrics": [None, "cpu_usage, load_average"],
+            "q_value": [None, 0.012],
+        }
+    )  # fmt: skip
+    text = " ".join(printed(listings.anomalies(episodes.itertuples())).split())
+    assert "2026-10-05 14:00 cpu (simulated) 76.7 % where 66.2 % was expected, for 6 hours (score 0.79)" in text
+    assert "node n cpu usage, load average together, once (q = .012)" in text
+    patterns = pd.DataFrame(
+        {
+            "title": ["cpu", EVIL], "simulated": False, "period": "daily", "strength": [0.747, None],
+            "peak": ["12:00 to 20:00, 16 % above the median", None], "trough": None, "changed_at": [at, pd.NaT],
+            "sentence": ["It moved.", None],
+        }
+    )  # fmt: skip
+    text = " ".join(printed(listings.patterns(patterns.itertuples())).split())
+    assert "daily 75 % cpu highest 12:00 to 20:00, 16 % above the median changed 2026-10-05: It moved." in text
+    assert EVIL in text
+
+
 def test_correlations_and_insights() -> None:
     pairs = pd.DataFrame(
         {"project": ["p"], "node_id": "whole project", "metric_a": "cpu_usage", "metric_b": "load_average", "rho": 0.81,

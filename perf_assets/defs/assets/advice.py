@@ -2,10 +2,12 @@
 
 import dagster as dg
 
+from perf_assets.advice.insights import Behaviour
 from perf_assets.advice.insights import key_insights as find_insights
 from perf_assets.advice.node_scores import node_alarms, score_nodes
 from perf_assets.advice.recommendations import Findings, recommend
 from perf_assets.advice.schedule_plan import plan_schedule
+from perf_assets.analysis.anomalies import passing
 from perf_assets.defs.asset_spec import POOL, outcome, table_spec
 from perf_assets.defs.pictures import picture
 from perf_assets.report import charts
@@ -96,6 +98,10 @@ def schedule_plan(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResul
                 "scenario_efficiency",
                 "node_scores",
                 "stopped_reporting",
+                "change_points",
+                "anomalies",
+                "joint_anomalies",
+                "seasonal_patterns",
                 "pattern_changes",
             ],
             {"pandas"},
@@ -109,12 +115,20 @@ def key_insights(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult
         runs = scenario_runs(con)
     table = find_insights(
         read_findings(warehouse),
+        Behaviour(
+            stopped_reporting=warehouse.query("SELECT * FROM stopped_reporting ORDER BY series_id"),
+            anomalies=passing(
+                warehouse.query("SELECT * FROM anomalies ORDER BY series_id, episode_start"),
+                warehouse.query("SELECT series_id, changed_at FROM change_points"),
+            ),
+            joint_anomalies=warehouse.query("SELECT * FROM joint_anomalies ORDER BY project, node_id, episode_start"),
+            patterns=warehouse.query("SELECT * FROM seasonal_patterns ORDER BY series_id, period"),
+            pattern_changes=warehouse.query("SELECT * FROM pattern_changes ORDER BY series_id, period"),
+        ),
         runs,
         warehouse.query("SELECT * FROM duration_drivers ORDER BY project, driver"),
         warehouse.query("SELECT * FROM duration_models ORDER BY project, model"),
         warehouse.query("SELECT * FROM scenario_efficiency ORDER BY project, scenario"),
-        warehouse.query("SELECT * FROM stopped_reporting ORDER BY series_id"),
-        warehouse.query("SELECT * FROM pattern_changes ORDER BY series_id, period"),
     )
     warehouse.replace((KEY_INSIGHTS, table))
     return dg.MaterializeResult(metadata=outcome(table[["rank", "kind", "title", "text", "simulated"]]))

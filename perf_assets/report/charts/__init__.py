@@ -4,6 +4,7 @@ Belongs here: what each chart shows, from finished tables, one module a subject.
 rendering (theme), figures that are not in the tables.
 """
 
+from perf_assets.report.charts.behaviour import episode_chart, pattern_chart
 from perf_assets.report.charts.changes import change_chart, member_strip
 from perf_assets.report.charts.correlations import correlation_heatmap
 from perf_assets.report.charts.fleet import node_ranking, schedule
@@ -21,6 +22,7 @@ from perf_assets.report.theme import Chart, png, svg
 
 __all__ = [
     "MOST_PANELS", "Chart", "breach_panels", "breaches", "change_chart", "clearest_trends", "correlation_heatmap",
-    "driver_scatter", "efficiency", "forecast_panels", "headline_forecasts", "member_strip", "model_choice",
-    "node_ranking", "png", "residuals", "schedule", "strongest_trends", "svg", "trend_panels",
+    "driver_scatter", "efficiency", "episode_chart", "forecast_panels", "headline_forecasts", "member_strip",
+    "model_choice", "node_ranking", "pattern_chart", "png", "residuals", "schedule",
+    "strongest_trends", "svg", "trend_panels",
 ]  # fmt: skip
