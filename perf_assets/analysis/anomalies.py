@@ -16,7 +16,6 @@ import numpy.typing as npt
 import pandas as pd
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy.ndimage import maximum_filter1d, rank_filter
-from scipy.signal import lfilter
 
 from perf_assets.analysis.ragged import IndexArray, blocks, by_width, offsets_of, runs, side_by_side
 from perf_assets.analysis.seasonality import TimeArray
@@ -250,8 +249,8 @@ def _in_order(parts: list[_Episodes]) -> _Episodes:
 
 def _averages(distances: FloatArray) -> FloatArray:
     """Exponential averages, one layer a span, shape (spans, k, w), each begun at the first distance of its row."""
-    weights = [2.0 / (span + 1.0) for span in _SPANS]
-    return np.stack([lfilter([w], [1.0, w - 1.0], distances, zi=(1.0 - w) * distances[:, :1])[0] for w in weights])
+    by_time = pd.DataFrame(distances.T)
+    return np.stack([by_time.ewm(span=span, adjust=False).mean().to_numpy(dtype=np.float64).T for span in _SPANS])
 
 
 def _records(averages: FloatArray) -> FloatArray:

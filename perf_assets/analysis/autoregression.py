@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import special
 
 from perf_assets.analysis.ragged import by_width, side_by_side
 from perf_assets.analysis.statistics import FloatArray
@@ -50,12 +50,12 @@ class Slopes:
     @property
     def p_value(self) -> FloatArray:
         """Of no slope, two-sided."""
-        return np.asarray(2.0 * stats.t.sf(np.abs(self.slope) / self.error, self.degrees))
+        return np.asarray(2.0 * special.stdtr(self.degrees, -np.abs(self.slope) / self.error))
 
     @property
     def margin(self) -> FloatArray:
         """Half the width of the 95 % interval."""
-        return np.asarray(stats.t.ppf(0.975, self.degrees) * self.error)
+        return np.asarray(special.stdtrit(self.degrees, 0.975) * self.error)
 
 
 def fit_slopes(

@@ -292,14 +292,14 @@ def _score(drawn: FloatArray, splits: list[Split], clusters: int) -> Score:
     clusters it is too narrow, as a normal interval is where one of Student's t is due (Hesterberg 2015, What teachers
     should know about the bootstrap).
     """
-    from scipy.stats import norm, t
+    from scipy.special import ndtri, stdtrit
 
     if not drawn.size or clusters < 2:
         return UNKNOWN
     held_out = sum(int(split.held_out.sum()) for split in splits)
     fitted = float(np.mean([split.fitted.sum() for split in splits]))
     logs = np.log(drawn)
-    few = np.sqrt(clusters / (clusters - 1.0)) * t.ppf(0.975, clusters - 1) / norm.ppf(0.975)
+    few = np.sqrt(clusters / (clusters - 1.0)) * stdtrit(clusters - 1, 0.975) / ndtri(0.975)
     wider = few * np.sqrt(1.0 + held_out / fitted)
     high, low = logs[0] + wider * (np.quantile(logs[1:], [0.025, 0.975]) - logs[0])
     return Score(1.0 - float(drawn[0]), 1.0 - float(np.exp(low)), 1.0 - float(np.exp(high)))

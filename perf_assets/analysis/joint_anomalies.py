@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import stats
+from scipy import special
 
 from perf_assets.analysis.seasonality import deseasonalise_many
 from perf_assets.analysis.statistics import MAD_TO_SD, FloatArray, benjamini_hochberg, robust_scale
@@ -101,7 +101,8 @@ def find_joint_episodes(metrics: pd.DataFrame, window: int = 10) -> pd.DataFrame
     averages = _in_usual_units(_moving_average(components, window))
     mean_square = (averages**2).mean(axis=1)
     windows = count / window
-    p_values = np.minimum(stats.f.sf(mean_square, basis.shape[1], windows) * _TRIALS_A_WINDOW * windows, 1.0)
+    chance = special.fdtrc(basis.shape[1], windows, mean_square)
+    p_values = np.minimum(chance * _TRIALS_A_WINDOW * windows, 1.0)
     shares = _in_usual_units(_moving_average(components @ basis.T, window))
     rows = []
     for best in _peaks(p_values, window):

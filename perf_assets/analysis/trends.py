@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import stats
+from scipy import special
 
 from perf_assets.analysis.autoregression import ORDERS, IntArray, Slopes, fit_slopes
 from perf_assets.analysis.ragged import medians, offsets_of
@@ -171,7 +171,7 @@ def _with_significant_profiles(plain: _Stretches, adjusted: _Stretches, profiled
     """
     points = np.diff(adjusted.offsets).astype(np.float64)
     left = np.maximum(points - 2.0 - adjusted.spent, 1.0)
-    by_chance = (points - 2.0) * np.log1p(stats.f.ppf(0.95, adjusted.spent, left) * adjusted.spent / left)
+    by_chance = (points - 2.0) * np.log1p(special.fdtri(adjusted.spent, left, 0.95) * adjusted.spent / left)
     gain = _fit(plain.at(profiled), (1,)).deviance - _fit(adjusted, (1,)).deviance
     better = np.flatnonzero(gain > by_chance)
     values, spent = plain.values.copy(), plain.spent.copy()
