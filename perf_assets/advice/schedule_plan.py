@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 PLAN_COLUMNS = ("project", "node_id", "position", "test_name", "predicted_duration", "starts_after")
@@ -17,29 +18,43 @@ def plan_schedule(durations: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame
     no healthy node has run yet may go to any, predicted by its median over those that ran it. A project without a
     healthy node has no plan.
     """
-    rows: list[tuple[object, ...]] = []
+    plans = []
     for project, own in durations.groupby("project", sort=True):
-        healthy = set(scores.loc[(scores["project"] == project) & scores["healthy"].astype(bool), "node_id"])
-        table = _predictions(own, healthy)
-        if table.empty:
-            continue
-        longest_first = table.median(axis=1).sort_values(ascending=False, kind="stable").index
-        free_from = dict.fromkeys(sorted(table.columns), 0.0)
-        position = dict.fromkeys(table.columns, 0)
-        for test in longest_first:
-            predicted = table.loc[test].dropna()
-            node = min(predicted.index, key=lambda name: (free_from[name] + predicted[name], name))
-            position[node] += 1
-            rows.append((project, node, position[node], test, predicted[node], free_from[node]))
-            free_from[node] += predicted[node]
-    plan = pd.DataFrame(rows, columns=list(PLAN_COLUMNS))
-    return plan.sort_values(["project", "node_id", "position"], ignore_index=True)
+        healthy = scores.loc[(scores["project"] == project) & scores["healthy"].astype(bool), "node_id"]
+        plans.append(_plan(own, np.unique(healthy.to_numpy(dtype=object))).assign(project=project))
+    plan = pd.concat(plans, ignore_index=True) if plans else pd.DataFrame(columns=list(PLAN_COLUMNS))
+    return plan.sort_values(["project", "node_id", "position"], ignore_index=True)[list(PLAN_COLUMNS)]
 
 
-def _predictions(durations: pd.DataFrame, healthy: set[object]) -> pd.DataFrame:
-    """Tests by healthy nodes: predicted duration in s, NaN where the test is not run on that node."""
-    measured = durations.pivot_table(index="test_name", columns="node_id", values="duration", aggfunc="median")
-    table = measured[[node for node in measured.columns if node in healthy]].copy()
-    homeless = table.isna().all(axis=1)
-    table.loc[homeless] = np.repeat(measured[homeless].median(axis=1).to_numpy()[:, None], table.shape[1], axis=1)
-    return table
+def _plan(durations: pd.DataFrame, nodes: npt.NDArray[np.object_]) -> pd.DataFrame:
+    """Rows of the plan of one project, in the order in which its tests are placed; `nodes` are sorted by name."""
+    measured = durations.groupby(["test_name", "node_id"], sort=True)["duration"].median().dropna().reset_index()
+    tests = measured["test_name"].to_numpy()
+    starts = np.flatnonzero(np.r_[True, tests[1:] != tests[:-1]]) if len(tests) else np.empty(0, dtype=np.intp)
+    at = pd.Index(nodes).get_indexer(measured["node_id"])
+    taken = measured["duration"].to_numpy(dtype=np.float64)
+    possible = [_possible(at[own], taken[own], len(nodes)) for own in map(slice, starts, [*starts[1:], len(tests)])]
+    usual = np.array([np.median(predicted) if len(predicted) else np.nan for _, predicted in possible])
+    free_from, placed = np.zeros(len(nodes)), np.zeros(len(nodes), dtype=np.int64)
+    rows: list[tuple[object, ...]] = []
+    # A stable order: of tests that take equally long the first by name is placed first.
+    for number in np.argsort(-usual, kind="stable") if len(nodes) else ():
+        places, predicted = possible[number]
+        best = int(np.argmin(free_from[places] + predicted))
+        node = places[best]
+        placed[node] += 1
+        rows.append((nodes[node], placed[node], tests[starts[number]], predicted[best], free_from[node]))
+        free_from[node] += predicted[best]
+    return pd.DataFrame(rows, columns=list(PLAN_COLUMNS[1:]))
+
+
+def _possible(
+    at: npt.NDArray[np.intp], taken: npt.NDArray[np.float64], nodes: int
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float64]]:
+    """The nodes (by number) that a test may go to, and how long it takes there, in s. `at`: the nodes that it took
+    `taken` on, -1 for those that are not healthy.
+    """
+    healthy = at >= 0
+    if healthy.any():
+        return at[healthy], taken[healthy]
+    return np.arange(nodes), np.full(nodes, np.median(taken))
