@@ -301,7 +301,8 @@ def _scores(values: FloatArray, known: BoolArray) -> tuple[FloatArray, BoolArray
 def _ranks(values: FloatArray, known: BoolArray) -> FloatArray:
     largest = np.where(known, np.abs(values), 0.0).max(axis=1, keepdims=True)
     shares = np.round(np.divide(values, largest, out=np.zeros_like(values), where=known & (largest > 0)), 9)
-    return pd.DataFrame(np.where(known, shares, np.inf).T).rank().to_numpy(dtype=np.float64).T
+    by_series = pd.DataFrame(np.where(known, shares, np.inf).T)
+    return np.asarray(by_series.rank().to_numpy(dtype=np.float64).T)
 
 
 def _given(scores: FloatArray, known: BoolArray, given: int, lags: int) -> FloatArray:

@@ -1,4 +1,5 @@
-"""The simulated fleet: 20 nodes of 4 types, 28 tests, queues, builds and suites over 60 days, and seven planted events.
+"""The simulated fleet: 20 nodes of 4 types, 28 tests, queues, builds and suites over 60 days, seven planted events,
+and a load of each day that several metrics share.
 
 One seed gives one table, byte for byte (with one version of numpy and pyarrow).
 """
@@ -49,24 +50,26 @@ class Shape:
     highest: float = float("inf")
     spread: float = 0.05
     """Relative spread of levels between series."""
+    load: float = 0.0
+    """Standard deviation of what the load of the day adds, in noise units."""
     worse: int = 1
     """Direction in which a shift is for the worse."""
 
 
 _NODE_SHAPES = (
-    Shape("cpu_usage", 0.45, 0.03, 1, daily=2.0, weekly=1.0, autocorrelation=0.5, highest=1.0),
+    Shape("cpu_usage", 0.45, 0.03, 1, daily=2.0, weekly=1.0, autocorrelation=0.5, highest=1.0, load=0.25),
     Shape("memory_usage", 0.62, 0.02, 0.5, daily=0.5, autocorrelation=0.3, highest=1.0),
     Shape("disk_usage", 0.48, 0.01, 4, highest=1.0),
-    Shape("disk_io", 42e6, 4e6, 4, daily=1.5, weekly=0.7),
+    Shape("disk_io", 42e6, 4e6, 4, daily=1.5, weekly=0.7, load=0.2),
     Shape("disk_io_time", 0.22, 0.02, 4, daily=1.0, highest=1.0),
-    Shape("network_io", 18e6, 2e6, 4, daily=1.5, weekly=1.0),
+    Shape("network_io", 18e6, 2e6, 4, daily=1.5, weekly=1.0, load=0.2),
     Shape("network_errors", 12.0, 1.2, 4),
-    Shape("node_response_time", 0.08, 0.006, 4, daily=0.8),
+    Shape("node_response_time", 0.08, 0.006, 4, daily=0.8, load=0.15),
     Shape("node_error_rate", 0.012, 0.0012, 4, highest=1.0),
     Shape("node_failure_rate", 0.015, 0.0015, 4, highest=1.0),
-    Shape("load_average", 0.7, 0.06, 4, daily=2.0, weekly=1.0),
-    Shape("context_switches", 21e3, 1.8e3, 4, daily=1.5),
-    Shape("cpu_temperature", 61.0, 1.5, 4, daily=1.0, spread=0.02),
+    Shape("load_average", 0.7, 0.06, 4, daily=2.0, weekly=1.0, load=0.25),
+    Shape("context_switches", 21e3, 1.8e3, 4, daily=1.5, load=0.2),
+    Shape("cpu_temperature", 61.0, 1.5, 4, daily=1.0, spread=0.02, load=0.2),
     Shape("cpu_frequency", 3.1e9, 0.06e9, 4, worse=-1),
     Shape("cpu_steal", 0.02, 0.002, 4, highest=1.0),
     Shape("virtualization_overhead", 0.07, 0.006, 4, highest=1.0),
@@ -80,8 +83,8 @@ _TEST_SHAPES = (
     Shape("test_teardown_time", 1.6, 0.1, 24, weekly=0.3, spread=0.4),
 )
 _QUEUE_SHAPES = (
-    Shape("queue_depth", 14.0, 1.2, 1, daily=2.0, weekly=1.0, autocorrelation=0.4),
-    Shape("queue_wait_time", 95.0, 9.0, 1, daily=1.5, weekly=0.8, autocorrelation=0.4),
+    Shape("queue_depth", 14.0, 1.2, 1, daily=2.0, weekly=1.0, autocorrelation=0.4, load=0.3),
+    Shape("queue_wait_time", 95.0, 9.0, 1, daily=1.5, weekly=0.8, autocorrelation=0.4, load=0.3),
     Shape("scheduling_efficiency", 0.82, 0.03, 4, highest=1.0, worse=-1),
     Shape("tests_per_hour", 640.0, 35.0, 1, daily=2.0, weekly=2.0, autocorrelation=0.4, worse=-1),
     Shape("parallel_tests", 34.0, 2.5, 4, daily=2.0, weekly=1.0),
@@ -96,6 +99,7 @@ _SUITE_SHAPES = (
     Shape("test_count", 420.0, 4.0, 24, spread=0.3),
     Shape("test_complexity", 3.4, 0.08, 24),
 )
+SHAPES = (*_NODE_SHAPES, *_TEST_SHAPES, *_QUEUE_SHAPES, *_PIPELINE_SHAPES, *_SUITE_SHAPES)
 _FAILURE_SHARE = 0.02
 _EXECUTIONS = 200
 _FAILURE_HOURS = 12
@@ -123,11 +127,16 @@ class Event:
 
 @dataclass(frozen=True)
 class Fleet:
-    """A simulated fleet: `table` has the columns of performance_metrics, `events` is the truth."""
+    """A simulated fleet: `table` has the columns of performance_metrics; `events` and `linked` are the truth.
+
+    `linked`: metrics that follow the load of the day, which is the same for all nodes and queues: each pair of them
+    moves together over the whole project.
+    """
 
     seed: int
     table: pa.Table
     events: tuple[Event, ...]
+    linked: tuple[str, ...]
     series: int
 
 
@@ -136,20 +145,22 @@ def simulate_fleet(seed: int) -> Fleet:
     rng = np.random.default_rng(seed)
     nodes = [(f"{kind}-{number:02d}", kind) for kind in NODE_TYPES for number in range(1, NODES_A_TYPE + 1)]
     events = _plan(rng, [name for name, _ in nodes])
+    load = _load_of_days(seed)
     on_nodes = [_Subject(node_id=name, node_type=kind) for name, kind in nodes]
     on_tests = [_Subject(test_name=test, test_type="e2e") for test in TESTS]
     blocks = [
         _test_durations(rng, nodes, events),
-        *(_regular(rng, shape, on_nodes, events) for shape in _NODE_SHAPES),
-        *(_regular(rng, shape, on_tests, events) for shape in _TEST_SHAPES),
+        *(_regular(rng, shape, on_nodes, events, load) for shape in _NODE_SHAPES),
+        *(_regular(rng, shape, on_tests, events, load) for shape in _TEST_SHAPES),
         _failure_rates(rng, events),
-        *(_regular(rng, shape, _named("queue", QUEUES), events) for shape in _QUEUE_SHAPES),
-        *(_regular(rng, shape, _named("pipeline", PIPELINES), events) for shape in _PIPELINE_SHAPES),
-        *(_regular(rng, shape, _named("suite", SUITES), events) for shape in _SUITE_SHAPES),
+        *(_regular(rng, shape, _named("queue", QUEUES), events, load) for shape in _QUEUE_SHAPES),
+        *(_regular(rng, shape, _named("pipeline", PIPELINES), events, load) for shape in _PIPELINE_SHAPES),
+        *(_regular(rng, shape, _named("suite", SUITES), events, load) for shape in _SUITE_SHAPES),
     ]
     table = pa.concat_tables(blocks).sort_by([("timestamp", "ascending"), ("test_run_id", "ascending")])
+    linked = tuple(shape.metric for shape in SHAPES if shape.load)
     series = len(set(zip(*(table[name].to_pylist() for name in ("metric_name", "test_name", "node_id")), strict=True)))
-    return Fleet(seed, table, events, series)
+    return Fleet(seed, table, events, linked, series)
 
 
 def write_fleet(fleet: Fleet, folder: Path) -> tuple[Path, Path]:
@@ -162,7 +173,10 @@ def write_fleet(fleet: Fleet, folder: Path) -> tuple[Path, Path]:
     write_parquet(fleet.table, data)
     events = [asdict(event) for event in fleet.events]
     truth.write_text(
-        json.dumps({"simulated": True, "seed": fleet.seed, "events": events}, indent=1, default=str) + "\n"
+        json.dumps(
+            {"simulated": True, "seed": fleet.seed, "events": events, "linked": fleet.linked}, indent=1, default=str
+        )
+        + "\n"
     )
     return data, truth
 
@@ -204,6 +218,12 @@ def _plan(rng: np.random.Generator, nodes: Sequence[str]) -> tuple[Event, ...]:
         Event("improvement", "test", str(tests[1]), moments[5], float(sizes[5]), "test_execution_time"),
         Event("flaky_test", "test", str(tests[2]), whole[6], float(sizes[6]), "test_failure_rate"),
     )  # fmt: skip
+
+
+def _load_of_days(seed: int) -> FloatArray:
+    """How much more than usual there was to do on each day, of unit variance; days do not depend on each other."""
+    # Random numbers of its own: those of everything else are the same with a load and without.
+    return np.random.default_rng([seed, 1]).normal(size=DAYS)
 
 
 def _find(events: Sequence[Event], kind: str) -> Event:
@@ -249,10 +269,12 @@ def _test_durations(rng: np.random.Generator, nodes: Sequence[tuple[str, str]], 
     )
 
 
-def _regular(rng: np.random.Generator, shape: Shape, subjects: Sequence[_Subject], events: Sequence[Event]) -> pa.Table:
+def _regular(
+    rng: np.random.Generator, shape: Shape, subjects: Sequence[_Subject], events: Sequence[Event], load: FloatArray
+) -> pa.Table:
     hours = np.arange(0.0, DAYS * 24, shape.hours)
     values = autoregressive(rng, (len(subjects), hours.size), shape.autocorrelation)
-    values += cycles(hours, shape.daily, shape.weekly)
+    values += cycles(hours, shape.daily, shape.weekly) + shape.load * load[(hours // 24).astype(int)]
     leak, night, image = (
         _find(events, kind) for kind in ("memory_leak", "queue_saturation_at_night", "runner_image_change")
     )

@@ -99,6 +99,22 @@ def test_a_planted_event_is_in_the_data(fleet: Fleet) -> None:
     assert np.median(changes) == pytest.approx(event.size * 0.05, abs=0.03)
 
 
+def test_linked_metrics_move_together_from_day_to_day_and_others_do_not(fleet: Fleet) -> None:
+    table = fleet.table.select(["timestamp", "metric_name", "metric_value", "node_id", "test_name"]).to_pandas()
+    table["day"] = table["timestamp"].dt.floor("D")
+    table["of"] = table["node_id"].fillna(table["test_name"])
+    days = table.groupby(["metric_name", "of", "day"])["metric_value"].mean().unstack("day")
+    # Without levels and the week of each series; over all of them the load of the day is left.
+    shares = days.div(days.mean(axis=1), axis=0)
+    week = shares.T.groupby(shares.columns.day_of_week).transform("median").T
+    together = (shares - week).groupby("metric_name").mean().T.corr(method="spearman")
+    linked = together.loc[list(fleet.linked), list(fleet.linked)].to_numpy()
+    assert len(fleet.linked) == 9
+    assert linked[np.triu_indices(9, 1)].min() > 0.4
+    rest = ["code_coverage", "test_count", "build_time", "artifact_size"]  # no event moves these
+    assert np.abs(together.loc[rest, list(fleet.linked)].to_numpy()).max() < 0.45
+
+
 def test_what_is_simulated_says_so(fleet: Fleet, tmp_path: Path) -> None:
     projects = {json.loads(context)["project"] for context in pc.unique(fleet.table["context_data"]).to_pylist()}
     assert projects == {PROJECT} == {"simulated-fleet"}
