@@ -237,3 +237,27 @@ def _pearson(a: pd.Series, b: pd.Series) -> float:
     if x.size < 3 or not np.ptp(x) > 0 or not np.ptp(y) > 0:
         return float("nan")
     return float(np.corrcoef(x, y)[0, 1])
+
+
+def describe_runs(runs: pd.DataFrame) -> pd.DataFrame:
+    """One row for the duration (s) and each of DRIVERS that is known of any run: column, runs, mean, sd, lowest,
+    quarter, median, three_quarters, highest. `sd` is that of the sample, NaN for one run.
+    """
+    numbers = runs[["duration", *DRIVERS]].astype(np.float64).dropna(axis=1, how="all")
+    names = {
+        "count": "runs",
+        "std": "sd",
+        "min": "lowest",
+        "25%": "quarter",
+        "50%": "median",
+        "75%": "three_quarters",
+        "max": "highest",
+    }
+    table = numbers.describe().T.rename(columns=names).rename_axis("column").reset_index()
+    return table.astype({"runs": np.int64})
+
+
+def run_correlations(runs: pd.DataFrame) -> pd.DataFrame:
+    """Pearson's correlation of each pair among the duration and DRIVERS: a square table with their names, each cell
+    from the runs of which both are known; NaN where either does not vary."""
+    return runs[["duration", *DRIVERS]].astype(np.float64).corr(min_periods=3)

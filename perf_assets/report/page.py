@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from duckdb import DuckDBPyConnection
 
+from perf_assets.analysis.durations import describe_runs
 from perf_assets.analysis.regressions import RegressionRules
 from perf_assets.report import charts, reading
 from perf_assets.report.drawing import Undrawn, missing_if_failed, rendered
@@ -106,6 +107,7 @@ def render_report(
             unfit=report.node_scores[~report.node_scores["healthy"].astype(bool)],
             odd=report.outliers[report.outliers["verdict"] != "as expected"],
             pictures=_overview_pictures(report),
+            descriptions=_descriptions(report.runs),
             episode_pictures=_episode_pictures(con, report),
             pattern_pictures=_pattern_pictures(con, report),
             reading=reading,
@@ -418,12 +420,19 @@ def _buckets(con: DuckDBPyConnection, series: pd.Series) -> dict[int, pd.DataFra
 # Pictures of whole tables
 
 
+def _descriptions(runs: pd.DataFrame) -> list[tuple[str, list[Any]]]:
+    """Projects with scenario runs, and the rows of describe_runs of each."""
+    timed = runs[runs["duration"].notna()]
+    return [(str(project), list(describe_runs(own).itertuples())) for project, own in timed.groupby("project")]
+
+
 def _overview_pictures(report: Report) -> dict[str, str]:
     drawings: Sequence[tuple[str, Callable[[pd.DataFrame], charts.Chart | Undrawn | None], pd.DataFrame]] = (
         ("nodes", charts.node_ranking, report.node_scores),
         ("plan", charts.schedule, report.plan),
         ("correlations", charts.correlation_heatmap, report.correlations),
         ("drivers", charts.driver_scatter, report.runs),
+        ("run_correlations", charts.run_heatmap, report.runs),
         ("residuals", charts.residuals, report.outliers),
         ("efficiency", charts.efficiency, report.efficiency),
         ("models", charts.model_choice, report.models),

@@ -23,7 +23,7 @@ from perf_assets.warehouse.branches import OtherBranches, other_branches
 from perf_assets.warehouse.readings import findings, scenario_runs
 from perf_assets.wording.findings import change_of, only
 from perf_assets.wording.moments import day
-from perf_assets.wording.quantities import ROUGH, counted, missing, number, share
+from perf_assets.wording.quantities import ROUGH, counted, missing, number, quantity, share
 
 RECENT = pd.Timedelta(days=30)
 _ALIKE = 1.5
@@ -420,6 +420,20 @@ def _count(report: Report, name: str, project: str | None) -> Count:
 def near_title(row: Any) -> str:
     """One line for a change that is no finding (a row of near_changes): what, how much, since when."""
     return f"{row.title}{only(row)}: {change_of(row)} since {day(row.changed_at)}"
+
+
+def formula(drivers: pd.DataFrame) -> str:
+    """`duration = 12 s + 0.3 s × nodes - 1.2 s × risks`: the linear model of one project's rows of duration_drivers;
+    empty where there is none.
+    """
+    fitted = drivers[drivers["coefficient"].notna() & drivers["intercept"].notna()]
+    if fitted.empty:
+        return ""
+    terms = [quantity(fitted["intercept"].iloc[0], "s")]
+    for row in rows_of(fitted):
+        sign = "-" if row.coefficient < 0 else "+"
+        terms.append(f"{sign} {quantity(abs(row.coefficient), 's')} × {row.driver}")
+    return f"duration = {' '.join(terms)}"
 
 
 def furthest(setting: object, ratio: float) -> str:

@@ -11,9 +11,12 @@ from hypothesis import settings as limits
 from hypothesis import strategies as st
 
 from perf_assets.analysis.durations import (
+    DRIVERS,
+    describe_runs,
     duration_drivers,
     fit_duration_model,
     largest_influence,
+    run_correlations,
     run_outliers,
     scenario_efficiency,
 )
@@ -125,3 +128,29 @@ def test_the_unit_of_duration_does_not_change_the_fit(seed: int, factor: float) 
     assert second is not None
     assert second.r_squared == pytest.approx(first.r_squared)
     assert first.r_squared_cross_validated <= first.r_squared <= 1
+
+
+def test_the_runs_described_and_correlated(sample_runs: pd.DataFrame) -> None:
+    table = describe_runs(sample_runs).set_index("column")
+    assert table.index.tolist() == ["duration", *DRIVERS]
+    duration = sample_runs["duration"]
+    assert table.loc["duration", "runs"] == 14
+    assert table.loc["duration", "median"] == pytest.approx(duration.median())
+    assert table.loc["duration", "sd"] == pytest.approx(duration.std())
+    assert (table["lowest"] <= table["quarter"]).all()
+    assert (table["three_quarters"] <= table["highest"]).all()
+    known = run_correlations(sample_runs)
+    assert known.loc["duration", ["nodes", "edges", "observations"]].round(3).tolist() == [0.628, 0.437, 0.773]
+    assert known.shape == (5, 5)
+
+
+@given(seed=st.integers(0, 1000), missing=st.floats(0, 1))
+def test_correlations_are_symmetric_and_what_is_missing_is_not_counted(seed: int, missing: float) -> None:
+    random = np.random.default_rng(seed)
+    runs = pd.DataFrame(random.normal(size=(12, 5)), columns=["duration", *DRIVERS])
+    runs = runs.mask(random.uniform(size=runs.shape) < missing)
+    known = run_correlations(runs)
+    assert np.array_equal(known, known.T, equal_nan=True)
+    assert (known.abs().stack().dropna() <= 1 + 1e-9).all()
+    described = describe_runs(runs).set_index("column")["runs"]
+    assert described.to_dict() == {name: int(n) for name, n in runs.notna().sum().items() if n}

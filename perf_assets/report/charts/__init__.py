@@ -16,13 +16,13 @@ from perf_assets.report.charts.forecasts import (
     model_choice,
 )
 from perf_assets.report.charts.layout import MOST_PANELS
-from perf_assets.report.charts.scenarios import driver_scatter, efficiency, residuals
+from perf_assets.report.charts.scenarios import driver_scatter, efficiency, residuals, run_heatmap
 from perf_assets.report.charts.trends import clearest_trends, strongest_trends, trend_panels
 from perf_assets.report.theme import Chart, png, svg
 
 __all__ = [
     "MOST_PANELS", "Chart", "breach_panels", "breaches", "change_chart", "clearest_trends", "correlation_heatmap",
     "driver_scatter", "efficiency", "episode_chart", "forecast_panels", "headline_forecasts", "member_strip",
-    "model_choice", "node_ranking", "pattern_chart", "png", "residuals", "schedule",
+    "model_choice", "node_ranking", "pattern_chart", "png", "residuals", "run_heatmap", "schedule",
     "strongest_trends", "svg", "trend_panels",
 ]  # fmt: skip

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from perf_assets.analysis.durations import DRIVERS, OUTLIER_SHARE
+from perf_assets.analysis.durations import DRIVERS, OUTLIER_SHARE, run_correlations
 from perf_assets.report.charts.layout import colours_of, dot_area, grid, in_legend_order, rare_as_others
 from perf_assets.report.drawing import missing_if_failed
 from perf_assets.report.theme import (
@@ -18,6 +18,7 @@ from perf_assets.report.theme import (
     NEUTRAL,
     PALETTE,
     SHAPES,
+    WORSE,
     Chart,
     data,
     domain_of,
@@ -88,6 +89,43 @@ def _driver_panel(alt: Any, driver: str, rows: pd.DataFrame) -> Chart:
         layers.append(alt.Chart(data(line)).mark_line(color=INK, strokeDash=[5, 4], opacity=0.7).encode(x=x, y=y))
     words = f"{name}: r {coefficient(r)}" if math.isfinite(r) else name
     return alt.layer(*layers).properties(width=width, height=190, title=title(words, width))
+
+
+@missing_if_failed
+def run_heatmap(runs: pd.DataFrame) -> Chart | None:
+    """Pearson's correlation of duration, size and risks of scenario runs with each other."""
+    import altair as alt
+
+    timed = runs[runs["duration"].notna()]
+    if timed.empty:
+        return None
+    project = timed["project"].value_counts().sort_index().idxmax()
+    own = timed[timed["project"] == project]
+    known = run_correlations(own)
+    names = [name for name in known.columns if known.loc[name, name] == 1.0]
+    if len(names) < 2:
+        return None
+    words = {name: _DRIVER_NAMES.get(name, name) for name in names}
+    cells = pd.DataFrame(
+        [(words[a], words[b], known.loc[a, b]) for a in names for b in names], columns=["row", "column", "r"]
+    ).dropna()
+    cells["text"] = [coefficient(r) for r in cells["r"]]
+    cells["sign"] = np.where(cells["r"] >= 0, "rise together", "move oppositely")
+    cells["size"] = cells["r"].abs()
+    order = in_order([words[name] for name in names])
+    x = alt.X("column:N", title=None, axis=alt.Axis(labelAngle=-30, domain=False), **order)
+    y = alt.Y("row:N", title=None, axis=alt.Axis(domain=False), **order)
+    signs = alt.Scale(domain=["rise together", "move oppositely"], range=[WORSE, AHEAD])
+    base = alt.Chart(data(cells)).encode(x=x, y=y)
+    tiles = base.mark_rect(stroke=INK, strokeOpacity=0.15).encode(
+        color=alt.Color("sign:N", scale=signs, title=None, legend=alt.Legend(orient="top", direction="horizontal")),
+        opacity=alt.Opacity("size:Q", scale=alt.Scale(domain=[0, 1], range=[0.05, 0.8]), legend=None),
+    )
+    heading = f"Correlations (r) within {counted(len(own), 'scenario run')}"
+    note = "Of runs of which both are known. A correlation is no cause."
+    return alt.layer(tiles, base.mark_text(fontSize=11).encode(text="text:N")).properties(
+        width=alt.Step(58), height=alt.Step(30), title=title(heading, 420, note)
+    )
 
 
 @missing_if_failed
