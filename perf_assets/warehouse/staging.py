@@ -245,7 +245,7 @@ class Stage:
     def _settle_repetitions(self, values: dict[str, Any]) -> None:
         for statement in (_REPEATED, _REPEATED_ROWS):
             self.con.execute(statement)
-        self.candidates("repeated_rows", "repeated_candidates")
+        self.candidates("rows_repeated", "repeated_candidates")
         self.execute(_WINNERS, values)
         self.con.execute(_CONFLICTS)
         for statement in (_CONFLICTS_INTO_QUARANTINE, _MORE_INTO_QUARANTINE.format(counted=_COUNT_CONFLICTS)):
@@ -665,7 +665,7 @@ _REPEATED = """
 CREATE TEMP TABLE repeated AS SELECT series_id, run_id FROM facts GROUP BY series_id, run_id HAVING count(*) > 1
 """
 _REPEATED_ROWS = """
-CREATE TEMP TABLE repeated_rows AS SELECT row FROM facts SEMI JOIN repeated USING (series_id, run_id)
+CREATE TEMP TABLE rows_repeated AS SELECT row FROM facts SEMI JOIN repeated USING (series_id, run_id)
 """
 
 CONTENT_KEY = """md5_number_lower(concat_ws(chr(31), ts, value, raw_value, raw_unit, time_source,
