@@ -16,9 +16,8 @@ from perf_assets.landing import Landing
 from perf_assets.settings import Incident, Settings
 from perf_assets.warehouse import Warehouse, open_snapshot
 from perf_assets.warehouse.incidents import declare_incidents
-from perf_assets.warehouse.loading import load_files
+from perf_assets.warehouse.loading import Rules, load_files
 from perf_assets.warehouse.series import build_rollups, build_series
-from perf_assets.warehouse.staging import Rules
 from perf_assets.warehouse.tables import (
     BREACH_OUTLOOK,
     METRIC_FORECASTS,
