@@ -13,6 +13,7 @@ import pytest
 
 from perf_assets.catalog import load_catalog
 from perf_assets.settings import Incident
+from perf_assets.tables import CHANGE_POINTS, REGRESSION_MEMBERS, REGRESSIONS, Table
 from perf_assets.warehouse.incidents import declare_incidents
 from perf_assets.warehouse.readings import (
     drifting_buckets,
@@ -28,7 +29,6 @@ from perf_assets.warehouse.readings import (
     with_bounds,
 )
 from perf_assets.warehouse.series import build_series
-from perf_assets.warehouse.tables import CHANGE_POINTS, REGRESSION_MEMBERS, REGRESSIONS, Table
 from perf_assets_tests.warehouse.building import START, Site, row
 
 

@@ -12,6 +12,14 @@ from perf_assets.defs.pictures import picture
 from perf_assets.report import charts
 from perf_assets.settings import ForecastSettings, Settings
 from perf_assets.special_days import load_special_days
+from perf_assets.tables import (
+    BREACH_COURSES,
+    BREACH_OUTLOOK,
+    FORECAST_ACCURACY,
+    FORECAST_MODELS,
+    METRIC_FORECASTS,
+    WITHIN_DAY_FORECASTS,
+)
 from perf_assets.warehouse import Warehouse
 from perf_assets.warehouse.forecast_record import record_forecasts
 from perf_assets.warehouse.increments import joined
@@ -23,14 +31,6 @@ from perf_assets.warehouse.readings import (
     with_bounds,
     with_extremes,
     within_day_history,
-)
-from perf_assets.warehouse.tables import (
-    BREACH_COURSES,
-    BREACH_OUTLOOK,
-    FORECAST_ACCURACY,
-    FORECAST_MODELS,
-    METRIC_FORECASTS,
-    WITHIN_DAY_FORECASTS,
 )
 
 _DAY_SECONDS = 86_400

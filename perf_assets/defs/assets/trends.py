@@ -43,6 +43,23 @@ from perf_assets.defs.pictures import picture
 from perf_assets.report import charts
 from perf_assets.settings import Settings
 from perf_assets.state import open_state
+from perf_assets.tables import (
+    ANOMALIES,
+    CHANGE_POINTS,
+    DETECTION_LIMITS,
+    DIFFERENCE_PARTS,
+    JOINT_ANOMALIES,
+    METRIC_TRENDS,
+    PATTERN_CHANGES,
+    REGRESSION_CAUSES,
+    REGRESSION_MEMBERS,
+    REGRESSIONS,
+    SEASONAL_PATTERNS,
+    SEASONAL_PROFILES,
+    STOPPED_REPORTING,
+    WITHDRAWN_FINDINGS,
+    Table,
+)
 from perf_assets.warehouse import Warehouse
 from perf_assets.warehouse.increments import complete, increment_of, joined, kept_rows
 from perf_assets.warehouse.readings import (
@@ -59,23 +76,6 @@ from perf_assets.warehouse.readings import (
     short_histories,
     steps_shown,
     stretches,
-)
-from perf_assets.warehouse.tables import (
-    ANOMALIES,
-    CHANGE_POINTS,
-    DETECTION_LIMITS,
-    DIFFERENCE_PARTS,
-    JOINT_ANOMALIES,
-    METRIC_TRENDS,
-    PATTERN_CHANGES,
-    REGRESSION_CAUSES,
-    REGRESSION_MEMBERS,
-    REGRESSIONS,
-    SEASONAL_PATTERNS,
-    SEASONAL_PROFILES,
-    STOPPED_REPORTING,
-    WITHDRAWN_FINDINGS,
-    Table,
 )
 from perf_assets.workers import Workers, split_by_series
 
