@@ -21,17 +21,17 @@ from perf_assets.tables import (
     WITHIN_DAY_FORECASTS,
 )
 from perf_assets.warehouse import Warehouse
-from perf_assets.warehouse.forecast_record import record_forecasts
-from perf_assets.warehouse.increments import joined
-from perf_assets.warehouse.readings import (
+from perf_assets.warehouse.forecast_readings import (
     ForecastSelection,
     forecast_history,
     forecast_selection,
-    metric_limits,
     with_bounds,
     with_extremes,
     within_day_history,
 )
+from perf_assets.warehouse.forecast_record import record_forecasts
+from perf_assets.warehouse.increments import joined
+from perf_assets.warehouse.limits import metric_limits
 
 _DAY_SECONDS = 86_400
 

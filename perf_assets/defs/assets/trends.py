@@ -62,14 +62,13 @@ from perf_assets.tables import (
 )
 from perf_assets.warehouse import Warehouse
 from perf_assets.warehouse.increments import complete, increment_of, joined, kept_rows
+from perf_assets.warehouse.limits import buckets_beyond_limits, metric_limits
 from perf_assets.warehouse.readings import (
-    buckets_beyond_limits,
     drifting_buckets,
     environments,
     first_runs,
     image_changes,
     levels_around_regressions,
-    metric_limits,
     node_readings,
     recent_averages,
     reporting,
