@@ -133,9 +133,8 @@ def fill_warehouse(series: int, home: Path) -> tuple[float, list[tuple[str, floa
     from perf_assets.landing import Landing
     from perf_assets.settings import Settings
     from perf_assets.warehouse import Warehouse
-    from perf_assets.warehouse.loading import load_files
+    from perf_assets.warehouse.loading import Rules, load_files
     from perf_assets.warehouse.series import build_series
-    from perf_assets.warehouse.staging import Rules
 
     started = time.process_time()
     settings, content = Settings(home=home), _parquet(fleet(series))

@@ -204,8 +204,7 @@ def load(folder: Path, kind: str, filled: bool) -> tuple[int, float, Stage]:
     from perf_assets.landing import LandedFile, Landing
     from perf_assets.settings import Settings
     from perf_assets.warehouse import Warehouse
-    from perf_assets.warehouse.loading import Loaded, load_files
-    from perf_assets.warehouse.staging import Rules
+    from perf_assets.warehouse.loading import Loaded, Rules, load_files
 
     home = folder / "home"
     shutil.rmtree(home, ignore_errors=True)

@@ -14,8 +14,15 @@ from perf_assets.catalog import load_catalog
 from perf_assets.landing import Landing
 from perf_assets.progress import Progress
 from perf_assets.warehouse import Warehouse
-from perf_assets.warehouse.loading import Loaded, follow_rules, forget_files, load_files, not_loaded, record_files
-from perf_assets.warehouse.staging import Rules
+from perf_assets.warehouse.loading import (
+    Loaded,
+    Rules,
+    follow_rules,
+    forget_files,
+    load_files,
+    not_loaded,
+    record_files,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,8 +16,8 @@ from perf_assets.defs.checks import CHECKS
 from perf_assets.landing import Landing, utc_now
 from perf_assets.settings import Incident, Settings
 from perf_assets.state import open_state
+from perf_assets.tables import TABLES
 from perf_assets.warehouse import open_snapshot
-from perf_assets.warehouse.tables import TABLES
 from perf_assets_tests.defs.building import (
     DAYS,
     RECEIVED,

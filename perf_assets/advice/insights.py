@@ -14,6 +14,7 @@ from perf_assets.advice.identifiers import advice_id
 from perf_assets.advice.recommendations import Findings, breaches_ahead
 from perf_assets.analysis.durations import WELL_EXPLAINED, complete_runs, fit_duration_model, largest_influence
 from perf_assets.analysis.season_words import pattern_name
+from perf_assets.tables import KEY_INSIGHTS
 from perf_assets.wording.findings import (
     breach,
     breach_odds,
@@ -31,7 +32,7 @@ from perf_assets.wording.quantities import ROUGH, coefficient, counted, interval
 SILENCE_IS_NEWS_DAYS, ANOMALY_IS_NEWS_DAYS = 30, 7
 _MOST_FALSE = 0.05
 """False-discovery rate up to which a change of pattern is news."""
-INSIGHT_COLUMNS = ("insight_id", "rank", "project", "kind", "title", "text", "evidence", "simulated")
+INSIGHT_COLUMNS = KEY_INSIGHTS.names
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,12 @@ import numpy as np
 import pandas as pd
 
 from perf_assets.advice.recommendations import Findings, breaches_ahead, node_got_worse
+from perf_assets.tables import NODE_SCORES
 from perf_assets.wording.findings import breach, change_of, metric_words
 from perf_assets.wording.moments import day
 from perf_assets.wording.quantities import ROUGH, share
 
-NODE_SCORE_COLUMNS = (
-    "project", "node_id", "node_type", "score", "score_low", "score_high", "rank", "slowdown", "tests", "healthy",
-    "reason",
-)  # fmt: skip
+NODE_SCORE_COLUMNS = NODE_SCORES.names
 SCALE = 0.1
 """Logarithmic slowdown that divides the odds of the score by e: a tenth slower takes 50 to 27."""
 _UNHEALTHY_SLOWDOWN = 0.08

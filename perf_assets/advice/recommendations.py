@@ -12,15 +12,13 @@ import pandas as pd
 from perf_assets.advice.identifiers import advice_id
 from perf_assets.advice.severity import badness
 from perf_assets.analysis.level_changes import ALL_DAY
+from perf_assets.tables import RECOMMENDATIONS
 from perf_assets.wording.findings import apart, breach, change_of, levels, metric_words, short_commit, subject
 from perf_assets.wording.moments import moment
 from perf_assets.wording.quantities import counted, odds, quantity, share
 
 _METRICS_NAMED = 3
-RECOMMENDATION_COLUMNS = (
-    "recommendation_id", "rank", "kind", "subject", "title", "action", "expected_effect", "evidence", "state",
-    "project", "as_of", "simulated",
-)  # fmt: skip
+RECOMMENDATION_COLUMNS = RECOMMENDATIONS.names
 _WORTH_NAMING = 60.0
 """Seconds a day from which a saving is named."""
 LIKELY = 0.5

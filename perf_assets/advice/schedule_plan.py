@@ -6,7 +6,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-PLAN_COLUMNS = ("project", "node_id", "position", "test_name", "predicted_duration", "starts_after")
+from perf_assets.tables import SCHEDULE_PLAN
+
+PLAN_COLUMNS = SCHEDULE_PLAN.names
 
 
 def plan_schedule(durations: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:

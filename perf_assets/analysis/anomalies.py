@@ -20,9 +20,10 @@ from scipy.ndimage import maximum_filter1d, rank_filter
 from perf_assets.analysis.ragged import IndexArray, blocks, by_width, offsets_of, runs, side_by_side
 from perf_assets.analysis.seasonality import TimeArray
 from perf_assets.analysis.statistics import FloatArray
+from perf_assets.tables import ANOMALIES
 
 ALARM = 0.5
-EPISODE_COLUMNS = ("series_id", "episode_start", "episode_end", "buckets", "score", "value", "expected", "side")
+EPISODE_COLUMNS = ANOMALIES.names
 
 _SPANS = (3, 20)
 """Values over which distances are averaged: a spike shows in the first, a longer oddness in the second."""

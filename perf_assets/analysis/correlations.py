@@ -17,15 +17,13 @@ import pandas as pd
 from perf_assets.analysis.change_points import detect_many
 from perf_assets.analysis.cycles import without_cycles
 from perf_assets.analysis.statistics import FloatArray, benjamini_hochberg
+from perf_assets.tables import METRIC_CORRELATIONS
 
 BoolArray = npt.NDArray[np.bool_]
 
 WHOLE_PROJECT = "whole project"
-PAIR_COLUMNS = (
-    "metric_a", "metric_b", "rho", "rho_low", "rho_high", "lag", "width", "effective_n", "p_value", "q_value",
-    "strength",
-)  # fmt: skip
-CORRELATION_COLUMNS = ("project", "node_id", *PAIR_COLUMNS)
+PAIR_COLUMNS = METRIC_CORRELATIONS.names_without("project", "node_id")
+CORRELATION_COLUMNS = METRIC_CORRELATIONS.names
 LAGS = 6
 """Steps by which one series may follow the other."""
 WIDE = 6

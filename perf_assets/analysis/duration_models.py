@@ -17,6 +17,7 @@ import pandas as pd
 from perf_assets.analysis import durations
 from perf_assets.analysis.durations import DRIVERS, FEATURES, complete_runs, fit_duration_model, largest_influence
 from perf_assets.analysis.statistics import FloatArray
+from perf_assets.tables import DURATION_MODELS
 
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
@@ -36,13 +37,7 @@ _DRAWS, _DONORS = 2_000, 30
 _FEWEST_BOOSTED = 20
 _LEAST = 1e-12
 _PENALTIES = (1.0, 4.0, 16.0)
-MODEL_COLUMNS = (
-    "project", "model", "chosen", "runs", "columns", "borne_out",
-    "r_squared_time_ordered", "r_squared_time_ordered_low", "r_squared_time_ordered_high",
-    "r_squared_left_out", "r_squared_left_out_low", "r_squared_left_out_high",
-    "r_squared_grouped", "r_squared_grouped_low", "r_squared_grouped_high",
-    "without_run", "r_squared_without_run", "r_squared_without_run_low", "r_squared_without_run_high",
-)  # fmt: skip
+MODEL_COLUMNS = DURATION_MODELS.names
 SHARE_COLUMNS = ("project", "driver", "vif", "permuted_together", "share", "share_low", "share_high")
 
 

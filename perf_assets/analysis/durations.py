@@ -9,6 +9,7 @@ import pandas as pd
 
 from perf_assets.analysis.correlations import strength_of
 from perf_assets.analysis.statistics import FloatArray
+from perf_assets.tables import DURATION_DRIVERS, RUN_OUTLIERS, SCENARIO_EFFICIENCY
 
 FEATURES = ("nodes", "edges", "observations")
 DRIVERS = (*FEATURES, "risks")
@@ -17,18 +18,9 @@ OUTLIER_SHARE = 0.20
 WELL_EXPLAINED = 0.7
 LARGE_LEVERAGE = 0.5
 _DRAWS = 2_000
-DRIVER_COLUMNS = (
-    "project", "driver", "correlation", "strength", "in_model", "coefficient", "standardised_coefficient", "importance",
-    "intercept", "r_squared", "r_squared_cross_validated", "r_squared_low", "r_squared_high", "runs",
-)  # fmt: skip
-OUTLIER_COLUMNS = (
-    "project", "run_id", "scenario", "duration", "expected", "residual", "residual_share", "leave_one_out_expected",
-    "verdict", *DRIVERS, "beyond_model",
-)  # fmt: skip
-EFFICIENCY_COLUMNS = (
-    "project", "scenario", "runs", "duration_mean", "duration_sd", "nodes_mean", "edges_mean", "observations_mean",
-    "seconds_per_node", "seconds_per_1k_edges", "seconds_per_observation",
-)  # fmt: skip
+DRIVER_COLUMNS = DURATION_DRIVERS.names_without("vif", "permuted_together", "share", "share_low", "share_high")
+OUTLIER_COLUMNS = RUN_OUTLIERS.names
+EFFICIENCY_COLUMNS = SCENARIO_EFFICIENCY.names
 
 
 @dataclass(frozen=True)

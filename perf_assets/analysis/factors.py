@@ -16,15 +16,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from perf_assets.analysis.statistics import FloatArray, benjamini_hochberg
+from perf_assets.tables import METRIC_FACTORS
 
 CodeArray = npt.NDArray[np.intp]
 
 FACTORS = {"test": "test_name", "test type": "test_type", "node": "node_id", "node type": "node_type"}
 """Factors and their columns."""
-FACTOR_COLUMNS = (
-    "project", "metric", "factor", "settings", "cells", "share", "unique_share", "p_value", "q_value",
-    "highest", "highest_ratio", "lowest", "lowest_ratio", "confounded_with",
-)  # fmt: skip
+FACTOR_COLUMNS = METRIC_FACTORS.names
 TOGETHER = "the others together"
 _KNOWN = 0.5
 """Share of the cells of a metric for which a factor must be known."""

@@ -15,11 +15,10 @@ from scipy import special
 
 from perf_assets.analysis.seasonality import deseasonalise_many
 from perf_assets.analysis.statistics import MAD_TO_SD, FloatArray, benjamini_hochberg, robust_scale
+from perf_assets.tables import JOINT_ANOMALIES
 
 JOINT_EPISODE_COLUMNS = ("start", "end", "points", "score", "p_value", "metrics")
-JOINT_ANOMALY_COLUMNS = (
-    "project", "node_id", "episode_start", "episode_end", "buckets", "score", "p_value", "q_value", "metrics",
-)  # fmt: skip
+JOINT_ANOMALY_COLUMNS = JOINT_ANOMALIES.names
 FALSE_DISCOVERY_RATE = 0.05
 SIGNIFICANT = 0.01
 """Chance that a table without episodes yields one."""

@@ -18,6 +18,7 @@ from perf_assets.analysis.segmentation import ONE_LEVEL
 from perf_assets.analysis.sensitivity import find_detection_limits
 from perf_assets.analysis.statistics import FloatArray, benjamini_hochberg
 from perf_assets.analysis.stretches import BoolArray, IndexArray
+from perf_assets.tables import CHANGE_POINTS
 
 ALL_DAY = "all day"
 PARTS_OF_DAY = {
@@ -32,11 +33,7 @@ _FEWEST_DAYS = 14
 _DAYS_BESIDE = 1
 """What other parts of the day show within as many days of a change is that change seen from there."""
 
-CHANGE_COLUMNS = (
-    "series_id", "index_run_id", "part_of_day", "position", "changed_at", "changed_at_low", "changed_at_high",
-    "previous_run_id", "previous_at", "before", "after", "size", "size_low", "size_high", "noise", "p_value", "q_value",
-    "confirmed", "sharp", "points_after", "settles_after", "kind", "second_mode", "mode_before", "mode_after",
-)  # fmt: skip
+CHANGE_COLUMNS = CHANGE_POINTS.names
 
 
 def find_change_points(measurements: pd.DataFrame) -> pd.DataFrame:

@@ -28,6 +28,7 @@ from perf_assets.analysis.level_changes import ALL_DAY
 from perf_assets.analysis.ragged import IndexArray
 from perf_assets.analysis.statistics import FloatArray, benjamini_hochberg
 from perf_assets.analysis.withdrawals import withdrawn_findings
+from perf_assets.tables import REGRESSION_MEMBERS, REGRESSIONS
 
 TimeArray = npt.NDArray[np.datetime64]
 BoolArray = npt.NDArray[np.bool_]
@@ -50,17 +51,11 @@ LARGEST_SHARE = 100.0
 """Change, as a share of the old level, beyond which that level is as good as 0 and the share says nothing, as it is
 where it lies within the noise of one measurement."""
 
-REGRESSION_COLUMNS = (
-    "regression_id", "series_id", "shape", "scope", "scope_name", "reach", "cause", "kind", "state", "waits_for",
-    "part_of_day", "project", "metric", "unit", "test_name", "node_id", "node_type", "before", "after",
-    "second_mode", "mode_before", "mode_after", "change", "change_low", "change_high", "p_value", "q_value",
-    "last_good_run", "first_bad_run", "last_good_at", "first_bad_at", "last_good_commit", "first_bad_commit",
-    "recovered_at", "members", "suspicious", "smallest_detectable", "explanation", "simulated",
-)  # fmt: skip
+REGRESSION_COLUMNS = REGRESSIONS.names_without("restores")
 ANCHOR_COLUMNS = (
     "series_id", "first_bad_run", "part_of_day", "kind", "regression_id", "low_ts", "high_ts", "confirmed_at",
 )  # fmt: skip
-MEMBER_COLUMNS = ("regression_id", "series_id", "changed_at", "before", "after", "change")
+MEMBER_COLUMNS = REGRESSION_MEMBERS.names
 
 
 STEP, INCIDENT, DRIFT = "step", "incident", "drift"

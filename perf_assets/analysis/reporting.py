@@ -11,16 +11,15 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from perf_assets.tables import STOPPED_REPORTING
+
 FEWEST_REPORTS = 10
 """Hours with a report before a habit can be spoken of."""
 LARGEST_PROBABILITY = 1e-4
 LONGER_THAN_BEFORE = 3
 """A silence counts from this many times the longest one before."""
 
-COLUMNS = (
-    "series_id", "project", "title", "verdict", "scope", "scope_name", "members", "last_seen", "reports",
-    "expected_share", "silent_hours", "longest_gap_hours", "probability", "simulated",
-)  # fmt: skip
+COLUMNS = STOPPED_REPORTING.names
 
 _GROUP = r"^(?P<group>.+?)(?:::|/|\.)[^:/.]+$"
 

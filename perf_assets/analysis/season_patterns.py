@@ -35,12 +35,11 @@ from perf_assets.analysis.seasonality import (
 )
 from perf_assets.analysis.statistics import FloatArray, benjamini_hochberg
 from perf_assets.periods import seconds_of
+from perf_assets.tables import PATTERN_CHANGES, SEASONAL_PATTERNS, SEASONAL_PROFILES
 
-PATTERN_COLUMNS = (
-    "series_id", "period", "significant", "p_value", "strength", "amplitude", "peak", "trough", "cycles",
-)  # fmt: skip
-PROFILE_COLUMNS = ("series_id", "period", "slot", "label", "level", "low", "high", "count")
-CHANGE_COLUMNS = ("series_id", "period", "changed_at", "p_value", "before", "after", "sentence")
+PATTERN_COLUMNS = SEASONAL_PATTERNS.names_without("q_value")
+PROFILE_COLUMNS = SEASONAL_PROFILES.names
+CHANGE_COLUMNS = PATTERN_CHANGES.names_without("q_value")
 _MEDIAN_TO_MEAN = np.sqrt(np.pi / 2.0)
 """Standard error of a median as a multiple of that of the mean, in normal noise."""
 _LENGTHS = {DAILY: DAY, WEEKLY: 7 * DAY, MONTHLY: 365.2425 / 12 * DAY}

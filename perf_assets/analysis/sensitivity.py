@@ -11,10 +11,9 @@ from perf_assets.analysis.ragged import offsets_of, quantiles
 from perf_assets.analysis.segmentation import LINE, STEP
 from perf_assets.analysis.statistics import FloatArray
 from perf_assets.analysis.stretches import IndexArray
+from perf_assets.tables import DETECTION_LIMITS
 
-LIMIT_COLUMNS = (
-    "series_id", "level", "noise", "autocorrelation", "points", "smallest_detectable", "runs_needed",
-)  # fmt: skip
+LIMIT_COLUMNS = DETECTION_LIMITS.names
 _POWER = 0.8
 _MOST_RUNS = 50
 _FEWEST = 8

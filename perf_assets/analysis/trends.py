@@ -20,20 +20,14 @@ from perf_assets.analysis.ragged import medians, offsets_of
 from perf_assets.analysis.robust_slopes import robust_slopes
 from perf_assets.analysis.seasonality import TimeArray, day_of_week, deseasonalise_many, hour_of_day
 from perf_assets.analysis.statistics import MAD_TO_SD, FloatArray, benjamini_hochberg
+from perf_assets.tables import METRIC_TRENDS
 
 FEWEST_BUCKETS = 14
 SETTLING_BUCKETS = 3
 """Left out after a change: were it found a little early, the end of the old level would tilt the new one."""
 
-TREND_COLUMNS = (
-    "series_id", "as_of", "verdict", "slope_per_day", "slope_low", "slope_high", "robust_slope_per_day",
-    "change_per_week", "level", "p_value", "q_value", "points", "effective_points", "autocorrelation", "since",
-    "average_7d", "average_30d",
-)  # fmt: skip
-FIT_COLUMNS = (
-    "series_id", "slope_per_day", "slope_low", "slope_high", "robust_slope_per_day", "level", "p_value", "points",
-    "effective_points", "autocorrelation", "since",
-)  # fmt: skip
+TREND_COLUMNS = METRIC_TRENDS.names
+FIT_COLUMNS = METRIC_TRENDS.names_without("as_of", "verdict", "change_per_week", "q_value", "average_7d", "average_30d")
 _SIGNIFICANT = 0.05
 _NOT_ENOUGH = "not enough data"
 _DAY = np.timedelta64(1, "D") / np.timedelta64(1, "us")

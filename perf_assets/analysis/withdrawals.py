@@ -6,11 +6,10 @@ from typing import Any
 
 import pandas as pd
 
+from perf_assets.tables import WITHDRAWN_FINDINGS
 from perf_assets.wording.quantities import ROUGH, change
 
-WITHDRAWN_COLUMNS = (
-    "regression_id", "series_id", "project", "metric", "title", "kind", "first_bad_run", "confirmed_at", "reason",
-)  # fmt: skip
+WITHDRAWN_COLUMNS = WITHDRAWN_FINDINGS.names
 _NO_LONGER_COMPARED = (
     "The measurements before it are no longer analysed: an epoch or an incident was declared, or results were removed."
 )

@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from perf_assets.warehouse.tables import Table
+from perf_assets.tables import Table
 from perf_assets.wording.quantities import number
 
 OWNERS = ["team:performance"]

@@ -8,10 +8,10 @@ import dagster as dg
 from perf_assets.advice.silence import overdue
 from perf_assets.defs.asset_spec import POOL
 from perf_assets.settings import Settings
+from perf_assets.tables import TABLES
 from perf_assets.warehouse import Warehouse
 from perf_assets.warehouse.names import unstable_names
 from perf_assets.warehouse.readings import newest_results
-from perf_assets.warehouse.tables import TABLES
 from perf_assets.wording.moments import day, moment
 from perf_assets.wording.quantities import ROUGH, share
 

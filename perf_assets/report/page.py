@@ -20,7 +20,7 @@ from perf_assets.analysis.regressions import RegressionRules
 from perf_assets.report import charts, reading
 from perf_assets.report.drawing import Undrawn, missing_if_failed, rendered
 from perf_assets.report.reading import Handling, Report, read_report, rows_of
-from perf_assets.warehouse.tables import METRIC_TRENDS
+from perf_assets.tables import METRIC_TRENDS
 from perf_assets.wording import findings, moments, quantities
 from perf_assets.wording.quantities import ROUGH, coefficient, counted, number, share, with_interval
 

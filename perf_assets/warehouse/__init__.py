@@ -1,6 +1,6 @@
 """The warehouse: DuckDB with the facts and everything derived from them; rebuildable from landing.
 
-Belongs here: tables, loading, reading, publishing a snapshot. Does not belong here: statistics, and what people did.
+Belongs here: views, loading, reading, publishing a snapshot. Does not belong here: statistics, and what people did.
 """
 
 from perf_assets.warehouse.database import Warehouse, WarehouseError

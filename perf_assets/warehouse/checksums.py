@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 from duckdb import DuckDBPyConnection
 
-from perf_assets.warehouse.tables import TABLES, Column, Table
+from perf_assets.tables import TABLES, Column, Table
 
 # Receipt is when, not what: a rebuilt warehouse keeps it, another machine has its own.
 _RECEIPT_COLUMNS = {"received_at", "received_day", "receipts", "first_seen", "times_seen"}

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from perf_assets.errors import UserError
+from perf_assets.tables import FORECAST_ACCURACY, FORECASTS_MADE, TABLES, Table
 from perf_assets.warehouse.snapshot import is_current, publish
-from perf_assets.warehouse.tables import FORECAST_ACCURACY, FORECASTS_MADE, TABLES, VIEWS, Table
+from perf_assets.warehouse.views import VIEWS
 from perf_assets.wording.quantities import quantity
 
 if TYPE_CHECKING:

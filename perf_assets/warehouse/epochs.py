@@ -13,8 +13,9 @@ from duckdb import DuckDBPyConnection
 
 from perf_assets.advice.identifiers import advice_id
 from perf_assets.settings import CONFIG_FILE, Epoch
+from perf_assets.tables import EPOCHS
 from perf_assets.warehouse.database import replace_rows
-from perf_assets.warehouse.tables import EPOCHS, fits
+from perf_assets.warehouse.views import fits
 
 
 def epoch_id(epoch: Epoch) -> int:

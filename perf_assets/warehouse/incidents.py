@@ -11,8 +11,8 @@ import pandas as pd
 from duckdb import DuckDBPyConnection
 
 from perf_assets.settings import Incident
+from perf_assets.tables import INCIDENTS
 from perf_assets.warehouse.database import replace_rows
-from perf_assets.warehouse.tables import INCIDENTS
 
 
 def declare_incidents(con: DuckDBPyConnection, incidents: Sequence[Incident]) -> None:

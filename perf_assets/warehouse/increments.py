@@ -15,8 +15,8 @@ from pathlib import Path
 import pandas as pd
 
 from perf_assets import analysis, wording
+from perf_assets.tables import ANALYSED_CONTENTS, Table
 from perf_assets.warehouse.database import Warehouse, append, replace_rows
-from perf_assets.warehouse.tables import ANALYSED_CONTENTS, Table
 
 MEASUREMENTS_ALONE = "SELECT series_id, content FROM metric_series"
 

@@ -7,14 +7,7 @@ from typing import Any
 import pandas as pd
 
 from perf_assets.advice.recommendations import Findings
-from perf_assets.warehouse.tables import (
-    BREACH_OUTLOOK,
-    METRIC_SERIES,
-    METRIC_TRENDS,
-    NODE_SCORES,
-    REGRESSIONS,
-    Table,
-)
+from perf_assets.tables import BREACH_OUTLOOK, METRIC_SERIES, METRIC_TRENDS, NODE_SCORES, REGRESSIONS, Table
 
 AS_OF = pd.Timestamp("2026-09-10")
 SERIES = {

@@ -18,11 +18,10 @@ from perf_assets.catalog import load_catalog
 from perf_assets.landing import Landing
 from perf_assets.settings import Settings
 from perf_assets.sources.files import _SCENARIO_RUNS
+from perf_assets.tables import ANOMALIES, JOINT_ANOMALIES, PATTERN_CHANGES, SEASONAL_PATTERNS, Table
 from perf_assets.warehouse import Warehouse
-from perf_assets.warehouse.loading import load_files
+from perf_assets.warehouse.loading import Rules, load_files
 from perf_assets.warehouse.readings import scenario_runs
-from perf_assets.warehouse.staging import Rules
-from perf_assets.warehouse.tables import ANOMALIES, JOINT_ANOMALIES, PATTERN_CHANGES, SEASONAL_PATTERNS, Table
 from perf_assets.wording.findings import title as title_of
 from perf_assets_tests.advice.building import AS_OF, findings
 from perf_assets_tests.warehouse.building import RECEIVED_AT

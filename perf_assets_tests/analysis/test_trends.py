@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from perf_assets.analysis.autoregression import Slopes, fit_slopes
 from perf_assets.analysis.robust_slopes import robust_slope
 from perf_assets.analysis.trends import TREND_COLUMNS, fit_trends, judge_trends
-from perf_assets.warehouse.tables import METRIC_TRENDS
+from perf_assets.tables import METRIC_TRENDS
 from perf_assets_tests.analysis.signals import MONDAY, autoregressive, daily_buckets, hourly, white
 
 NO_CHANGES = pd.DataFrame({"series_id": pd.Series(dtype="int64"), "changed_at": pd.Series(dtype="datetime64[us]")})

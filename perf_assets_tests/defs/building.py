@@ -17,9 +17,9 @@ from perf_assets.definitions import build_definitions
 from perf_assets.defs.resources import resources_for
 from perf_assets.landing import Landing
 from perf_assets.settings import ForecastSettings, Settings
+from perf_assets.tables import REGRESSIONS
 from perf_assets.warehouse import Warehouse, open_snapshot
 from perf_assets.warehouse.checksums import checksums
-from perf_assets.warehouse.tables import REGRESSIONS
 
 START = datetime.fromisoformat("2026-06-01")
 DAYS = 40

@@ -19,9 +19,8 @@ from perf_assets.landing import Landing
 from perf_assets.settings import CollectionSettings, Incident, JenkinsSettings, Settings, SourcesSettings
 from perf_assets.warehouse import Warehouse
 from perf_assets.warehouse.incidents import declare_incidents
-from perf_assets.warehouse.loading import load_files
+from perf_assets.warehouse.loading import Rules, load_files
 from perf_assets.warehouse.series import build_series
-from perf_assets.warehouse.staging import Rules
 from perf_assets_tests.defs.building import DAYS, QUIET, START, land, settings_for, small_table, warehouse_of
 
 OF_TABLES = [check for check in checks.CHECKS if check is not checks.results_keep_coming]

@@ -15,7 +15,7 @@ import perf_assets
 from perf_assets.definitions import build_definitions, defs
 from perf_assets.landing import utc_now
 from perf_assets.settings import Settings
-from perf_assets.warehouse.tables import TABLES
+from perf_assets.tables import TABLES
 
 GRAPH = """
 key_insights         advice       breach_outlook duration_drivers duration_models metric_trends node_scores pattern_changes regressions scenario_efficiency stopped_reporting

@@ -17,9 +17,8 @@ from perf_assets.catalog import load_catalog
 from perf_assets.defs.assets import trends
 from perf_assets.defs.resources import resources_for
 from perf_assets.landing import Landing
-from perf_assets.warehouse.loading import load_files
+from perf_assets.warehouse.loading import Rules, load_files
 from perf_assets.warehouse.series import build_series
-from perf_assets.warehouse.staging import Rules
 from perf_assets_tests.defs.building import QUIET, START, settings_for, warehouse_of
 
 RUNS, AT = 60, 40

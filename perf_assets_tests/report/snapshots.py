@@ -14,12 +14,7 @@ from duckdb import DuckDBPyConnection
 from perf_assets.catalog import load_catalog
 from perf_assets.landing import Landing
 from perf_assets.settings import Incident, Settings
-from perf_assets.warehouse import Warehouse, open_snapshot
-from perf_assets.warehouse.incidents import declare_incidents
-from perf_assets.warehouse.loading import load_files
-from perf_assets.warehouse.series import build_rollups, build_series
-from perf_assets.warehouse.staging import Rules
-from perf_assets.warehouse.tables import (
+from perf_assets.tables import (
     BREACH_OUTLOOK,
     METRIC_FORECASTS,
     METRIC_TRENDS,
@@ -29,6 +24,10 @@ from perf_assets.warehouse.tables import (
     REGRESSIONS,
     Table,
 )
+from perf_assets.warehouse import Warehouse, open_snapshot
+from perf_assets.warehouse.incidents import declare_incidents
+from perf_assets.warehouse.loading import Rules, load_files
+from perf_assets.warehouse.series import build_rollups, build_series
 
 START = pd.Timestamp("2026-09-01")
 CHANGED = START + pd.Timedelta(days=40)

@@ -12,8 +12,8 @@ from perf_assets.report import charts
 from perf_assets.report.drawing import Undrawn, missing_if_failed, rendered
 from perf_assets.report.page import render_report
 from perf_assets.settings import Settings
+from perf_assets.tables import NODE_SCORES
 from perf_assets.warehouse import Warehouse, open_snapshot
-from perf_assets.warehouse.tables import NODE_SCORES
 from perf_assets_tests.report.snapshots import START, forecast, measured, snapshot
 
 

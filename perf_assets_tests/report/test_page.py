@@ -18,9 +18,9 @@ from perf_assets.analysis.durations import run_outliers
 from perf_assets.report.page import MOST_PICTURES, _href, render_report, write_report
 from perf_assets.report.reading import Handling, counts, read_report, rows_of, worst_first
 from perf_assets.settings import Incident
+from perf_assets.tables import DURATION_DRIVERS, DURATION_MODELS, METRIC_FACTORS, RUN_OUTLIERS
 from perf_assets.warehouse.database import replace_rows
 from perf_assets.warehouse.readings import scenario_runs
-from perf_assets.warehouse.tables import DURATION_DRIVERS, DURATION_MODELS, METRIC_FACTORS, RUN_OUTLIERS
 from perf_assets.wording import quantities
 from perf_assets_tests.report.snapshots import START, measured, real_history, rows, snapshot
 

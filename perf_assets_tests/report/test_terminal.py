@@ -13,7 +13,7 @@ from rich.console import Console
 
 from perf_assets.report import listings, reading, terminal
 from perf_assets.settings import Incident
-from perf_assets.warehouse.tables import REGRESSIONS
+from perf_assets.tables import REGRESSIONS
 from perf_assets.wording import findings
 from perf_assets_tests.report.snapshots import measured, real_history, regression, rows, snapshot
 

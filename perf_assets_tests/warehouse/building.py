@@ -14,8 +14,9 @@ from perf_assets.formats.measurement import Measurement, chunked
 from perf_assets.landing import Given, LandedFile, Landing, Origin
 from perf_assets.settings import IdentitySettings, QualitySettings
 from perf_assets.warehouse import Warehouse
-from perf_assets.warehouse.loading import Loaded, _Group, _stored, load_files
-from perf_assets.warehouse.staging import Rules
+from perf_assets.warehouse.loading import Loaded, Rules, load_files
+from perf_assets.warehouse.loading.group import Group
+from perf_assets.warehouse.loading.load import load_group
 
 RECEIVED_AT = datetime.fromisoformat("2026-10-01T12:00:00")
 START = datetime.fromisoformat("2026-09-01T00:00:00")
@@ -78,12 +79,12 @@ class Site:
     def store(self, *measurements: Measurement) -> None:
         """Store measurements as a format would give them."""
         file = self.landing.land(repr(measurements).encode(), name="given", received_at=RECEIVED_AT, origin="file")
-        group = _Group(self.scratch, Rules(load_catalog(), IdentitySettings(), QualitySettings()))
+        group = Group(self.scratch, Rules(load_catalog(), IdentitySettings(), QualitySettings()))
         with group:
             part = group.stage.part(file, file.name, "given")
             group.files.append(file)
             group.stage.add(part, next(chunked(measurements)))
-            _stored(self.warehouse, group)
+            load_group(self.warehouse, group)
 
     def content(self) -> dict[str, pd.DataFrame]:
         with self.warehouse.reading() as con:

@@ -159,3 +159,9 @@ def test_rows_without_run_belong_to_the_run_they_came_with(site: Site) -> None:
     found = site.warehouse.query("SELECT run_id, run_key FROM runs ORDER BY run_key")
     assert [key.partition("@")[0] for key in found["run_key"]] == ["ci-1", "ci-2"]
     assert len(site.values()) == 4
+
+
+def test_repetitions_with_and_without_run_are_settled_in_one_file(site: Site) -> None:
+    site.load([of_place(3.0), of_place(3.0), row(1.0), row(2.0)])
+    assert len(site.values()) == 3
+    assert list(site.quarantine()["reason"]) == ["duplicate_with_different_value"]

@@ -22,8 +22,7 @@ from perf_assets.formats.measurement import Measurement
 from perf_assets.landing import Given
 from perf_assets.report import charts
 from perf_assets.settings import IdentitySettings, QualitySettings
-from perf_assets.warehouse.loading import follow_rules
-from perf_assets.warehouse.staging import Rules
+from perf_assets.warehouse.loading import Rules, follow_rules
 from perf_assets_tests.warehouse.building import START, Site, assert_same_content, json_lines, row
 
 # Each way a name can be unlike others: controls, halves of XML's gaps, noncharacters, what is not in UTF-8.

@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 
 import perf_assets
+from perf_assets.tables import SERIES_BUCKETS, TABLES
 from perf_assets.warehouse import Warehouse, WarehouseError
 from perf_assets.warehouse.checksums import checksums
-from perf_assets.warehouse.tables import SERIES_BUCKETS, TABLES
 from perf_assets_tests.warehouse.building import Site, row
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from perf_assets.tables import METRIC_FORECASTS, METRIC_SERIES, SERIES_BUCKETS, Table
 from perf_assets.warehouse import Warehouse
 from perf_assets.warehouse.forecast_record import record_forecasts
-from perf_assets.warehouse.tables import METRIC_FORECASTS, METRIC_SERIES, SERIES_BUCKETS, Table
 
 MONDAY = pd.Timestamp("2026-06-01")
 DAY = pd.Timedelta(days=1)

@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 from perf_assets.analysis.anomalies import EPISODE_COLUMNS, find_anomalies
 from perf_assets.catalog import load_catalog
 from perf_assets.settings import Incident
+from perf_assets.tables import ANOMALIES
 from perf_assets.warehouse.incidents import declare_incidents
 from perf_assets.warehouse.increments import complete, increment_of, joined, kept_rows
 from perf_assets.warehouse.readings import scenario_runs
 from perf_assets.warehouse.series import build_rollups, build_series
-from perf_assets.warehouse.tables import ANOMALIES
 from perf_assets_tests.warehouse.building import START, Site, row
 
 LATER = datetime.fromisoformat("2027-12-31")

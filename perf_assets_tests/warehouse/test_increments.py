@@ -9,9 +9,9 @@ import pandas as pd
 
 from perf_assets.analysis.anomalies import EPISODE_COLUMNS, find_anomalies
 from perf_assets.catalog import load_catalog
+from perf_assets.tables import ANOMALIES
 from perf_assets.warehouse.increments import complete, increment_of, joined, kept_rows
 from perf_assets.warehouse.series import build_series
-from perf_assets.warehouse.tables import ANOMALIES
 from perf_assets_tests.warehouse.building import Site, row
 
 LATER = datetime.fromisoformat("2027-12-31")

@@ -23,10 +23,9 @@ from perf_assets.formats import long_table
 from perf_assets.formats.measurement import Measurement, as_json
 from perf_assets.landing import Given, LandedFile, Origin
 from perf_assets.settings import IdentitySettings, QualitySettings
-from perf_assets.warehouse import loading, staging
 from perf_assets.warehouse.checksums import checksums
-from perf_assets.warehouse.loading import forget_files, load_files, not_loaded, record_files
-from perf_assets.warehouse.staging import Rules, Stage
+from perf_assets.warehouse.loading import Rules, forget_files, load, load_files, not_loaded, record_files, registration
+from perf_assets.warehouse.loading.stage import Stage
 from perf_assets_tests.warehouse.building import RECEIVED_AT, Site, assert_same_content, json_lines, row
 
 JUNIT = b'<testsuite name="s"><testcase classname="c" name="a" time="0.5"/></testsuite>'
@@ -284,8 +283,15 @@ def test_the_series_of_a_metric_lie_together(site: Site) -> None:
 def test_a_crash_inside_the_transaction_leaves_nothing(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     site.load([row(1.0)])
     content = site.content()
+    run = Stage.run
+
+    def interrupted(stage: Stage, step: str) -> list[tuple[Any, ...]]:
+        return (
+            stage.con.execute("SELECT error('power cut')").fetchall() if step == "store_batches" else run(stage, step)
+        )
+
     with monkeypatch.context() as patched:
-        patched.setattr(loading, "_INSERT_BATCHES", "SELECT error('power cut')")
+        patched.setattr(Stage, "run", interrupted)
         with pytest.raises(Exception, match="power cut"):
             site.load([row(2.0, run="r2"), row(-1.0, run="r3")])
     assert all(site.content()[name].equals(table) for name, table in content.items())
@@ -298,14 +304,14 @@ def test_a_crash_inside_the_transaction_leaves_nothing(site: Site, monkeypatch: 
 def test_a_file_that_another_process_loads_meanwhile_is_loaded_once(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    identify = Stage.identify
+    identify = load.identify
 
     def meanwhile(stage: Stage) -> None:
-        monkeypatch.setattr(Stage, "identify", identify)
+        monkeypatch.setattr(load, "identify", identify)
         site.load_landed(stage.parts[0].file)
         identify(stage)
 
-    monkeypatch.setattr(Stage, "identify", meanwhile)
+    monkeypatch.setattr(load, "identify", meanwhile)
     assert site.load([row(1.0)]).skipped
     assert site.values() == [1.0]
 
@@ -527,7 +533,7 @@ def archive(*rows: dict[str, Any]) -> bytes:
 
 
 def test_reading_the_files_of_a_conflict_again_keeps_it(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loading, "FILES_IN_A_GROUP", 1)
+    monkeypatch.setattr(registration, "FILES_IN_A_GROUP", 1)
     files = landed(site, archive(row(2.0)), archive(row(1.0)))
     record_files(site.warehouse, site.landing.files(), site.landing.days())
     for order in (files, files[::-1], files):
@@ -564,8 +570,7 @@ def test_a_value_that_replaces_another_is_counted_where_that_stands(site: Site) 
 
 
 def test_conflicts_beyond_the_most_are_counted(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (loading, staging):
-        monkeypatch.setattr(module, "MOST_TOLD", 2)
+    monkeypatch.setattr(Stage, "most_listed", 2)
     rows = [row(1.0, run=f"r{number}") for number in range(5)]
     others = [fields | {"metric_value": 2.0} for fields in rows]
     together = site.load(rows + others)
@@ -583,7 +588,7 @@ def test_conflicts_beyond_the_most_are_counted(site: Site, monkeypatch: pytest.M
 def test_too_many_series_are_those_that_a_file_begins(
     site: Site, monkeypatch: pytest.MonkeyPatch, files_in_a_group: int
 ) -> None:
-    monkeypatch.setattr(loading, "FILES_IN_A_GROUP", files_in_a_group)
+    monkeypatch.setattr(registration, "FILES_IN_A_GROUP", files_in_a_group)
 
     def tests(count: int, run: str) -> bytes:
         return archive(*(row(1.0, run=run, test_name=f"t{number}") for number in range(count)))
@@ -646,7 +651,7 @@ def test_damage_that_is_met_while_storing_takes_no_other_file_along(
 
 
 def test_many_files_are_stored_together_and_told_one_by_one(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loading, "FILES_IN_A_GROUP", 3)
+    monkeypatch.setattr(registration, "FILES_IN_A_GROUP", 3)
     files = [
         site.landing.land(
             json_lines([row(1.0, run=f"r{n}", hour=n)]), name=f"{n}", received_at=RECEIVED_AT, origin="file"
@@ -664,7 +669,7 @@ def test_many_files_are_stored_together_and_told_one_by_one(site: Site, monkeypa
 
 
 def test_what_was_stored_before_an_interruption_stays(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loading, "FILES_IN_A_GROUP", 1)
+    monkeypatch.setattr(registration, "FILES_IN_A_GROUP", 1)
     files = [
         site.landing.land(JUNIT.replace(b"0.5", b"0.%d" % n), name=str(n), received_at=RECEIVED_AT, origin="file")
         for n in range(1, 4)
@@ -693,7 +698,7 @@ def test_a_file_that_begins_too_many_series_brings_only_the_known(site: Site) ->
 def test_of_many_like_rejections_the_first_are_told_and_the_others_counted(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(staging, "MOST_TOLD", 2)
+    monkeypatch.setattr(Stage, "most_listed", 2)
     broken = b"{broken\n" * 5
     negative = json_lines([row(-1.0, run=f"r{n}", hour=n) for n in range(4)])
     loaded = site.load(json_lines([row(1.0)]) + broken + negative)

@@ -13,22 +13,20 @@ import pytest
 
 from perf_assets.catalog import load_catalog
 from perf_assets.settings import Incident
+from perf_assets.tables import CHANGE_POINTS, REGRESSION_MEMBERS, REGRESSIONS, Table
+from perf_assets.warehouse.forecast_readings import forecast_history, forecast_selection, with_bounds
 from perf_assets.warehouse.incidents import declare_incidents
+from perf_assets.warehouse.limits import metric_limits
 from perf_assets.warehouse.readings import (
     drifting_buckets,
     environments,
     first_runs,
-    forecast_history,
-    forecast_selection,
     image_changes,
-    metric_limits,
     short_histories,
     steps_shown,
     stretches,
-    with_bounds,
 )
 from perf_assets.warehouse.series import build_series
-from perf_assets.warehouse.tables import CHANGE_POINTS, REGRESSION_MEMBERS, REGRESSIONS, Table
 from perf_assets_tests.warehouse.building import START, Site, row
 
 

@@ -17,12 +17,11 @@ from hypothesis import strategies as st
 
 from perf_assets.catalog import load_catalog
 from perf_assets.formats.measurement import Measurement
+from perf_assets.warehouse.forecast_readings import forecast_history, forecast_selection
+from perf_assets.warehouse.limits import metric_limits
 from perf_assets.warehouse.readings import (
     daily_metric_values,
     factor_cells,
-    forecast_history,
-    forecast_selection,
-    metric_limits,
     node_readings,
     recent_averages,
     recent_durations,

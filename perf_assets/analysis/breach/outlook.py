@@ -16,6 +16,7 @@ from perf_assets.analysis.forecasts import grids
 from perf_assets.analysis.forecasts.members import Task, profile_before
 from perf_assets.analysis.forecasts.preparation import borne_out_bounds, on_one_level, without_gaps
 from perf_assets.analysis.statistics import FloatArray
+from perf_assets.tables import BREACH_COURSES
 
 SIDES = {"upper": 1.0, "lower": -1.0}
 DAYS = (1, 7, 30)
@@ -40,7 +41,7 @@ BREACH_COLUMNS = (
     "unique_id", "limit", "side", "last_value", "already_breached", "breach_date", "earliest", "latest",
     *(f"level_by_{days}" for days in DAYS), *(f"value_by_{days}" for days in DAYS), "horizon_end",
 )  # fmt: skip
-COURSE_COLUMNS = ("unique_id", "ds", "mean", "lo-80", "hi-80", "lo-95", "hi-95")
+COURSE_COLUMNS = BREACH_COURSES.names
 _QUANTILES = (0.5, 0.1, 0.9, 0.025, 0.975)
 
 

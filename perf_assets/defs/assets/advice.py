@@ -11,9 +11,9 @@ from perf_assets.analysis.anomalies import passing
 from perf_assets.defs.asset_spec import POOL, outcome, table_spec
 from perf_assets.defs.pictures import picture
 from perf_assets.report import charts
+from perf_assets.tables import KEY_INSIGHTS, NODE_SCORES, RECOMMENDATIONS, SCHEDULE_PLAN
 from perf_assets.warehouse import Warehouse
 from perf_assets.warehouse.readings import recent_durations, scenario_runs
-from perf_assets.warehouse.tables import KEY_INSIGHTS, NODE_SCORES, RECOMMENDATIONS, SCHEDULE_PLAN
 
 
 @dg.multi_asset(

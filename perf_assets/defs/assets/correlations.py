@@ -10,9 +10,7 @@ from perf_assets.analysis.factors import factor_shares
 from perf_assets.defs.asset_spec import POOL, outcome, table_spec
 from perf_assets.defs.pictures import picture
 from perf_assets.report import charts
-from perf_assets.warehouse import Warehouse
-from perf_assets.warehouse.readings import daily_metric_values, factor_cells, scenario_runs
-from perf_assets.warehouse.tables import (
+from perf_assets.tables import (
     DURATION_DRIVERS,
     DURATION_MODELS,
     METRIC_CORRELATIONS,
@@ -20,6 +18,8 @@ from perf_assets.warehouse.tables import (
     RUN_OUTLIERS,
     SCENARIO_EFFICIENCY,
 )
+from perf_assets.warehouse import Warehouse
+from perf_assets.warehouse.readings import daily_metric_values, factor_cells, scenario_runs
 
 
 @dg.multi_asset(

@@ -12,19 +12,7 @@ from perf_assets.defs.pictures import picture
 from perf_assets.report import charts
 from perf_assets.settings import ForecastSettings, Settings
 from perf_assets.special_days import load_special_days
-from perf_assets.warehouse import Warehouse
-from perf_assets.warehouse.forecast_record import record_forecasts
-from perf_assets.warehouse.increments import joined
-from perf_assets.warehouse.readings import (
-    ForecastSelection,
-    forecast_history,
-    forecast_selection,
-    metric_limits,
-    with_bounds,
-    with_extremes,
-    within_day_history,
-)
-from perf_assets.warehouse.tables import (
+from perf_assets.tables import (
     BREACH_COURSES,
     BREACH_OUTLOOK,
     FORECAST_ACCURACY,
@@ -32,6 +20,18 @@ from perf_assets.warehouse.tables import (
     METRIC_FORECASTS,
     WITHIN_DAY_FORECASTS,
 )
+from perf_assets.warehouse import Warehouse
+from perf_assets.warehouse.forecast_readings import (
+    ForecastSelection,
+    forecast_history,
+    forecast_selection,
+    with_bounds,
+    with_extremes,
+    within_day_history,
+)
+from perf_assets.warehouse.forecast_record import record_forecasts
+from perf_assets.warehouse.increments import joined
+from perf_assets.warehouse.limits import metric_limits
 
 _DAY_SECONDS = 86_400
 

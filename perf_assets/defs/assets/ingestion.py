@@ -13,8 +13,8 @@ from perf_assets.run_tags import ATTENDED
 from perf_assets.settings import Settings, SourcesSettings, protected_files
 from perf_assets.sources.dashboard import SourceError, StatusError, TruncatedError, UnreachableError, fetch_results
 from perf_assets.sources.files import collect_drop_folder
+from perf_assets.tables import MEASUREMENTS, QUARANTINED_RESULTS, RAW_RESULTS
 from perf_assets.warehouse import Warehouse
-from perf_assets.warehouse.tables import MEASUREMENTS, QUARANTINED_RESULTS, RAW_RESULTS
 
 _PASSING_TROUBLES = (UnreachableError, StatusError, TruncatedError)
 _LATE = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=36), warn_window=timedelta(hours=26))

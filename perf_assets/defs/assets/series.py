@@ -6,11 +6,11 @@ from perf_assets.catalog import load_catalog
 from perf_assets.defs.asset_spec import POOL, outcome, table_spec
 from perf_assets.settings import Settings
 from perf_assets.state import open_state
+from perf_assets.tables import METRIC_ROLLUPS, METRIC_SERIES
 from perf_assets.warehouse import Warehouse
 from perf_assets.warehouse.epochs import declare_epochs
 from perf_assets.warehouse.incidents import declare_incidents
 from perf_assets.warehouse.series import build_rollups, build_series
-from perf_assets.warehouse.tables import METRIC_ROLLUPS, METRIC_SERIES
 
 
 @dg.multi_asset(

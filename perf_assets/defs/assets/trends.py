@@ -43,24 +43,7 @@ from perf_assets.defs.pictures import picture
 from perf_assets.report import charts
 from perf_assets.settings import Settings
 from perf_assets.state import open_state
-from perf_assets.warehouse import Warehouse
-from perf_assets.warehouse.increments import complete, increment_of, joined, kept_rows
-from perf_assets.warehouse.readings import (
-    buckets_beyond_limits,
-    drifting_buckets,
-    environments,
-    first_runs,
-    image_changes,
-    levels_around_regressions,
-    metric_limits,
-    node_readings,
-    recent_averages,
-    reporting,
-    short_histories,
-    steps_shown,
-    stretches,
-)
-from perf_assets.warehouse.tables import (
+from perf_assets.tables import (
     ANOMALIES,
     CHANGE_POINTS,
     DETECTION_LIMITS,
@@ -76,6 +59,22 @@ from perf_assets.warehouse.tables import (
     STOPPED_REPORTING,
     WITHDRAWN_FINDINGS,
     Table,
+)
+from perf_assets.warehouse import Warehouse
+from perf_assets.warehouse.increments import complete, increment_of, joined, kept_rows
+from perf_assets.warehouse.limits import buckets_beyond_limits, metric_limits
+from perf_assets.warehouse.readings import (
+    drifting_buckets,
+    environments,
+    first_runs,
+    image_changes,
+    levels_around_regressions,
+    node_readings,
+    recent_averages,
+    reporting,
+    short_histories,
+    steps_shown,
+    stretches,
 )
 from perf_assets.workers import Workers, split_by_series
 
