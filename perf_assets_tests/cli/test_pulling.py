@@ -78,8 +78,11 @@ def test_two_sources_one_of_which_fails(github, site, tmp_path):
     ("arguments", "message"),
     [
         ((), "no source is configured; docs/sources.md says how"),
-        (("nonsense",), "Unknown source 'nonsense'; use one of github_actions, jenkins"),
-        (("gitlab",), "gitlab is not configured; docs/sources.md says how"),
+        (("nonsense",), "Unknown source 'nonsense'; use one of circleci, dagster, dashboard"),
+        (
+            ("gitlab",),
+            "gitlab is not configured. Set sources.gitlab.projects, and GITLAB_TOKEN",
+        ),
     ],
 )
 def test_sources_that_cannot_be_pulled(site, arguments, message):

@@ -9,11 +9,10 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from pydantic import SecretStr
 
 from perf_assets.defs.sensors import dropped_files, failed_runs, regression_alerts
 from perf_assets.landing import utc_now
-from perf_assets.settings import Settings, SlackSettings
+from perf_assets.settings import Settings
 from perf_assets_tests.alerts.slack_server import CHANNEL, TOKEN, slack_server
 from perf_assets_tests.defs.building import (
     land,
@@ -40,8 +39,7 @@ def slack():
 def slack_settings(tmp_path: Path, slack) -> Settings:
     return settings_for(
         tmp_path / "home",
-        slack_token=SecretStr(TOKEN),
-        slack=SlackSettings(channel=CHANNEL, base_url=slack.url),
+        slack={"token": TOKEN, "channel": CHANNEL, "base_url": slack.url},
     )
 
 
