@@ -102,7 +102,10 @@ def discovered(group: str, kind: type[Any]) -> Discovery:
     """
     loaded: list[Any] = []
     broken: list[str] = []
-    for point in sorted(entry_points(group=group), key=lambda point: (point.value.startswith(_OWN), point.name)):
+    points = entry_points(group=group)
+    if not points:
+        broken.append(f"nothing is installed under the entry points of {group}; install perf-assets again")
+    for point in sorted(points, key=lambda point: (point.value.startswith(_OWN), point.name)):
         said = f"entry point {point.name} = {point.value} of group {group}"
         try:
             found = point.load()

@@ -6,7 +6,7 @@ Belongs here: which definitions there are for some settings. Does not belong her
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import dagster as dg
@@ -17,6 +17,8 @@ from perf_assets.defs.resources import resources_for
 from perf_assets.settings import Settings
 from perf_assets.sources.source import Source, asset_name, configured_sources
 
+_LOOKS_EVERY_SECONDS = 60
+
 
 def definitions_for(settings: Settings, resource_overrides: Mapping[str, object]) -> dg.Definitions:
     """Everything that is found in this folder, and the configured sources, with resources from the settings unless
@@ -24,14 +26,15 @@ def definitions_for(settings: Settings, resource_overrides: Mapping[str, object]
     """
     sources = configured_sources(settings.sources.sections)
     found = _found()
-    assets = [asset for asset in found.assets or () if isinstance(asset, dg.AssetsDefinition | dg.AssetSpec)]
+    whole = [asset for asset in found.assets or () if isinstance(asset, dg.AssetsDefinition | dg.AssetSpec)]
+    assets = dg.map_asset_specs(lambda spec: _brought_up_to_date(_after(spec, sources)), whole)
     return dg.Definitions.merge(
         dg.Definitions(
-            assets=dg.map_asset_specs(lambda spec: _after(spec, sources), assets),
+            assets=assets,
             asset_checks=found.asset_checks,
             jobs=found.jobs,
             schedules=found.schedules,
-            sensors=found.sensors,
+            sensors=[*(found.sensors or ()), _analysis_after_ingestion(assets)],
             resources={**(found.resources or {}), **resources_for(settings), **resource_overrides},
         ),
         source_definitions(sources),
@@ -54,6 +57,34 @@ def _found() -> dg.Definitions:
         # Loading a folder is Dagster's own way; of the functions by which it does so it says that they may change.
         warnings.simplefilter("ignore", dg.PreviewWarning)
         return tree.build_defs()
+
+
+def _brought_up_to_date(spec: dg.AssetSpec) -> dg.AssetSpec:
+    """The spec with a condition for Dagster's automation, if it is a table that is derived from others as a whole.
+
+    Days on which nothing was received have no partition, so that upstream partitions are missing says nothing.
+    """
+    if spec.partitions_def is not None or not spec.deps:
+        return spec
+    condition = dg.AutomationCondition.eager().without(~dg.AutomationCondition.any_deps_missing())
+    return spec.replace_attributes(automation_condition=condition)
+
+
+def _analysis_after_ingestion(
+    assets: Iterable[dg.AssetsDefinition | dg.AssetSpec],
+) -> dg.AutomationConditionSensorDefinition:
+    """Off from the start, since the daily analysis is enough for most. However many files were loaded between two looks
+    or during a run, they are one run.
+    """
+    keys = [key for asset in assets for key in (asset.keys if isinstance(asset, dg.AssetsDefinition) else [asset.key])]
+    return dg.AutomationConditionSensorDefinition(
+        "analysis_after_ingestion",
+        # Not all assets: those of a project in which these are mounted are its own business.
+        target=dg.AssetSelection.assets(*keys),
+        minimum_interval_seconds=_LOOKS_EVERY_SECONDS,
+        default_status=dg.DefaultSensorStatus.STOPPED,
+        description="Brings all findings up to date after results were loaded, in one run.",
+    )
 
 
 def _after(spec: dg.AssetSpec, sources: list[Source]) -> dg.AssetSpec:
