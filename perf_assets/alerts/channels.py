@@ -13,12 +13,15 @@ from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from perf_assets.alerts.model import Alert
 from perf_assets.characters import showable
 from perf_assets.durable import write_durably
 from perf_assets.plugins import Plugin
+
+if TYPE_CHECKING:
+    # The settings read the section of a channel, and commands that only list things need no pandas for that.
+    from perf_assets.alerts.model import Alert
 
 
 class DeliveryError(Exception):

@@ -10,7 +10,6 @@ from urllib.error import URLError
 from pydantic import Field, SecretStr
 
 from perf_assets.alerts.channels import ChannelPlugin, DeliveryError, clip, one_line, units
-from perf_assets.alerts.model import Alert
 from perf_assets.characters import showable
 from perf_assets.plugins import from_environment, revealed
 
@@ -18,6 +17,8 @@ if TYPE_CHECKING:
     from slack_sdk import WebClient
     from slack_sdk.http_retry.handler import RetryHandler
     from slack_sdk.models.blocks import Block
+
+    from perf_assets.alerts.model import Alert
 
 SLACK_URL = "https://slack.com/api/"
 HEADER_LIMIT, TEXT_LIMIT, FIELD_LIMIT, FIELDS_LIMIT, BLOCKS_LIMIT = 150, 3000, 2000, 10, 50
