@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import logging
 import re
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
-from typing import Annotated, Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel, SecretStr, StringConstraints
 from pydantic.fields import FieldInfo
@@ -21,12 +22,11 @@ from pydantic.fields import FieldInfo
 SOURCES, CHANNELS = "perf_assets.sources", "perf_assets.channels"
 
 Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-Found = TypeVar("Found")
 
 _OWN = "perf_assets."
 _VARIABLE, _OPTIONAL = "environment", "optional"
-_PASSWORD = re.compile(r"://[^/\s\"@]*:[^/\s\"@]*@")
-"""The part of an address that names a user with a password."""
+_USER = re.compile(r"://[^/\s\"@]+@")
+"""The part of an address that names a user, maybe with a password or a token."""
 _log = logging.getLogger("perf_assets")
 
 
@@ -58,14 +58,15 @@ class Plugin(BaseModel):
     """One sentence: what to set in order to use it."""
 
     @property
+    @abstractmethod
     def configured(self) -> bool:
         """Whether enough is set for it to be used."""
-        raise NotImplementedError
 
     @classmethod
     def variables(cls) -> dict[str, str]:
         """Environment variables by the field each of them fills."""
-        return {name: str(more[_VARIABLE]) for name, field in cls.model_fields.items() if (more := _extra(field))}
+        named = {name: _extra(field).get(_VARIABLE) for name, field in cls.model_fields.items()}
+        return {name: str(variable) for name, variable in named.items() if variable}
 
     def unset(self) -> list[str]:
         """Environment variables that are expected and not set."""
@@ -73,11 +74,11 @@ class Plugin(BaseModel):
         return [name for field, name in self.variables().items() if field in expected and not getattr(self, field)]
 
     def choices(self) -> dict[str, Any]:
-        """What is set, as JSON has it, without secrets and addresses with a password; a list has its section's name."""
+        """What is set, as JSON has it, without secrets and addresses with a user; a list has its section's name."""
         secret = {name for name, field in type(self).model_fields.items() if "SecretStr" in str(field.annotation)}
         dumped = self.model_dump(mode="json", exclude=secret, exclude_none=True)
         chosen = dumped if isinstance(dumped, dict) else {self.section: dumped}
-        return {name: value for name, value in chosen.items() if not _PASSWORD.search(json.dumps(value))}
+        return {name: value for name, value in chosen.items() if not _USER.search(json.dumps(value))}
 
     def with_choices(self, choices: Mapping[str, Any]) -> Plugin:
         """The same with other choices, in the form of `choices`; all else stays. Raises ValidationError."""
@@ -129,6 +130,7 @@ def _wrong(found: object, kind: type[Any]) -> str:
     if not (isinstance(found, type) and issubclass(found, kind)):
         return f"is not a class derived from {kind.__name__}"
     missing = [name for name in ("section", "description", "remedy") if not isinstance(getattr(found, name, None), str)]
+    missing += sorted(found.__abstractmethods__)
     return f"lacks {', '.join(missing)}" if missing else ""
 
 

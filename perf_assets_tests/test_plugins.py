@@ -41,6 +41,11 @@ class Lab(Source, extra="forbid"):
         if "read" not in seen:
             text = f"timestamp,metric_name,metric_value\\n{day}T00:00:00Z,cpu_usage,0.5\\n"
             yield Found((Delivery(f"lab {day}.csv", text.encode()),), {"read": True})
+
+class Half(Source):
+    section: ClassVar[str] = "half"
+    description: ClassVar[str] = "It cannot be opened."
+    remedy: ClassVar[str] = "Finish it."
 """
 CHANNEL = """
 from pathlib import Path
@@ -68,7 +73,7 @@ class Pager(ChannelPlugin):
         return "line"
 """
 POINTS = {
-    "perf_assets.sources": {"lab": "lab:Lab", "gone": "nowhere:Gone", "odd": "lab:contextmanager"},
+    "perf_assets.sources": {"lab": "lab:Lab", "gone": "nowhere:Gone", "odd": "lab:contextmanager", "half": "lab:Half"},
     "perf_assets.channels": {"pager": "pager:Pager", "mute": "pager:nothing"},
     "perf_assets.formats": {"broken": "crashing:FORMAT"},
 }
@@ -109,6 +114,7 @@ def test_what_cannot_be_loaded_is_named_and_the_others_go_on(site: Site) -> None
     broken = [line["detail"] for line in json.loads(doctor.stdout) if line["subject"] == "plugin"]
     for name in ("broken = crashing:FORMAT", "gone = nowhere:Gone", "odd = lab:contextmanager", "mute = pager:nothing"):
         assert any(f"entry point {name} of group" in line for line in broken), name
+    assert any("half = lab:Half of group perf_assets.sources lacks configured, opened" in line for line in broken)
 
 
 def test_a_section_whose_plugin_cannot_be_loaded_is_an_error_that_says_so(site: Site) -> None:
