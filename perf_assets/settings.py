@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, date, datetime, time, timedelta
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
@@ -20,8 +21,6 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    SecretStr,
-    StringConstraints,
     ValidationError,
     ValidationInfo,
     field_validator,
@@ -29,8 +28,9 @@ from pydantic import (
 )
 
 from perf_assets.errors import UserError
-from perf_assets.origins import Origin
+from perf_assets.origins import OWN_WAYS, Origin
 from perf_assets.periods import seconds_of
+from perf_assets.plugins import CHANNELS, SOURCES, Plugin, Sections, Words, discovered, sections
 
 CONFIG_FILE = "perf-assets.toml"
 
@@ -88,11 +88,32 @@ def _octal(value: object) -> object:
     return int(value, 8)
 
 
+def _origin(text: str) -> str:
+    if text in OWN_WAYS:
+        return text
+    known = (*OWN_WAYS, *map(_origin_of, sections(SOURCES).values()))
+    if text not in known:
+        raise ValueError(f"no way in which results come in, use one of {', '.join(known)}")
+    return text
+
+
+def _origin_of(source: Plugin | type[Plugin]) -> Origin:
+    return str(getattr(source, "origin", source.section))
+
+
 _Share = Annotated[float, Field(gt=0, lt=10)]
 _Minutes = Annotated[int, Field(ge=1, le=527_040)]
 _Finite = Annotated[float, Field(allow_inf_nan=False)]
 _Moment = Annotated[datetime, BeforeValidator(_moment)]
-_Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+
+
+def _gathered(section: type[BaseModel], into: str, group: str, values: Any, info: ValidationInfo) -> Any:
+    """The values of a section, those that are not its own in one field: they are for plugins to read."""
+    if not isinstance(values, Mapping) or isinstance(values.get(into), Sections):
+        return values
+    own = {name: value for name, value in values.items() if name in section.model_fields}
+    others = {name: value for name, value in values.items() if name not in section.model_fields}
+    return {**own, into: Sections(group, others, (info.context or {}).get("environ", {}))}
 
 
 class _Section(BaseModel):
@@ -132,7 +153,7 @@ class QualitySettings(_Section):
 
     days_back: int = Field(90, ge=1)
     """How old a result of `limited_origins` may be when it comes, in days."""
-    limited_origins: tuple[Origin, ...] = ("push",)
+    limited_origins: tuple[Annotated[Origin, AfterValidator(_origin)], ...] = ("push",)
     """Ways results come in on which old ones are mistakes; files, folders and pulled sources may bring history."""
     minutes_ahead: int = Field(10, ge=0)
     """How far after its receipt a result's own time may lie, in minutes."""
@@ -214,12 +235,12 @@ class SeasonalitySettings(_Section):
 class _Declared(_Section):
     """Something declared of the series that all its narrowing fields fit, of all series without any."""
 
-    reason: _Words
-    project: _Words | None = None
-    node_id: _Words | None = None
-    node_type: _Words | None = None
-    test_name: _Words | None = None
-    metric: _Words | None = None
+    reason: Words
+    project: Words | None = None
+    node_id: Words | None = None
+    node_type: Words | None = None
+    test_name: Words | None = None
+    metric: Words | None = None
 
 
 class Epoch(_Declared):
@@ -245,86 +266,30 @@ class Incident(_Declared):
         return ends_at
 
 
-class GitHubActionsSettings(_Section):
-    repositories: tuple[_Words, ...] = ()
-    """As `owner/name`."""
-    base_url: str = "https://api.github.com"
-    """Of GitHub Enterprise: https://host/api/v3."""
-
-
-class JenkinsSettings(_Section):
-    url: str = ""
-    jobs: tuple[_Words, ...] = ()
-    """Full names, with folders: `team/shop/main`."""
-
-
-class GitLabSettings(_Section):
-    url: str = "https://gitlab.com"
-    projects: tuple[_Words, ...] = ()
-    """As `group/name`."""
-
-
-class CircleCISettings(_Section):
-    projects: tuple[_Words, ...] = ()
-    """Slugs, as `gh/owner/name`."""
-    base_url: str = "https://circleci.com"
-
-
-class PrometheusSettings(_Section):
-    url: str = ""
-    queries: dict[str, _Words] = {}
-    """Expressions (PromQL) by the metric they give, in the catalogue's unit of it."""
-    step: int = Field(60, ge=1, le=86_400)
-    """Seconds between two samples; divides a day."""
-
-
-class FolderSettings(_Section):
-    url: _Words
-    options: dict[str, Any] = {}
-    """Of the file system, such as `endpoint_url`; credentials come from the environment."""
-
-
-class DagsterSettings(_Section):
-    enabled: bool = False
-    """Whether the platform watches its own runs."""
-
-
 class SourcesSettings(_Section):
-    """Where results are pulled from, hourly or by `perf-assets pull`."""
+    """Where results are pulled from, hourly or by `perf-assets pull`; each source has a section of its own."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
 
     longest_wait: float = Field(60, ge=0, le=3600)
     """Seconds that a service's rate limit may make a pull wait; a longer one ends it until the next."""
-    github_actions: GitHubActionsSettings = _defaults()
-    jenkins: JenkinsSettings = _defaults()
-    gitlab: GitLabSettings = _defaults()
-    circleci: CircleCISettings = _defaults()
-    prometheus: PrometheusSettings = _defaults()
-    folders: tuple[FolderSettings, ...] = ()
-    dagster: DagsterSettings = _defaults()
+    sections: Sections
+    """The sections of the sources, those included that are not written down."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gathered(cls, values: Any, info: ValidationInfo) -> Any:
+        return _gathered(cls, "sections", SOURCES, values, info)
 
     @property
     def configured(self) -> tuple[str, ...]:
         """The sources that are asked for, by the names they have here."""
-        asked = {
-            "github_actions": self.github_actions.repositories,
-            "jenkins": self.jenkins.url and self.jenkins.jobs,
-            "gitlab": self.gitlab.projects,
-            "circleci": self.circleci.projects,
-            "prometheus": self.prometheus.url and self.prometheus.queries,
-            "folders": self.folders,
-            "dagster": self.dagster.enabled,
-        }
-        return tuple(name for name, choice in asked.items() if choice)
-
-
-class SlackSettings(_Section):
-    channel: str = "#performance"
-    """Channel name or id that alerts are sent to, once SLACK_BOT_TOKEN is set."""
-    base_url: str | None = None
-    """Address of the Slack API, where it is not Slack's own (a proxy, a test)."""
+        return tuple(self.sections.configured)
 
 
 class Settings(_Section):
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
     home: Path = Path("var")
     metrics_file: Path | None = None
     """The user's own metrics, in the layout of perf_assets/catalog/metrics.toml."""
@@ -342,23 +307,30 @@ class Settings(_Section):
     seasonality: SeasonalitySettings = _defaults()
     incidents: tuple[Incident, ...] = ()
     epochs: tuple[Epoch, ...] = ()
-    slack: SlackSettings = _defaults()
-    slack_token: SecretStr | None = None
-    dashboard_url: str | None = None
-    dashboard_token: SecretStr | None = None
     sources: SourcesSettings = _defaults()
-    github_token: SecretStr | None = None
-    jenkins_user: str | None = None
-    jenkins_token: SecretStr | None = None
-    gitlab_token: SecretStr | None = None
-    circle_token: SecretStr | None = None
-    prometheus_token: SecretStr | None = None
+    channels: Sections
+    """The sections of the alert channels, such as `slack`, those included that are not written down."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gathered(cls, values: Any, info: ValidationInfo) -> Any:
+        return _gathered(cls, "channels", CHANNELS, values, info)
+
+    def choices(self) -> dict[str, Any]:
+        """What is set, as JSON has it, without plugins and what may hold secrets."""
+        return self.model_dump(
+            mode="json", by_alias=True, exclude_none=True, exclude={"sources", "channels", "state_url"}
+        )
+
+    def with_choices(self, choices: Mapping[str, Any]) -> Settings:
+        """The same with other choices, in the form of `choices`; all else stays. Raises ValidationError."""
+        kept = {"sources": self.sources, "channels": self.channels, "state_url": self.state_url}
+        return Settings.model_validate({**choices, **kept})
 
     @property
     def pulled(self) -> tuple[Origin, ...]:
         """What the files of the configured sources have as their origin."""
-        origins = tuple(_ORIGINS[name] for name in self.sources.configured)
-        return (*origins, "dashboard") if self.dashboard_url and self.dashboard_token is not None else origins
+        return tuple(_origin_of(source) for source in self.sources.sections.configured.values())
 
     @property
     def landing(self) -> Path:
@@ -404,28 +376,7 @@ class Settings(_Section):
         return self.home / "report.html"
 
 
-_ORIGINS: dict[str, Origin] = {
-    "github_actions": "github-actions",
-    "jenkins": "jenkins",
-    "gitlab": "gitlab",
-    "circleci": "circleci",
-    "prometheus": "prometheus",
-    "folders": "folder",
-    "dagster": "dagster",
-}
-_ENVIRONMENT = {
-    "home": "PERF_ASSETS_HOME",
-    "state_url": "PERF_ASSETS_STATE_URL",
-    "slack_token": "SLACK_BOT_TOKEN",
-    "dashboard_url": "SCALE_DASHBOARD_URL",
-    "dashboard_token": "SCALE_DASHBOARD_API_KEY",
-    "github_token": "GITHUB_TOKEN",
-    "jenkins_user": "JENKINS_USER",
-    "jenkins_token": "JENKINS_TOKEN",
-    "gitlab_token": "GITLAB_TOKEN",
-    "circle_token": "CIRCLE_TOKEN",
-    "prometheus_token": "PROMETHEUS_TOKEN",
-}
+_ENVIRONMENT = {"home": "PERF_ASSETS_HOME", "state_url": "PERF_ASSETS_STATE_URL"}
 _SECRET_NAME = re.compile(r"token|secret|password|(api|account)_?key|connection_string", re.IGNORECASE)
 _EXPRESSIONS = "queries"
 """Its names are those of metrics, which may speak of tokens; its texts are expressions."""
@@ -438,34 +389,93 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     """
     named = environ.get("PERF_ASSETS_CONFIG")
     file = Path(named or CONFIG_FILE)
-    values: dict[str, Any] = _read(file) if named or file.exists() else {}
+    return settings_from(_read(file) if named or file.exists() else {}, file, environ)
+
+
+def settings_from(
+    values: Mapping[str, Any], file: Path, environ: Mapping[str, str] = os.environ, folder: Path = Path()
+) -> Settings:
+    """Settings from what is written down in a file, in the shape of perf-assets.toml, and the environment. A relative
+    `home` is below `folder`.
+
+    Raises SettingsError with file, field and remedy for anything that is not understood.
+    """
     for name in _names_of_texts(values):
         if _SECRET_NAME.search(name):
             raise SettingsError(
                 f"{file}: {name}: a secret does not belong in a file (got one, not shown); set it in the environment, "
-                f"as {_ENVIRONMENT.get(name, 'SLACK_BOT_TOKEN, GITHUB_TOKEN or the like')}"
+                "as SLACK_BOT_TOKEN, GITHUB_TOKEN or the like"
             )
-    values |= {field: environ[variable] for field, variable in _ENVIRONMENT.items() if environ.get(variable)}
-    slack = values.get("slack", {})
-    if environ.get("SLACK_API_URL") and isinstance(slack, dict):
-        values["slack"] = {**slack, "base_url": environ["SLACK_API_URL"]}
+    set_here = {field: environ[variable] for field, variable in _ENVIRONMENT.items() if environ.get(variable)}
     try:
-        settings = Settings(**values)
+        settings = Settings.model_validate({**values, **set_here}, context={"environ": environ})
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        source = _ENVIRONMENT[field] if environ.get(_ENVIRONMENT.get(field, "")) else file
-        raise SettingsError(
-            f"{source}: {field}: {first['msg']} (got {first['input']!r}); correct or remove it"
-        ) from error
-    return settings.model_copy(update={"home": settings.home.absolute()})
+        field = str(error.errors()[0]["loc"][0]) if error.errors()[0]["loc"] else ""
+        source = _ENVIRONMENT[field] if field in set_here else str(file)
+        raise SettingsError(_explained(error, Settings, source, "")) from error
+    # What is written down is wrong now, not when somebody asks for it.
+    if settings.sources.sections.given:
+        _check(settings.sources.sections, SOURCES, file, "sources.", SourcesSettings)
+    if settings.channels.given:
+        _check(settings.channels, CHANNELS, file, "", Settings)
+    return settings.model_copy(update={"home": (folder / settings.home).absolute()})
+
+
+def _check(found: Sections, group: str, file: Path, place: str, parent: type[BaseModel]) -> None:
+    known = sections(group)
+    for name in sorted(found.given):
+        if name not in known:
+            broken = discovered(group, Plugin).broken
+            raise SettingsError(
+                f"{file}: {place}{name}: no such setting{_near(name, [*known, *parent.model_fields])} "
+                f"(got {found.written(name)!r}); correct or remove it"
+                + (f". Not loaded: {'; '.join(broken)}" if broken else "")
+            )
+        try:
+            found.read(name)
+        except ValidationError as error:
+            raise SettingsError(_explained(error, known[name], str(file), f"{place}{name}")) from error
+
+
+def _explained(error: ValidationError, model: type[BaseModel], source: str, place: str) -> str:
+    """The first thing that is wrong: where, what, what was written and what to do."""
+    first = error.errors()[0]
+    field = ".".join(filter(None, [place, *map(str, first["loc"])]))
+    problem = first["msg"]
+    if first["type"] == "extra_forbidden":
+        problem = f"no such setting{_near(str(first['loc'][-1]), _names_beside(model, first['loc']))}"
+    return f"{source}: {field}: {problem} (got {first['input']!r}); correct or remove it"
+
+
+def _names_beside(model: type[BaseModel], place: tuple[str | int, ...]) -> list[str]:
+    """Names that could be written in the table in which `place` is."""
+    for part in place[:-1]:
+        field = model.model_fields.get(str(part))
+        inner = [kind for kind in (field.annotation, *get_args(field.annotation)) if _is_model(kind)] if field else []
+        if inner:
+            model = inner[0]
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _is_model(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
+
+
+def _near(name: str, names: Iterable[str]) -> str:
+    near = get_close_matches(name, list(names), n=3)
+    return f", did you mean {' or '.join(near)}?" if near else ""
+
+
+def protected_files(settings: Settings) -> AbstractContextManager[None]:
+    """While the block runs, files and folders that this process makes get the permissions of the settings: results and
+    the state may hold names and texts that not everybody on the machine shall read."""
+    return masked_files(settings.umask)
 
 
 @contextmanager
-def protected_files(settings: Settings) -> Iterator[None]:
-    """While the block runs, files and folders that this process makes get the permissions of the settings: results and
-    the state may hold names and texts that not everybody on the machine shall read."""
-    before = os.umask(settings.umask)
+def masked_files(umask: int) -> Iterator[None]:
+    """While the block runs, files and folders that this process makes do not get these permissions."""
+    before = os.umask(umask)
     try:
         yield
     finally:

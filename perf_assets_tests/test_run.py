@@ -10,7 +10,6 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 import pytest
-from pydantic import SecretStr
 
 from perf_assets.defs.checks import CHECKS
 from perf_assets.landing import Landing, utc_now
@@ -31,7 +30,7 @@ from perf_assets_tests.defs.building import (
     settings_for,
     small_table,
 )
-from perf_assets_tests.sources.dashboard_server import TOKEN, Answer, dashboard_server
+from perf_assets_tests.sources.dashboard_server import Answer, dashboard_at, dashboard_server
 
 EARLIER = RECEIVED - timedelta(days=3)
 RESULTS = "/api/results"
@@ -57,7 +56,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
     home = tmp_path_factory.mktemp("site")
     with dashboard_server() as dashboard:
         dashboard.answers[RESULTS] = Answer(scenario_page())
-        settings = settings_for(home, dashboard_url=dashboard.url, dashboard_token=SecretStr(TOKEN))
+        settings = settings_for(home, sources=dashboard_at(dashboard.url))
         first_day = land(settings, small_table(), "small.csv", EARLIER)
         land(settings, small_table(1, 1), "a-part-of-it-again.csv", RECEIVED)
         today = f"{utc_now():%Y-%m-%d}"
@@ -105,7 +104,7 @@ def test_what_came_out_is_told_as_metadata(site):
         if event.asset_key.to_user_string() != "dashboard_results":
             assert "dagster/row_count" in metadata
     (pulled,) = site.first.asset_materializations_for_node("dashboard_results")
-    assert pulled.metadata["pages"].value == 1
+    assert (pulled.metadata["requests"].value, pulled.metadata["new_files"].value) == (1, 1)
 
 
 def test_a_day_again_changes_nothing(site):
@@ -168,8 +167,6 @@ def test_nothing_received_is_a_run_with_empty_tables(tmp_path):
     result = run_job(settings, (today, today))
     assert errors_of(result) == {}
     assert [e.check_name for e in result.get_asset_check_evaluations() if not e.passed] == []
-    (pulled,) = result.asset_materializations_for_node("dashboard_results")
-    assert "not configured: set SCALE_DASHBOARD_URL" in str(pulled.metadata["state"].value)
     table = checksums_of(settings)
     assert len(table) == len(TABLES)
     assert table.loc[table["rows"] > 0, "table"].tolist() == ["loading_rules"]
@@ -187,7 +184,7 @@ def test_a_broken_metrics_file_fails_the_run_and_is_named(tmp_path):
 
 def test_a_wrong_token_fails_the_run_at_once_and_no_sample_is_taken(tmp_path):
     with dashboard_server() as dashboard:
-        settings = settings_for(tmp_path, dashboard_url=dashboard.url, dashboard_token=SecretStr("hunter2-is-wrong"))
+        settings = settings_for(tmp_path, sources=dashboard_at(dashboard.url, "hunter2-is-wrong"))
         result = run_job(settings, ("2026-07-20", "2026-07-20"), "ingestion_job")
         assert len(dashboard.requests) == 1
     assert not result.success
@@ -203,7 +200,7 @@ def test_a_wrong_token_fails_the_run_at_once_and_no_sample_is_taken(tmp_path):
 def test_results_that_came_since_are_added_to_those_known(tmp_path):
     with dashboard_server() as dashboard:
         dashboard.answers[RESULTS] = Answer(scenario_page(3))
-        settings = settings_for(tmp_path, dashboard_url=dashboard.url, dashboard_token=SecretStr(TOKEN))
+        settings = settings_for(tmp_path, sources=dashboard_at(dashboard.url))
         today = f"{utc_now():%Y-%m-%d}"
         assert run_job(settings, (today, today), "ingestion_job").success
         dashboard.answers[RESULTS] = Answer(scenario_page(4))

@@ -27,7 +27,7 @@ def test_without_file_and_environment_the_defaults_hold(tmp_path: Path, monkeypa
     assert settings.landing == tmp_path / "var" / "landing"
     assert settings.state == f"sqlite:///{tmp_path / 'var' / 'state' / 'state.sqlite3'}"
     assert settings.regressions.threshold_of("cpu_usage") == 0.10
-    assert settings.slack_token is None
+    assert settings.channels.configured == {}
 
 
 def test_a_file_in_the_working_directory_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,14 +80,15 @@ def test_sources_are_those_that_name_what_to_pull(file: Path) -> None:
         CIRCLE_TOKEN="hunter2",
         PROMETHEUS_TOKEN="hunter2",
     )
-    assert settings.sources.configured == ("github_actions", "prometheus", "folders")
+    assert settings.sources.configured == ("folders", "github_actions", "prometheus")
     assert settings.sources.longest_wait == 5
-    assert settings.sources.github_actions.base_url == "https://api.github.com"
-    assert settings.sources.folders[0].options == {"endpoint_url": "http://minio:9000"}
-    tokens = ("github_token", "jenkins_token", "gitlab_token", "circle_token", "prometheus_token")
-    assert {getattr(settings, name).get_secret_value() for name in tokens} == {"hunter2"}
-    assert settings.jenkins_user == "ada"
-    assert "hunter2" not in repr(settings)
+    sources = settings.sources.sections
+    assert sources["github_actions"].base_url == "https://api.github.com"
+    assert sources["folders"].root[0].options == {"endpoint_url": "http://minio:9000"}
+    watched = ("github_actions", "jenkins", "gitlab", "circleci", "prometheus")
+    assert {sources[name].token.get_secret_value() for name in watched} == {"hunter2"}
+    assert sources["jenkins"].user == "ada"
+    assert "hunter2" not in repr(settings) + repr(sources) + "".join(map(repr, sources.values()))
 
 
 def test_nothing_is_pulled_unless_asked_for() -> None:
@@ -107,9 +108,10 @@ def test_the_environment_goes_before_the_file(file: Path, tmp_path: Path) -> Non
     )
     assert settings.home == tmp_path / "home"
     assert settings.state == "postgresql://user:hunter2@host/db"
-    assert (settings.slack.channel, settings.slack.base_url) == ("#perf", "http://127.0.0.1:1/")
-    assert settings.slack_token is not None
-    assert settings.slack_token.get_secret_value() == "xoxb-hunter2"
+    slack = settings.channels["slack"]
+    assert (slack.channel, slack.base_url, slack.configured) == ("#perf", "http://127.0.0.1:1/", True)
+    assert slack.token.get_secret_value() == "xoxb-hunter2"
+    assert "hunter2" not in repr(slack)
     assert "hunter2" not in repr(settings)
     assert "hunter2" not in str(settings)
 
@@ -181,7 +183,7 @@ def test_a_day_is_its_first_moment_and_incidents_are_as_many_as_are_declared(fil
         ({"reason": None}, "reason", "Field required"),
         ({"reason": "' '"}, "reason", "at least 1 character"),
         ({"reason": "5"}, "reason", "valid string"),
-        ({"node": "'n1'"}, "node", "not permitted"),
+        ({"node": "'n1'"}, "node", "no such setting, did you mean node_id or node_type"),
         ({"node_id": "''"}, "node_id", "at least 1 character"),
         ({"to": "2026-09-09T00:00:00"}, "to", "does not lie after `from`, 2026-09-10 00:00:00 UTC"),
         ({"to": "2026-09-10T00:00:00"}, "to", "does not lie after `from`"),
@@ -251,7 +253,32 @@ def test_expected_intervals_and_configured_sources_say_what_may_be_missed(file: 
         SCALE_DASHBOARD_API_KEY="key",
     )
     assert settings.collection.intervals == {None: timedelta(hours=1), "nightly": timedelta(days=1)}
-    assert settings.pulled == ("github-actions", "folder", "dashboard")
+    assert settings.pulled == ("dashboard", "folder", "github-actions")
     assert load(file, "").collection.intervals == {}
     with pytest.raises(SettingsError, match="every_minutes"):
         load(file, "[collection]\nevery_minutes = 0")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[regresions]\nthreshold = 0.1", "regresions: no such setting, did you mean regressions?"),
+        ("[slak]\nchannel = 'x'", "slak: no such setting, did you mean slack?"),
+        (
+            "[regressions]\ntreshold = 0.1",
+            "regressions.treshold: no such setting, did you mean threshold",
+        ),
+        (
+            "[sources.github-actions]\nrepositories = []",
+            "sources.github-actions: no such setting, did you mean github_actions",
+        ),
+        ("[sources]\nlongest_wat = 1", "sources.longest_wat: no such setting, did you mean longest_wait?"),
+        ("[sources.gitlab]\nproject = ['x']", "sources.gitlab.project: no such setting, did you mean projects?"),
+        ("[slack]\nchanel = 'x'", "slack.chanel: no such setting, did you mean channel?"),
+        ("[[incidents]]\nto = 2026-01-01\nform = 2026-01-01\nreason = 'x'", "incidents.0.from: Field required"),
+    ],
+)
+def test_a_name_that_is_not_known_is_named_with_those_it_is_near(file: Path, text: str, message: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load(file, text)
+    assert message in str(caught.value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from perf_assets.alerts.channels import SLACK_URL, Channel, OutboxChannel, SlackChannel
+from perf_assets.alerts.channels import Channel, ChannelPlugin, OutboxChannel
 from perf_assets.alerts.delivery import DeliveryReport, deliver
 from perf_assets.alerts.model import Alert, alerts_from_regressions
 from perf_assets.settings import Settings
@@ -13,16 +13,14 @@ from perf_assets.warehouse import open_snapshot
 from perf_assets.warehouse.readings import findings
 
 
-def channel_of(settings: Settings) -> Channel:
-    """Slack where a token is configured, else the outbox folder."""
-    if settings.slack_token is None:
-        return OutboxChannel(settings.outbox)
-    base_url = settings.slack.base_url or SLACK_URL
-    return SlackChannel(settings.slack_token.get_secret_value(), settings.slack.channel, base_url=base_url)
+def channels_of(settings: Settings) -> list[Channel]:
+    """The channels that are configured; the outbox folder where none is."""
+    configured = [channel for channel in settings.channels.configured.values() if isinstance(channel, ChannelPlugin)]
+    return [*configured] or [OutboxChannel(settings.outbox)]
 
 
 def send_new_alerts(settings: Settings, now: datetime) -> DeliveryReport:
-    """Send an alert for every confirmed regression of the newest snapshot that has not had one.
+    """Send an alert for every confirmed regression of the newest snapshot to each channel that has not had it.
 
     Both the sensor and the command call this, after each run. Acknowledged regressions, recovered ones and those that
     only end a short improvement stay silent.
@@ -41,22 +39,25 @@ def send_new_alerts(settings: Settings, now: datetime) -> DeliveryReport:
         ]
         real = [alert for alert in alerts if not alert.simulated]
         simulated = [alert for alert in alerts if alert.simulated]
-        reports = [deliver(real, state, channel_of(settings), now)]
+        reports = [deliver(real, state, channel, now) for channel in channels_of(settings)]
         if simulated:
             reports.append(deliver(simulated, state, OutboxChannel(settings.outbox), now))
     return _together(reports)
 
 
 def send_alert(settings: Settings, alert: Alert, now: datetime) -> DeliveryReport:
-    """Send one alert, once."""
+    """Send one alert to each channel, once."""
     with open_state(settings.state) as state:
-        return deliver([alert], state, channel_of(settings), now)
+        return _together([deliver([alert], state, channel, now) for channel in channels_of(settings)])
 
 
 def _together(reports: list[DeliveryReport]) -> DeliveryReport:
+    """What became of the alerts, each counted once, whatever number of channels it went to."""
+    sent = dict.fromkeys(alert for report in reports for alert in report.sent)
+    before = dict.fromkeys(alert for report in reports for alert in report.already_sent if alert not in sent)
     return DeliveryReport(
-        sent=tuple(alert for report in reports for alert in report.sent),
-        already_sent=tuple(alert for report in reports for alert in report.already_sent),
+        sent=tuple(sent),
+        already_sent=tuple(before),
         failed=tuple(failure for report in reports for failure in report.failed),
-        in_progress=tuple(alert for report in reports for alert in report.in_progress),
+        in_progress=tuple(dict.fromkeys(alert for report in reports for alert in report.in_progress)),
     )

@@ -8,7 +8,6 @@ import platform
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from http.client import HTTPException
 from pathlib import Path
 from typing import Literal
 
@@ -68,9 +67,9 @@ def _findings(settings: Settings) -> Iterator[Finding]:
     )
     yield from _warehouse(settings)
     yield _state(settings)
-    yield _slack(settings)
-    yield _dashboard(settings)
-    yield _sources(settings)
+    yield from _channels(settings)
+    yield from _sources(settings)
+    yield from _plugins()
 
 
 def _home(settings: Settings) -> Finding:
@@ -141,59 +140,42 @@ def _state(settings: Settings) -> Finding:
     return Finding("state", "ok", f"{counted(known, 'acknowledgement')}")
 
 
-def _slack(settings: Settings) -> Finding:
-    if settings.slack_token is None:
-        return Finding("slack", "missing", f"SLACK_BOT_TOKEN is not set; alerts go to {settings.outbox}")
-    from slack_sdk import WebClient
-    from slack_sdk.errors import SlackApiError, SlackClientError
+def _channels(settings: Settings) -> Iterator[Finding]:
+    from perf_assets.alerts.channels import ChannelPlugin, DeliveryError
 
-    from perf_assets.alerts.channels import SLACK_URL
-
-    client = WebClient(
-        settings.slack_token.get_secret_value(), base_url=settings.slack.base_url or SLACK_URL, timeout=10
-    )
-    try:
-        answer = client.auth_test()
-    except SlackApiError as error:
-        return Finding("slack", "failed", f"Slack refuses the token: {error.response.get('error')}")
-    except (SlackClientError, OSError, HTTPException, AttributeError) as error:
-        return Finding("slack", "failed", f"Slack cannot be reached at {client.base_url}: {error}")
-    except ValueError:
-        # Its message may show the token: a header cannot hold a line break, which a pasted token may end with.
-        return Finding("slack", "failed", "SLACK_BOT_TOKEN holds a character no token has, such as a line break")
-    return Finding("slack", "ok", f"team {answer.get('team')}, channel {settings.slack.channel}")
+    for name, channel in settings.channels.items():
+        if not channel.configured:
+            yield Finding(name, "missing", f"{channel.remedy} Until a channel is set, alerts go to {settings.outbox}")
+        elif isinstance(channel, ChannelPlugin):
+            try:
+                yield Finding(name, "ok", channel.probe() or str(channel))
+            except DeliveryError as error:
+                yield Finding(name, "failed", str(error))
 
 
-def _dashboard(settings: Settings) -> Finding:
-    if not settings.dashboard_url or settings.dashboard_token is None:
-        return Finding("dashboard", "missing", "SCALE_DASHBOARD_URL and SCALE_DASHBOARD_API_KEY are not both set")
-    from perf_assets.sources.dashboard import SourceError, probe
+def _sources(settings: Settings) -> Iterator[Finding]:
+    """What is pulled, and what is not set; `perf-assets pull` shows whether the servers answer."""
+    from perf_assets.sources.errors import SourceError
+    from perf_assets.sources.source import Source
 
-    try:
-        return Finding("dashboard", "ok", probe(settings.dashboard_url, settings.dashboard_token.get_secret_value()))
-    except SourceError as error:
-        return Finding("dashboard", "failed", str(error))
+    for name, source in settings.sources.sections.items():
+        unset = f"{', '.join(source.unset())} not set"
+        if not source.configured:
+            yield Finding(name, "missing", source.remedy)
+        elif source.unset():
+            yield Finding(name, "missing", f"pulled; {unset}")
+        elif isinstance(source, Source):
+            try:
+                yield Finding(name, "ok", source.probe() or "pulled")
+            except SourceError as error:
+                yield Finding(name, "failed", str(error))
 
 
-_TOKENS = {
-    "github_actions": ("GITHUB_TOKEN", "github_token"),
-    "gitlab": ("GITLAB_TOKEN", "gitlab_token"),
-    "jenkins": ("JENKINS_TOKEN", "jenkins_token"),
-    "circleci": ("CIRCLE_TOKEN", "circle_token"),
-}
+def _plugins() -> Iterator[Finding]:
+    """Formats, sources and channels of other packages that cannot be loaded."""
+    from perf_assets.formats import broken_formats
+    from perf_assets.plugins import CHANNELS, SOURCES, Plugin, discovered
 
-
-def _sources(settings: Settings) -> Finding:
-    """What is pulled, and which tokens are not there; `perf-assets pull` shows whether the servers answer."""
-    configured = settings.sources.configured
-    if not configured:
-        return Finding(
-            "sources", "missing", "none is configured; docs/sources.md says how to watch CI servers and folders"
-        )
-    without = [
-        variable
-        for source, (variable, field) in _TOKENS.items()
-        if source in configured and getattr(settings, field) is None
-    ]
-    unset = f"; {', '.join(without)} not set" if without else ""
-    return Finding("sources", "missing" if without else "ok", f"{', '.join(configured)}{unset}")
+    broken = [*broken_formats(), *(text for group in (SOURCES, CHANNELS) for text in discovered(group, Plugin).broken)]
+    for sentence in broken:
+        yield Finding("plugin", "failed", sentence)

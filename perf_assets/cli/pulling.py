@@ -13,13 +13,12 @@ from perf_assets.cli.launch import SOURCES_JOB, StepEnded, run_job
 from perf_assets.cli.showing import Watched
 from perf_assets.errors import UserError
 from perf_assets.landing import utc_now
-from perf_assets.settings import Settings, SourcesSettings
+from perf_assets.settings import Settings
 from perf_assets.sources.pulling import LOOKED_AT_AGAIN_DAYS
+from perf_assets.sources.source import asset_name, broken_sources
 from perf_assets.wording.quantities import quantity
 
 FIRST_DAY = date(2020, 1, 1)
-_ASSET_SUFFIX = "_results"
-_NAMES = tuple(name for name in SourcesSettings.model_fields if name != "longest_wait")
 
 
 class PullError(UserError):
@@ -29,6 +28,7 @@ class PullError(UserError):
 def pull_sources(settings: Settings, sources: Sequence[str], first: date | None, last: date | None) -> bool:
     """Pull the days from `first` to `last` (UTC, both included); False if anything went wrong. Raises PullError."""
     asked = _asked(settings, sources)
+    names = {asset_name(name): name for name in asked}
     days = _days(first, last)
     console = Console()
     table = Table("source", "requests", "files", "new files", "not modified", "time", box=None)
@@ -37,7 +37,7 @@ def pull_sources(settings: Settings, sources: Sequence[str], first: date | None,
 
     def tell(step: StepEnded) -> None:
         nonlocal new_files
-        name = step.name.removesuffix(_ASSET_SUFFIX)
+        name = names[step.name]
         new_files += int(str(step.metadata.get("new_files", 0)))
         counts = [str(step.metadata.get(key, "")) for key in ("requests", "files", "new_files", "not_modified")]
         table.add_row(name, *counts, quantity(step.seconds, "s"))
@@ -46,8 +46,7 @@ def pull_sources(settings: Settings, sources: Sequence[str], first: date | None,
 
     watched = Watched(console)
     with watched.steps(f"Pulling {', '.join(asked)}"):
-        assets = [f"{name}{_ASSET_SUFFIX}" for name in asked]
-        result = run_job(SOURCES_JOB, settings, days, tell, assets, progress=watched)
+        result = run_job(SOURCES_JOB, settings, days, tell, list(names), progress=watched)
     console.print(table)
     for name, trouble in troubles:
         console.print(f"[red]{name}:[/] {escape(trouble)}", soft_wrap=True)
@@ -57,17 +56,18 @@ def pull_sources(settings: Settings, sources: Sequence[str], first: date | None,
 
 
 def _asked(settings: Settings, sources: Sequence[str]) -> list[str]:
-    configured = settings.sources.configured
+    known, configured = settings.sources.sections, settings.sources.configured
     if not sources:
         if not configured:
             raise PullError("no source is configured; docs/sources.md says how to name repositories, jobs or folders")
         return list(configured)
     names = [source.replace("-", "_") for source in sources]
     for name in names:
-        if name not in _NAMES:
-            raise PullError(f"Unknown source {name!r}; use one of {', '.join(_NAMES)}")
+        if name not in known:
+            broken = "".join(f". Not loaded: {sentence}" for sentence in broken_sources())
+            raise PullError(f"Unknown source {name!r}; use one of {', '.join(known)}{broken}")
         if name not in configured:
-            raise PullError(f"{name} is not configured; docs/sources.md says how")
+            raise PullError(f"{name} is not configured. {known[name].remedy} See docs/sources.md")
     return list(dict.fromkeys(names))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,11 +12,10 @@ from rich.console import Console
 from rich.markup import escape
 
 from perf_assets.cli.launch import MAIN_JOB
-from perf_assets.cli.showing import SOURCE, land_shown, run_shown
+from perf_assets.cli.showing import land_shown, pulling_steps, run_shown
 from perf_assets.cli.turns import turn
 from perf_assets.landing import Given, Landing, utc_now
 from perf_assets.settings import Settings
-from perf_assets.sources.dashboard import shown_url
 from perf_assets.sources.files import collect_drop_folder, land_sample
 from perf_assets.wording.moments import moment
 from perf_assets.wording.quantities import counted, quantity
@@ -45,13 +44,13 @@ def _analyse(settings: Settings, inputs: Sequence[Path], console: Console) -> Ou
     landing = Landing(settings.landing)
     _land(settings, landing, inputs, console)
     result = run_shown(MAIN_JOB, settings, landing.days(), console)
-    not_pulled = result.errors.get(SOURCE)
-    if not result.succeeded and (set(result.errors) != {SOURCE} or not landing.days()):
-        if not_pulled:
-            _say_not_pulled(console, not_pulled)
+    pulling = pulling_steps(settings)
+    not_pulled = {source: result.errors[step] for step, source in pulling.items() if step in result.errors}
+    if not result.succeeded and (not {*result.errors} <= {*pulling} or not landing.days()):
+        _say_not_pulled(console, not_pulled)
         return None
     from perf_assets.advice.silence import overdue
-    from perf_assets.alerts.dispatch import channel_of, send_new_alerts
+    from perf_assets.alerts.dispatch import channels_of, send_new_alerts
     from perf_assets.analysis.regressions import RegressionRules
     from perf_assets.report.page import write_report
     from perf_assets.report.reading import Handling
@@ -73,22 +72,22 @@ def _analyse(settings: Settings, inputs: Sequence[Path], console: Console) -> Ou
             """SELECT count(*) FROM regressions
             WHERE kind = 'regression' AND state = 'confirmed' AND recovered_at IS NULL AND NOT restores"""
         ).fetchone()
-    where = channel_of(settings).name if settings.slack_token else settings.outbox
+    where = ", ".join(str(channel) for channel in channels_of(settings))
     console.print(
-        f"Alerts: {len(delivery.sent)} new, {len(delivery.already_sent)} sent before ({escape(str(where))})",
+        f"Alerts: {len(delivery.sent)} new, {len(delivery.already_sent)} sent before ({escape(where)})",
         soft_wrap=True,
     )
     for alert_id, reason in delivery.failed:
         console.print(f"[red]Alert {alert_id} was not sent:[/] {escape(reason)}", soft_wrap=True)
     seconds = time.monotonic() - started
     console.print(f"Report: {settings.report}   ({quantity(seconds, 's')})", soft_wrap=True, markup=False)
-    if not_pulled:
-        _say_not_pulled(console, not_pulled)
+    _say_not_pulled(console, not_pulled)
     return Outcome(int(confirmed[0]) if confirmed else 0, complete=not delivery.failed and not not_pulled)
 
 
-def _say_not_pulled(console: Console, reason: str) -> None:
-    console.print(f"[red]The dashboard was not pulled:[/] {escape(reason)}", soft_wrap=True)
+def _say_not_pulled(console: Console, not_pulled: Mapping[str, str]) -> None:
+    for source, reason in not_pulled.items():
+        console.print(f"[red]The source {source} was not pulled:[/] {escape(reason)}", soft_wrap=True)
 
 
 def _land(settings: Settings, landing: Landing, inputs: Sequence[Path], console: Console) -> None:
@@ -101,8 +100,9 @@ def _land(settings: Settings, landing: Landing, inputs: Sequence[Path], console:
     if dropped:
         taken = f"{counted(len(dropped), 'file')} taken in from {settings.drop_folder}"
         console.print(taken, soft_wrap=True, markup=False)
-    if settings.dashboard_url and settings.dashboard_token is not None:
-        console.print(f"Pulling {shown_url(settings.dashboard_url)}", soft_wrap=True, markup=False)
+    pulling = pulling_steps(settings)
+    if pulling:
+        console.print(f"Pulling {', '.join(pulling.values())}", soft_wrap=True, markup=False)
         return
     if any(file.origin != "sample" for file in landing.files()):
         console.print("Analysing the results that came in before (the bundled sample is left out)")

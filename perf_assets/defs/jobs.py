@@ -1,28 +1,18 @@
-"""Jobs: the whole chain, ingestion alone, and pulling from sources alone."""
+"""Jobs: the whole chain, and ingestion alone. The one that pulls sources comes with their assets."""
 
 import dagster as dg
-
-from perf_assets.defs.assets.sources import SOURCE_ASSETS
-
-_SOURCES = dg.AssetSelection.assets(*(asset.key for asset in SOURCE_ASSETS))
 
 MAIN_JOB = dg.define_asset_job(
     "perf_assets_job",
     # Sources are partitioned by another day than receipt: one job cannot have both.
-    selection=dg.AssetSelection.all() - _SOURCES,
+    selection=dg.AssetSelection.all() - dg.AssetSelection.groups("sources"),
+    executor_def=dg.in_process_executor,
     description="From received files to findings and advice: everything.",
 )
 
 INGESTION_JOB = dg.define_asset_job(
     "ingestion_job",
-    selection=dg.AssetSelection.assets(
-        "dashboard_results", "raw_results", "quarantined_results", "performance_metrics"
-    ),
-    description="Pull the dashboard, take in what waits in the drop folder, load it.",
-)
-
-SOURCES_JOB = dg.define_asset_job(
-    "sources_job",
-    selection=_SOURCES,
-    description="Pull CI servers, Prometheus and folders into landing.",
+    selection=dg.AssetSelection.groups("ingestion") | dg.AssetSelection.assets("performance_metrics"),
+    executor_def=dg.in_process_executor,
+    description="Pull sources that have no days, take in what waits in the drop folder, load it.",
 )

@@ -5,12 +5,14 @@ from pathlib import Path
 
 import dagster as dg
 
+from perf_assets.alerts.delivery import DeliveryReport
 from perf_assets.alerts.dispatch import send_alert, send_new_alerts
 from perf_assets.alerts.model import failed_run_alert
 from perf_assets.defs.jobs import MAIN_JOB
 from perf_assets.landing import utc_now
 from perf_assets.settings import Settings, protected_files
 from perf_assets.sources.files import waiting_files
+from perf_assets.wording.quantities import counted
 
 _CURRENT_SNAPSHOT = "current.duckdb"
 
@@ -59,7 +61,7 @@ def regression_alerts(context: dg.SensorEvaluationContext, settings: dg.Resource
         context.update_cursor(snapshot)
     for alert_id, reason in report.failed:
         context.log.error("alert %s was not sent: %s", alert_id, reason)
-    return dg.SkipReason(f"{snapshot}: {len(report.sent)} sent, {len(report.already_sent)} sent before")
+    return dg.SkipReason(f"{snapshot}: {_counts(report)}")
 
 
 @dg.run_failure_sensor(
@@ -67,7 +69,7 @@ def regression_alerts(context: dg.SensorEvaluationContext, settings: dg.Resource
     monitor_all_code_locations=False,
     description="Sends an alert when a run has failed.",
 )
-def failed_runs(context: dg.RunFailureSensorContext, settings: dg.ResourceParam[Settings]) -> None:
+def failed_runs(context: dg.RunFailureSensorContext, settings: dg.ResourceParam[Settings]) -> dg.SkipReason:
     """Say when a run has failed, and at which step."""
     run = context.dagster_run
     reasons = [_reason(event) for event in context.get_step_failure_events()]
@@ -76,6 +78,14 @@ def failed_runs(context: dg.RunFailureSensorContext, settings: dg.ResourceParam[
         report = send_alert(settings, failed_run_alert(run.run_id, run.job_name, message, utc_now()), utc_now())
     for alert_id, reason in report.failed:
         context.log.error("alert %s was not sent: %s", alert_id, reason)
+    return dg.SkipReason(f"run {run.run_id} failed: {_counts(report)}")
+
+
+def _counts(report: DeliveryReport) -> str:
+    return (
+        f"{counted(len(report.sent), 'alert')} sent, {len(report.already_sent)} sent before, "
+        f"{len(report.failed)} not sent"
+    )
 
 
 def _identity(snapshot: Path) -> str:
@@ -88,6 +98,3 @@ def _reason(event: dg.DagsterEvent) -> str:
     if error is None:
         return f"{event.step_key} failed"
     return f"{event.step_key}: {(error.cause or error).message.strip()}"
-
-
-SENSORS = [dropped_files, regression_alerts, failed_runs]

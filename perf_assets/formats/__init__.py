@@ -4,6 +4,6 @@ Belongs here: recognising a file by its content and reading every row of it, or 
 where files come from, and where measurements go.
 """
 
-from perf_assets.formats.recognition import format_named, formats, recognise
+from perf_assets.formats.recognition import broken_formats, format_named, formats, recognise
 
-__all__ = ["format_named", "formats", "recognise"]
+__all__ = ["broken_formats", "format_named", "formats", "recognise"]

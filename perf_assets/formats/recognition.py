@@ -8,44 +8,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from functools import cache
-from importlib.metadata import entry_points
 from pathlib import Path
 
 from perf_assets.formats.head import FAR_BYTES, HEAD_BYTES, Head
 from perf_assets.formats.measurement import Format, FormatError, Input
+from perf_assets.plugins import discovered
 
 GROUP = "perf_assets.formats"
 _PIECE = 1 << 20
 _LONGEST_MARKED = 1 << 12
-_OWN = "perf_assets.formats."
 
 
-class FormatPluginError(ValueError):
-    """An entry point that gives no Format; the message names it."""
-
-
-@cache
 def formats() -> tuple[Format, ...]:
-    """All formats, in the order in which they are asked. Raises FormatPluginError."""
-    found = sorted(entry_points(group=GROUP), key=lambda point: (point.value.startswith(_OWN), point.name))
-    return tuple(_loaded(point.name, point.value, point.load) for point in found)
+    """All formats, in the order in which they are asked. One that cannot be loaded is logged as a warning."""
+    return discovered(GROUP, Format).loaded
 
 
-def _loaded(name: str, value: str, load: object) -> Format:
-    assert callable(load)
-    try:
-        loaded = load()
-    except (ImportError, AttributeError) as error:
-        raise FormatPluginError(
-            f"entry point {name} = {value} of group {GROUP} cannot be loaded ({error}); repair or uninstall its package"
-        ) from error
-    if not isinstance(loaded, Format):
-        raise FormatPluginError(
-            f"entry point {name} = {value} of group {GROUP} is no Format but {type(loaded).__name__}; "
-            "see docs/formats.md"
-        )
-    return loaded
+def broken_formats() -> tuple[str, ...]:
+    """A sentence for each installed format that cannot be loaded."""
+    return discovered(GROUP, Format).broken
 
 
 def head_of(file: Path, name: str) -> Head:

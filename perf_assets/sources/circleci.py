@@ -11,16 +11,19 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache, partial
-from typing import Any
+from typing import Any, ClassVar
 
+from pydantic import SecretStr
+
+from perf_assets.plugins import Words, from_environment, revealed
 from perf_assets.sources.addresses import address, shown_url, with_query
 from perf_assets.sources.answers import Answer
 from perf_assets.sources.errors import SettingsError, ShapeError
 from perf_assets.sources.http import Client, Service, secret_header
 from perf_assets.sources.pulling import Day, Delivery, Found, PullDay, Seen, moment_of
+from perf_assets.sources.source import HttpSource
 
 LOOKED_AT_AGAIN_AFTER = timedelta(hours=20)
 """Once a day, also where pulls are not at the same minute."""
@@ -32,23 +35,29 @@ _VCS = ("branch", "tag", "revision")
 _BASE_URL_REMEDY = "sources.circleci.base_url is not usable; write it as https://circleci.com, without a query."
 
 
-@dataclass(frozen=True)
-class CircleCI:
-    """Which projects (slugs like `gh/owner/name`), where, and who asks."""
+class CircleCI(HttpSource):
+    """Which projects, where, and who asks."""
 
-    projects: tuple[str, ...] = ()
+    section: ClassVar[str] = "circleci"
+    origin: ClassVar[str] = "circleci"
+    description: ClassVar[str] = "Pipelines of CircleCI that were created on a day, with their workflows and jobs."
+    remedy: ClassVar[str] = "Set sources.circleci.projects, and CIRCLE_TOKEN in the environment."
+
+    projects: tuple[Words, ...] = ()
+    """Slugs, as `gh/owner/name`."""
     base_url: str = "https://circleci.com"
-    token: str = field(default="", repr=False)
+    token: SecretStr | None = from_environment("CIRCLE_TOKEN")
 
     @property
     def configured(self) -> bool:
         return bool(self.projects)
 
     def service(self) -> Service:
+        token = revealed(self.token)
         return Service(
             "CircleCI",
-            secret_header("Circle-Token", self.token, "CIRCLE_TOKEN") if self.token else {},
-            self.token,
+            secret_header("Circle-Token", token, "CIRCLE_TOKEN") if token else {},
+            token,
             if_refused="Set CIRCLE_TOKEN to a personal API token that is valid and may see this project.",
             if_missing="Check the slug of the project (gh/owner/name), and that CIRCLE_TOKEN may see it.",
         )
@@ -57,7 +66,7 @@ class CircleCI:
         """Raises SettingsError."""
         for slug in self.projects:
             if not _SLUG.fullmatch(slug):
-                raise SettingsError(f"sources.circleci.projects: {slug!r} is no slug; write it like gh/owner/name.")
+                raise SettingsError(f"sources.circleci.projects: {slug!r} is not a slug; write it like gh/owner/name.")
         api = address(self.base_url, "/api/v2", _BASE_URL_REMEDY)
         return {f"{api}/project/{slug}": _pull_of(client, api, slug, now) for slug in self.projects}
 

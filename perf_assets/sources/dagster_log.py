@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from perf_assets.run_tags import PARTITION, RANGE_END, RANGE_START
 from perf_assets.sources.pulling import Day, Delivery, Found, PullDay, Seen
+from perf_assets.sources.source import Opened, Source, Surroundings
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance, DagsterRun, RunRecord
@@ -25,15 +26,24 @@ RETRY_TAG = "dagster/retry_number"
 RESUMED_TAG = "dagster/is_resume_retry"
 
 
-@dataclass(frozen=True)
-class DagsterLog:
+class DagsterLog(Source, extra="forbid"):
     """Whether the platform watches itself; off unless asked for, so that its own runs do not mix with one's results."""
+
+    section: ClassVar[str] = "dagster"
+    origin: ClassVar[str] = "dagster"
+    kinds: ClassVar[frozenset[str]] = frozenset({"python", "dagster"})
+    description: ClassVar[str] = "Runs of this Dagster instance that ended on a day, with their steps."
+    remedy: ClassVar[str] = "Set sources.dagster.enabled."
 
     enabled: bool = False
 
     @property
     def configured(self) -> bool:
         return self.enabled
+
+    @contextmanager
+    def opened(self, around: Surroundings) -> Iterator[Opened]:
+        yield Opened(self.scopes(around.instance))
 
     def scopes(self, instance: DagsterInstance) -> dict[str, PullDay]:
         return {"dagster": partial(_runs_of_day, instance)}

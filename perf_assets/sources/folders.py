@@ -11,16 +11,20 @@ from __future__ import annotations
 import posixpath
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, partial
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from pydantic import BaseModel, RootModel
+
+from perf_assets.plugins import Words
 from perf_assets.sources.addresses import shown_url
 from perf_assets.sources.errors import NotFoundError, SettingsError, SourceError, StorageError, UnauthorizedError
-from perf_assets.sources.files import companions_of, is_part
 from perf_assets.sources.pulling import Day, Delivery, Found, PullDay, Seen
+from perf_assets.sources.source import Opened, Source, Surroundings
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -32,24 +36,36 @@ _TIMES = ("LastModified", "mtime", "updated", "last_modified", "modified", "crea
 _TAGS = ("ETag", "etag", "md5Hash", "content_md5")
 
 
-@dataclass(frozen=True)
-class Folder:
+class Folder(BaseModel, frozen=True, extra="forbid"):
     """`options` are those of the file system, such as `endpoint_url`; credentials come as its library finds them."""
 
-    url: str
-    options: Mapping[str, Any] = field(default_factory=dict)
+    url: Words
+    options: dict[str, Any] = {}
 
 
-@dataclass(frozen=True)
-class Folders:
-    folders: tuple[Folder, ...] = ()
+class Folders(Source, RootModel[tuple[Folder, ...]]):
+    """As many folders as there are."""
+
+    section: ClassVar[str] = "folders"
+    origin: ClassVar[str] = "folder"
+    kinds: ClassVar[frozenset[str]] = frozenset({"python", "file"})
+    description: ClassVar[str] = (
+        "Files that changed on a day in folders of any store: local ones, S3, Google Cloud Storage and others."
+    )
+    remedy: ClassVar[str] = "Set sources.folders."
+
+    root: tuple[Folder, ...] = ()
 
     @property
     def configured(self) -> bool:
-        return bool(self.folders)
+        return bool(self.root)
+
+    @contextmanager
+    def opened(self, around: Surroundings) -> Iterator[Opened]:
+        yield Opened(self.scopes(around.now))
 
     def scopes(self, now: datetime) -> dict[str, PullDay]:
-        return {shown_url(folder.url): _pull_of(folder, now) for folder in self.folders}
+        return {shown_url(folder.url): _pull_of(folder, now) for folder in self.root}
 
 
 @dataclass(frozen=True)
@@ -80,6 +96,8 @@ def _files_of_day(
     day: Day,
     seen: Seen,
 ) -> Iterator[Found]:
+    from perf_assets.sources.files import is_part
+
     found = listed()
     if isinstance(found, SourceError):
         raise found
@@ -124,6 +142,7 @@ class _Beside:
 
     def companions(self, name: str, copy: Path) -> dict[str, Path]:
         """What describes the file called `name`, by its role."""
+        from perf_assets.sources.files import companions_of
 
         def there(role_place: str) -> Path | None:
             other = posixpath.normpath(posixpath.join(posixpath.dirname(name), role_place))

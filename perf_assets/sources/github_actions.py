@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
+from pydantic import SecretStr
+
+from perf_assets.plugins import Words, from_environment, revealed
 from perf_assets.sources.addresses import address, shown_url, with_query
 from perf_assets.sources.answers import Answer
 from perf_assets.sources.errors import NotFoundError, SettingsError, ShapeError
 from perf_assets.sources.http import Client, Service, secret_header
 from perf_assets.sources.pulling import Day, Delivery, Found, PullDay, Seen
+from perf_assets.sources.source import HttpSource
 
 MOST_LISTED = 1_000
 """GitHub lists no more runs than this of one question; of a day with more, shorter times are asked for."""
@@ -28,13 +31,22 @@ _NAME = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 _BASE_URL_REMEDY = "sources.github_actions.base_url is not usable; write it as https://api.github.com, without a query."
 
 
-@dataclass(frozen=True)
-class GitHubActions:
-    """Which repositories (`owner/name`), where, and who asks; public ones need no token for 60 questions an hour."""
+class GitHubActions(HttpSource):
+    """Which repositories, where, and who asks; public ones need no token for 60 questions an hour."""
 
-    repositories: tuple[str, ...] = ()
+    section: ClassVar[str] = "github_actions"
+    origin: ClassVar[str] = "github-actions"
+    kinds: ClassVar[frozenset[str]] = frozenset({"python", "api", "github"})
+    description: ClassVar[str] = (
+        "Workflow runs of GitHub Actions that were created on a day, and the jobs and steps of each attempt."
+    )
+    remedy: ClassVar[str] = "Set sources.github_actions.repositories, and GITHUB_TOKEN in the environment."
+
+    repositories: tuple[Words, ...] = ()
+    """As `owner/name`."""
     base_url: str = "https://api.github.com"
-    token: str = field(default="", repr=False)
+    """Of GitHub Enterprise: https://host/api/v3."""
+    token: SecretStr | None = from_environment("GITHUB_TOKEN")
 
     @property
     def configured(self) -> bool:
@@ -42,10 +54,11 @@ class GitHubActions:
 
     def service(self) -> Service:
         headers = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
+        token = revealed(self.token)
         return Service(
             "GitHub",
-            headers | (secret_header("Authorization", self.token, "GITHUB_TOKEN", "Bearer") if self.token else {}),
-            self.token,
+            headers | (secret_header("Authorization", token, "GITHUB_TOKEN", "Bearer") if token else {}),
+            token,
             if_refused="Set GITHUB_TOKEN to one that is valid and may read Actions of this repository.",
             if_missing="Check the name of the repository, and that GITHUB_TOKEN may see it.",
         )

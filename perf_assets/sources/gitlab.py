@@ -6,17 +6,20 @@ A pipeline that is retried changes on a later day and is then fetched again, so 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import quote
 
+from pydantic import SecretStr
+
+from perf_assets.plugins import Words, from_environment, revealed
 from perf_assets.sources.addresses import address, shown_url, with_query
 from perf_assets.sources.answers import Answer
 from perf_assets.sources.errors import NotFoundError, SettingsError, ShapeError
 from perf_assets.sources.http import Client, Service, secret_header
 from perf_assets.sources.pulling import Day, Delivery, Found, PullDay, Seen, moment_of
+from perf_assets.sources.source import HttpSource
 
 _PAGE = 100
 _ENDED = frozenset({"success", "failed", "canceled", "skipped", "manual"})
@@ -24,23 +27,30 @@ _ENDED = frozenset({"success", "failed", "canceled", "skipped", "manual"})
 _URL_REMEDY = "sources.gitlab.url is not usable; write it as https://gitlab.com, without a query."
 
 
-@dataclass(frozen=True)
-class GitLab:
-    """Which projects (`group/name`), where, and who asks; public ones are seen without a token."""
+class GitLab(HttpSource):
+    """Which projects, where, and who asks; public ones are seen without a token."""
 
-    projects: tuple[str, ...] = ()
+    section: ClassVar[str] = "gitlab"
+    origin: ClassVar[str] = "gitlab"
+    kinds: ClassVar[frozenset[str]] = frozenset({"python", "api", "gitlab"})
+    description: ClassVar[str] = "Pipelines of GitLab that changed on a day, and their jobs."
+    remedy: ClassVar[str] = "Set sources.gitlab.projects, and GITLAB_TOKEN in the environment."
+
+    projects: tuple[Words, ...] = ()
+    """As `group/name`."""
     url: str = "https://gitlab.com"
-    token: str = field(default="", repr=False)
+    token: SecretStr | None = from_environment("GITLAB_TOKEN")
 
     @property
     def configured(self) -> bool:
         return bool(self.projects)
 
     def service(self) -> Service:
+        token = revealed(self.token)
         return Service(
             "GitLab",
-            secret_header("PRIVATE-TOKEN", self.token, "GITLAB_TOKEN") if self.token else {},
-            self.token,
+            secret_header("PRIVATE-TOKEN", token, "GITLAB_TOKEN") if token else {},
+            token,
             if_refused="Set GITLAB_TOKEN to one that is valid and has the scope read_api.",
             if_missing="Check the name of the project, and that GITLAB_TOKEN may see it.",
         )
@@ -49,7 +59,7 @@ class GitLab:
         """Raises SettingsError."""
         for project in self.projects:
             if not project.strip("/") or "://" in project:
-                raise SettingsError(f"sources.gitlab.projects: {project!r} is none; write group/name.")
+                raise SettingsError(f"sources.gitlab.projects: {project!r} is not a project path; write group/name.")
         urls = {name: address(self.url, f"/api/v4/projects/{quote(name.strip('/'), safe='')}", _URL_REMEDY)
                 for name in self.projects}  # fmt: skip
         return {url: partial(_pipelines_of_day, client, name, url) for name, url in urls.items()}

@@ -8,20 +8,21 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache, partial
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import quote
 
-from perf_assets.formats.ci_runs import BrokenFieldError
-from perf_assets.formats.jenkins import built_from
+from pydantic import SecretStr
+
 from perf_assets.landing import Given
+from perf_assets.plugins import Words, from_environment, revealed
 from perf_assets.sources.addresses import address, shown_url, with_query
 from perf_assets.sources.answers import Answer
 from perf_assets.sources.errors import NotFoundError, SettingsError, ShapeError
 from perf_assets.sources.http import Client, Service, secret_header
 from perf_assets.sources.pulling import Day, Delivery, Found, PullDay, Seen
+from perf_assets.sources.source import HttpSource
 
 _PAGE = 100
 _FIELDS = (
@@ -34,27 +35,34 @@ _URL_REMEDY = "sources.jenkins.url is not usable; write it as https://host or ht
 _Page = tuple[Answer, list[dict[str, Any]]]
 
 
-@dataclass(frozen=True)
-class Jenkins:
-    """Which jobs (full names, folders included: `team/shop/main`), where, and who asks."""
+class Jenkins(HttpSource):
+    """Which jobs, where, and who asks."""
+
+    section: ClassVar[str] = "jenkins"
+    origin: ClassVar[str] = "jenkins"
+    kinds: ClassVar[frozenset[str]] = frozenset({"python", "api", "jenkins"})
+    description: ClassVar[str] = "Builds of Jenkins jobs that began on a day, and the stages of pipelines."
+    remedy: ClassVar[str] = "Set sources.jenkins.url and jobs, and JENKINS_USER and JENKINS_TOKEN in the environment."
 
     url: str = ""
-    jobs: tuple[str, ...] = ()
-    user: str = ""
-    token: str = field(default="", repr=False)
+    jobs: tuple[Words, ...] = ()
+    """Full names, with folders: `team/shop/main`."""
+    user: str = from_environment("JENKINS_USER", "", optional=True)
+    token: SecretStr | None = from_environment("JENKINS_TOKEN")
 
     @property
     def configured(self) -> bool:
         return bool(self.url and self.jobs)
 
     def service(self) -> Service:
-        if bool(self.user) != bool(self.token):
+        token = revealed(self.token)
+        if bool(self.user) != bool(token):
             raise SettingsError("JENKINS_USER and JENKINS_TOKEN belong together; set both or neither.")
-        pair = b64encode(f"{self.user}:{self.token.strip()}".encode()).decode()
+        pair = b64encode(f"{self.user}:{token.strip()}".encode()).decode()
         return Service(
             "Jenkins",
-            secret_header("Authorization", pair, "JENKINS_TOKEN", "Basic") if self.token else {},
-            self.token,
+            secret_header("Authorization", pair, "JENKINS_TOKEN", "Basic") if token else {},
+            token,
             if_refused="Set JENKINS_USER and JENKINS_TOKEN to a user that may read this job and their API token.",
             if_missing="Check the name of the job, and that the user may see it.",
         )
@@ -123,6 +131,9 @@ def _stages(client: Client, job: str, url: str, build: dict[str, Any]) -> tuple[
 
 
 def _given(build: dict[str, Any]) -> Given:
+    from perf_assets.formats.ci_runs import BrokenFieldError
+    from perf_assets.formats.jenkins import built_from
+
     try:
         branch, commit_id = built_from(build)
     except BrokenFieldError:

@@ -9,17 +9,21 @@ only if that is not the number known: samples that came late are found without r
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
+from pydantic import Field, SecretStr
+
+from perf_assets.plugins import Words, from_environment, revealed
 from perf_assets.sources.addresses import address, shown_url, with_query
 from perf_assets.sources.answers import Answer
 from perf_assets.sources.errors import SettingsError, ShapeError
 from perf_assets.sources.http import Client, Service, secret_header
 from perf_assets.sources.pulling import Day, Delivery, Found, PullDay, Seen
+from perf_assets.sources.source import HttpSource
 
 MOST_STEPS = 10_000
 """Steps of one question; Prometheus refuses more than 11,000."""
@@ -30,24 +34,34 @@ _DAY_SECONDS = 86_400
 _URL_REMEDY = "sources.prometheus.url is not usable; write it as http://host:9090, without a query."
 
 
-@dataclass(frozen=True)
-class Prometheus:
-    """Where, and which expressions by metric name; `step` is in seconds and divides a day."""
+class Prometheus(HttpSource):
+    """Where, which expressions, and who asks."""
+
+    section: ClassVar[str] = "prometheus"
+    origin: ClassVar[str] = "prometheus"
+    kinds: ClassVar[frozenset[str]] = frozenset({"python", "api", "prometheus"})
+    description: ClassVar[str] = "Samples that Prometheus gives for the expressions in the settings."
+    remedy: ClassVar[str] = (
+        "Set sources.prometheus.url and queries, and PROMETHEUS_TOKEN in the environment where one is needed."
+    )
 
     url: str = ""
-    queries: Mapping[str, str] = field(default_factory=dict)
-    step: int = 60
-    token: str = field(default="", repr=False)
+    queries: dict[str, Words] = Field(default_factory=dict)
+    """Expressions (PromQL) by the metric they give, in the catalogue's unit of it."""
+    step: int = Field(60, ge=1, le=86_400)
+    """Seconds between two samples; divides a day."""
+    token: SecretStr | None = from_environment("PROMETHEUS_TOKEN", optional=True)
 
     @property
     def configured(self) -> bool:
         return bool(self.url and self.queries)
 
     def service(self) -> Service:
+        token = revealed(self.token)
         return Service(
             "Prometheus",
-            secret_header("Authorization", self.token, "PROMETHEUS_TOKEN", "Bearer") if self.token else {},
-            self.token,
+            secret_header("Authorization", token, "PROMETHEUS_TOKEN", "Bearer") if token else {},
+            token,
             if_refused="Set PROMETHEUS_TOKEN to one that is valid and may query.",
             if_missing="Check the address: /api/v1/query_range is expected below it.",
         )

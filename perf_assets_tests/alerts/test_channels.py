@@ -12,17 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from perf_assets.alerts.channels import (
-    DeliveryError,
-    OutboxChannel,
-    SlackChannel,
-    clip,
-    escaped,
-    file_stem,
-    readable,
-    slack_blocks,
-)
+from perf_assets.alerts.channels import DeliveryError, OutboxChannel, clip, file_stem, readable
 from perf_assets.alerts.model import Alert
+from perf_assets.alerts.slack import Slack, escaped, slack_blocks
 from perf_assets_tests.alerts.slack_server import CHANNEL, TOKEN, refusal, slack_server
 
 ALERT = Alert(
@@ -60,8 +52,8 @@ def slack():
         yield server
 
 
-def channel_to(slack, **changes) -> SlackChannel:
-    return replace(SlackChannel(token=TOKEN, channel=CHANNEL, base_url=slack.url, timeout=5), **changes)
+def channel_to(slack, **changes) -> Slack:
+    return Slack(**{"token": TOKEN, "channel": CHANNEL, "base_url": slack.url, "timeout": 5} | changes)
 
 
 def test_slack_takes_the_alert(slack):

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from perf_assets.alerts.channels import Channel, OutboxChannel, SlackChannel
+from perf_assets.alerts.channels import Channel, OutboxChannel
 from perf_assets.alerts.delivery import DIGEST_LINES, LEASE, MOST_SINGLE_MESSAGES, deliver
 from perf_assets.alerts.model import Alert
+from perf_assets.alerts.slack import Slack
 from perf_assets.state.store import open_state
 from perf_assets_tests.alerts.slack_server import CHANNEL, TOKEN, slack_server
 
@@ -74,8 +75,8 @@ def slack():
 
 
 @pytest.fixture
-def channel(slack) -> SlackChannel:
-    return SlackChannel(token=TOKEN, channel=CHANNEL, base_url=slack.url, timeout=5)
+def channel(slack) -> Slack:
+    return Slack(token=TOKEN, channel=CHANNEL, base_url=slack.url, timeout=5)
 
 
 def test_each_alert_is_sent_once(state, slack, channel):
@@ -165,7 +166,7 @@ def test_the_outbox_receives_the_digest_too(state, tmp_path):
 def _deliver_in_process(path: Path, url: str, barrier, count: int) -> None:
     barrier.wait()
     with open_state(path) as store:
-        deliver(alerts(count), store, SlackChannel(token=TOKEN, channel=CHANNEL, base_url=url), NOW)
+        deliver(alerts(count), store, Slack(token=TOKEN, channel=CHANNEL, base_url=url), NOW)
 
 
 @pytest.mark.parametrize("count", [15, 60])
@@ -204,7 +205,7 @@ def test_an_unexpected_error_leaves_the_claim_for_later(state, slack, channel):
 
 
 def test_delivery_errors_name_no_secret(state, channel):
-    wrong = SlackChannel(token="xoxb-secret-but-wrong", channel=CHANNEL, base_url=channel.base_url)
+    wrong = Slack(token="xoxb-secret-but-wrong", channel=CHANNEL, base_url=channel.base_url)
     report = deliver(alerts(1), state, wrong, NOW)
     assert "xoxb-secret-but-wrong" not in report.failed[0][1] + state.deliveries()["error"].iloc[0]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -40,7 +42,8 @@ def imported(site: Site, *arguments: str | Path) -> set[str]:
     """Large packages that a command imports."""
     done = subprocess.run(
         [sys.executable, "-c", _IMPORTED, *map(str, arguments)],
-        env={"PATH": "", **site.variables()}, capture_output=True, text=True, check=True,
+        env={"PATH": "", "PYTHONPATH": os.environ.get("PYTHONPATH", ""), **site.variables()},
+        capture_output=True, text=True, check=True,
     )  # fmt: skip
     line = done.stdout.splitlines()[-1]
     assert line.startswith("IMPORTED")
@@ -56,6 +59,16 @@ def test_help_imports_no_large_package(loaded: Site, option: str) -> None:
 def test_listings_import_what_reading_and_printing_needs(loaded: Site, command: str) -> None:
     needed = {"duckdb", "pydantic"}
     assert imported(loaded, *command.split()) <= needed | {"rich"}
+
+
+def test_listings_need_no_more_where_sources_and_channels_are_configured(loaded: Site) -> None:
+    watching = Site(loaded.folder.parent / "watching", loaded.environ)
+    watching.variables()
+    watching.config.write_text(
+        "slack.channel = '#x'\nsources.jenkins.jobs = ['main']\nsources.folders = [{ url = 'x' }]\n"
+    )
+    shutil.copytree(loaded.home, watching.home, symlinks=True)
+    assert imported(watching, "regressions") <= {"duckdb", "pydantic", "rich"}
 
 
 def test_ingest_imports_what_loading_needs(loaded: Site) -> None:

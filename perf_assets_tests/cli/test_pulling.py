@@ -10,7 +10,8 @@ import pytest
 
 from perf_assets.landing import Landing, utc_now
 from perf_assets_tests.cli.site import CONFIG, Site
-from perf_assets_tests.sources.dashboard_server import Answer
+from perf_assets_tests.defs.building import scenario_page
+from perf_assets_tests.sources.dashboard_server import TOKEN, Answer, dashboard_server
 from perf_assets_tests.sources.service import SECRET, serving
 from perf_assets_tests.sources.test_github_actions import GitHub
 
@@ -65,6 +66,16 @@ def test_what_went_wrong_is_told_and_the_exit_code_says_so(github, site):
     assert "Traceback" not in result.output
 
 
+def test_a_source_that_has_no_days_is_pulled_like_the_others(site):
+    with dashboard_server() as dashboard:
+        dashboard.answers["/api/results"] = Answer(scenario_page())
+        asking = replace(site, environ={"SCALE_DASHBOARD_URL": dashboard.url, "SCALE_DASHBOARD_API_KEY": TOKEN})
+        first, second = asking.call("pull"), asking.call("pull", "dashboard")
+    assert (first.exit_code, second.exit_code) == (0, 0), first.output
+    assert row(first.stdout, "dashboard")[1:5] == ["1", "1", "1", "0"]
+    assert row(second.stdout, "dashboard")[1:5] == ["1", "1", "0", "0"]
+
+
 def test_two_sources_one_of_which_fails(github, site, tmp_path):
     both = watching(site, github)
     both.config.write_text(both.config.read_text() + f'[[sources.folders]]\nurl = "{tmp_path / "nowhere"}"\n')
@@ -78,8 +89,11 @@ def test_two_sources_one_of_which_fails(github, site, tmp_path):
     ("arguments", "message"),
     [
         ((), "no source is configured; docs/sources.md says how"),
-        (("nonsense",), "Unknown source 'nonsense'; use one of github_actions, jenkins"),
-        (("gitlab",), "gitlab is not configured; docs/sources.md says how"),
+        (("nonsense",), "Unknown source 'nonsense'; use one of circleci, dagster, dashboard"),
+        (
+            ("gitlab",),
+            "gitlab is not configured. Set sources.gitlab.projects, and GITLAB_TOKEN",
+        ),
     ],
 )
 def test_sources_that_cannot_be_pulled(site, arguments, message):

@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 
 from perf_assets.definitions import build_definitions
-from perf_assets.defs.resources import resources_for
 from perf_assets.landing import Landing
 from perf_assets.settings import ForecastSettings, Settings
 from perf_assets.tables import REGRESSIONS
@@ -83,7 +82,7 @@ def run_job(
     assets: Sequence[str] | None = None,
 ) -> dg.ExecuteInProcessResult:
     """Run a job in this process for the days of receipt from the first to the last given: all its assets or some."""
-    definitions = build_definitions(resources_for(settings))
+    definitions = build_definitions({"settings": settings})
     with nullcontext(instance) if instance else dg.DagsterInstance.ephemeral() as opened:
         return definitions.resolve_job_def(job).execute_in_process(
             instance=opened,

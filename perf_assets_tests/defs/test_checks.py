@@ -14,9 +14,8 @@ from perf_assets.catalog import load_catalog
 from perf_assets.definitions import build_definitions
 from perf_assets.defs import checks
 from perf_assets.defs.jobs import INGESTION_JOB
-from perf_assets.defs.resources import resources_for
 from perf_assets.landing import Landing
-from perf_assets.settings import CollectionSettings, Incident, JenkinsSettings, Settings, SourcesSettings
+from perf_assets.settings import CollectionSettings, Incident, Settings
 from perf_assets.warehouse import Warehouse
 from perf_assets.warehouse.incidents import declare_incidents
 from perf_assets.warehouse.loading import Rules, load_files
@@ -167,7 +166,7 @@ def test_without_a_source_and_an_interval_nothing_is_expected(warehouse, tmp_pat
 @pytest.mark.parametrize(("days", "passed"), [(2, True), (3, False)])
 def test_a_source_is_expected_to_go_on_as_it_did(days, passed, warehouse, tmp_path):
     change(warehouse, "INSERT INTO raw_results (content_hash, origin) SELECT content_hash, 'jenkins' FROM batches")
-    sources = SourcesSettings(jenkins=JenkinsSettings(url="http://jenkins", jobs=("main",)))
+    sources = {"jenkins": {"url": "http://jenkins", "jobs": ["main"]}}
     settings = settings_for(tmp_path / "home", sources=sources)
     result = checks.results_keep_coming(warehouse, settings, lambda: NEWEST + timedelta(days=days, minutes=-1))
     assert result.passed == passed
@@ -183,7 +182,7 @@ def test_a_run_warns_of_silence(days, severity, tmp_path):
     settings = settings_for(tmp_path, collection=HOURLY)
     day = land(settings, small_table(tests=1, nodes=1), "small.csv")
     clock = dg.ResourceDefinition.hardcoded_resource(lambda: NEWEST + timedelta(days=days))
-    definitions = build_definitions({**resources_for(settings), "clock": clock})
+    definitions = build_definitions({"settings": settings, "clock": clock})
     with dg.DagsterInstance.ephemeral() as instance:
         result = definitions.resolve_job_def(INGESTION_JOB.name).execute_in_process(
             instance=instance,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import subprocess
 import sys
@@ -10,15 +12,17 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.remote_representation.external_data import RepositorySnap
 
 import perf_assets
-from perf_assets.definitions import build_definitions, defs
+from perf_assets.definitions import build_definitions
+from perf_assets.defs.resources import resources_for
 from perf_assets.landing import utc_now
-from perf_assets.settings import Settings
+from perf_assets.settings import Settings, settings_from
 from perf_assets.tables import TABLES
 
 GRAPH = """
-key_insights         advice       breach_outlook duration_drivers duration_models metric_trends node_scores pattern_changes regressions scenario_efficiency stopped_reporting
+key_insights         advice       anomalies breach_outlook change_points duration_drivers duration_models joint_anomalies metric_trends node_scores pattern_changes regressions scenario_efficiency seasonal_patterns stopped_reporting
 node_scores          advice       breach_outlook metric_series metric_trends performance_metrics regressions stopped_reporting
 recommendations      advice       breach_outlook metric_series metric_trends node_scores regressions
 schedule_plan        advice       node_scores performance_metrics
@@ -33,16 +37,8 @@ forecast_accuracy    forecasts    metric_forecasts metric_series
 forecast_models      forecasts    change_points metric_series regressions
 metric_forecasts     forecasts    change_points metric_series regressions
 within_day_forecasts forecasts    change_points metric_series regressions
-circleci_results*    ingestion
-dagster_results*     ingestion
-dashboard_results    ingestion
-folders_results*     ingestion
-github_actions_results* ingestion
-gitlab_results*      ingestion
-jenkins_results*     ingestion
-prometheus_results*  ingestion
 quarantined_results* ingestion    raw_results
-raw_results*         ingestion    circleci_results dagster_results folders_results github_actions_results gitlab_results jenkins_results prometheus_results
+raw_results*         ingestion
 metric_rollups       series       metric_series performance_metrics
 metric_series        series       performance_metrics
 performance_metrics* series       raw_results
@@ -60,17 +56,16 @@ stopped_reporting    trends       metric_series performance_metrics
 """  # noqa: E501 - a table
 """Key (a star: partitioned by day), group, and what it depends on."""
 
-SOURCES = {
-    "circleci_results", "dagster_results", "folders_results", "github_actions_results", "gitlab_results",
-    "jenkins_results", "prometheus_results",
-}  # fmt: skip
-
 CHECKS = {
     "forecast_intervals_are_nested", "forecasts_cover_what_they_say", "measurements_are_unique",
     "metrics_are_in_the_catalogue",
     "names_are_stable", "nothing_is_quarantined", "recommendations_have_evidence", "results_keep_coming",
     "schema_is_as_documented", "series_are_fresh", "volume_is_usual",
 }  # fmt: skip
+
+
+defs = build_definitions({"settings": Settings()})
+"""Without a source."""
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +100,7 @@ def test_every_asset_that_is_a_table_has_its_columns(specs):
         schema = spec.metadata["dagster/column_schema"]
         columns = [(column.name, column.type, column.description) for column in schema.columns]
         assert columns == [(column.name, column.type, column.meaning) for column in tables[name].columns]
-    assert set(specs) - set(tables) == {"dashboard_results", "performance_metrics", *SOURCES}
+    assert set(specs) - set(tables) == {"performance_metrics"}
 
 
 def test_lineage_reaches_from_received_files_to_recommendations():
@@ -141,11 +136,9 @@ def test_ingestion_asks_for_yesterday_as_well_for_what_came_after_its_last_time(
     assert days == ["2026-08-09", "2026-08-08"]
 
 
-def test_the_main_job_is_everything_but_sources_and_ingestion_its_beginning(specs):
-    assert set(_assets("perf_assets_job")) == set(specs) - SOURCES
-    assert set(_assets("ingestion_job")) == {
-        "dashboard_results", "raw_results", "quarantined_results", "performance_metrics",
-    }  # fmt: skip
+def test_the_main_job_is_everything_and_ingestion_its_beginning(specs):
+    assert set(_assets("perf_assets_job")) == set(specs)
+    assert set(_assets("ingestion_job")) == {"raw_results", "quarantined_results", "performance_metrics"}
 
 
 def test_resources_can_be_overridden(tmp_path):
@@ -154,6 +147,47 @@ def test_resources_can_be_overridden(tmp_path):
     assert overridden.resources["settings"] is settings
     assert overridden.resources["warehouse"] is not None
     assert build_definitions().resources["settings"] is not settings
+
+
+def test_the_ui_shows_how_resources_are_configured_and_no_secret(tmp_path):
+    settings = _with_secrets(tmp_path)
+    repository = build_definitions({"clock": utc_now, **resources_for(settings)}).get_repository_def()
+    shown = {resource.name: resource.configured_values for resource in RepositorySnap.from_def(repository).resources}
+    assert shown["landing"] == {"folder": json.dumps(str(tmp_path / "landing"))}
+    assert json.loads(str(shown["settings"]["regressions"]))["threshold"] == 0.2
+    assert "state_url" not in shown["settings"]
+    sources = resources_for(settings)
+    assert {"github_actions", "folders"} <= sources.keys()
+    github = sources["github_actions"]
+    assert isinstance(github, dg.ConfigurableResource)
+    assert github.base_url == "https://api.github.com"
+    assert "hunter2" not in json.dumps(shown, default=str) + repr(sources)
+
+
+def test_resources_give_what_they_were_made_of_secrets_included(tmp_path):
+    settings = _with_secrets(tmp_path)
+    with dg.build_resources(resources_for(settings)) as opened:
+        assert opened.settings == settings
+        assert opened.settings.state_url == settings.state_url
+        assert opened.github_actions == settings.sources.sections["github_actions"]
+        assert opened.github_actions.token.get_secret_value() == "hunter2"
+        assert opened.folders.root[0].url == "sftp://user:hunter2@host/results"
+
+
+def _with_secrets(home: Path) -> Settings:
+    written = {
+        "regressions": {"threshold": 0.2},
+        "incidents": [{"from": "2026-09-10", "to": "2026-09-11", "reason": "disk full"}],
+        "sources": {
+            "github_actions": {"repositories": ["org/shop"]},
+            "folders": [{"url": "sftp://user:hunter2@host/results"}],
+        },
+    }
+    environ = {
+        "PERF_ASSETS_HOME": str(home), "GITHUB_TOKEN": "hunter2", "PERF_ASSETS_STATE_URL": "sqlite:///hunter2",
+        "SLACK_BOT_TOKEN": "xoxb-hunter2",
+    }  # fmt: skip
+    return settings_from(written, Path("perf-assets.toml"), environ)
 
 
 def _request(schedule: str, job: str) -> dg.RunRequest:
@@ -175,18 +209,25 @@ def _assets(job: str) -> list[str]:
 
 def test_schedules_and_sensors_run_from_the_start_and_say_what_they_do():
     repository = defs.get_repository_def()
-    assert len(repository.schedule_defs) == len(repository.sensor_defs) == 3
+    assert (len(repository.schedule_defs), len(repository.sensor_defs)) == (2, 4)
     for each in (*repository.schedule_defs, *repository.sensor_defs):
-        assert each.default_status.value == "RUNNING", each.name
+        running = each.name != "analysis_after_ingestion"
+        assert each.default_status.value == ("RUNNING" if running else "STOPPED"), each.name
         assert (each.description or "").endswith("."), each.name
 
 
-def test_loading_the_definitions_warns_of_nothing():
-    loaded = subprocess.run(
-        [sys.executable, "-W", "default", "-c", "import perf_assets.definitions"], capture_output=True, text=True
+def test_loading_the_definitions_warns_of_nothing(tmp_path):
+    config = tmp_path / "perf-assets.toml"
+    config.write_text(
+        "[sources.dagster]\nenabled = true\n[[sources.folders]]\nurl = 'sftp://user:hunter2@host/results'\n"
     )
-    assert loaded.returncode == 0
-    assert [line for line in loaded.stderr.splitlines() if "dagster" in line.lower() and "Warning" in line] == []
+    dashboard = {"SCALE_DASHBOARD_URL": "http://dashboard", "SCALE_DASHBOARD_API_KEY": "hunter2"}
+    loading = "from perf_assets.definitions import defs; defs.get_repository_def()"
+    loaded = subprocess.run(
+        [sys.executable, "-W", "error", "-c", loading],
+        env={**os.environ, "PERF_ASSETS_CONFIG": str(config), **dashboard}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert (loaded.returncode, loaded.stderr) == (0, "")
 
 
 def test_nothing_private_of_dagster_is_imported():

@@ -10,18 +10,12 @@ from typing import Any
 
 import dagster as dg
 import pytest
-from pydantic import SecretStr
 
-from perf_assets.definitions import build_definitions, defs
+from perf_assets.definitions import build_definitions
+from perf_assets.defs.asset_spec import RECEIVED_DAY
 from perf_assets.defs.assets.sources import SOURCE_DAY, _result
 from perf_assets.landing import Landing, utc_now
-from perf_assets.settings import (
-    DagsterSettings,
-    FolderSettings,
-    GitHubActionsSettings,
-    Settings,
-    SourcesSettings,
-)
+from perf_assets.settings import Settings
 from perf_assets.sources.errors import NotFoundError, RateLimitedError, SourceError, UnreachableError
 from perf_assets.sources.pulling import Day, Pulled, Trouble
 from perf_assets_tests.defs.building import errors_of, run_job, settings_for, warehouse_of
@@ -29,8 +23,14 @@ from perf_assets_tests.sources.dashboard_server import Answer
 from perf_assets_tests.sources.service import SECRET, serving
 from perf_assets_tests.sources.test_github_actions import GitHub
 
-NAMES = ("github_actions", "jenkins", "gitlab", "circleci", "prometheus", "folders", "dagster")
-ASSETS = {f"{name}_results" for name in NAMES}
+ALL: dict[str, Any] = {
+    "github_actions": {"repositories": ["org/shop"]}, "jenkins": {"url": "http://jenkins", "jobs": ["main"]},
+    "gitlab": {"projects": ["org/shop"]}, "circleci": {"projects": ["gh/org/shop"]}, "dagster": {"enabled": True},
+    "prometheus": {"url": "http://prometheus", "queries": {"cpu_usage": "cpu"}}, "folders": [{"url": "results"}],
+    "dashboard": {"url": "http://dashboard", "token": SECRET},
+}  # fmt: skip
+"""A configuration of every source."""
+ASSETS = {f"{name}_results" for name in ALL}
 
 
 @pytest.fixture
@@ -42,11 +42,13 @@ def github() -> Iterator[GitHub]:
 
 
 def settings_with(home: Path, token: str = "", **sources: Any) -> Settings:
-    return settings_for(home, sources=SourcesSettings(**sources), github_token=SecretStr(token) if token else None)
+    if token:
+        sources["github_actions"]["token"] = token
+    return settings_for(home, sources=sources)
 
 
 def watching(github: GitHub, home: Path, token: str = SECRET) -> Settings:
-    asked = GitHubActionsSettings(repositories=("org/shop",), base_url=github.service.url)
+    asked = {"repositories": ["org/shop"], "base_url": github.service.url}
     return settings_with(home, token, github_actions=asked)
 
 
@@ -80,13 +82,11 @@ def test_a_pull_tells_what_it_asked_for_and_what_came(github, tmp_path):
     assert (second["requests"], second["files"], second["not_modified"]) == (8, 0, 8)
 
 
-def test_sources_that_are_not_configured_say_how(tmp_path):
-    result = pull(settings_for(tmp_path))
-    assert errors_of(result) == {}
-    for name in NAMES:
-        state = told(result, name)["state"]
-        assert state.startswith(f"not configured. Set sources.{name}"), name
-    assert list(Landing(settings_for(tmp_path).landing).files()) == []
+def test_sources_that_are_not_configured_are_no_part_of_the_definitions(tmp_path):
+    repository = build_definitions({"settings": settings_for(tmp_path)}).get_repository_def()
+    assert not {key.to_user_string() for key in repository.asset_graph.get_all_asset_keys()} & ASSETS
+    assert "sources_job" not in repository.job_names
+    assert {schedule.name for schedule in repository.schedule_defs} == {"daily_analysis", "hourly_ingestion"}
 
 
 def test_a_wrong_token_fails_at_once_and_is_not_shown(github, tmp_path):
@@ -99,13 +99,13 @@ def test_a_wrong_token_fails_at_once_and_is_not_shown(github, tmp_path):
 
 
 def test_settings_that_cannot_be_used_fail_at_once(tmp_path):
-    settings = settings_with(tmp_path, github_actions={"repositories": ("shop",)})
+    settings = settings_with(tmp_path, github_actions={"repositories": ["shop"]})
     result = pull(settings, "github_actions")
     assert "write owner/name" in errors_of(result)["github_actions_results"]
 
 
 def test_what_failed_and_what_came_are_both_told(github, tmp_path):
-    asked = GitHubActionsSettings(repositories=("org/none", "org/shop"), base_url=github.service.url)
+    asked = {"repositories": ["org/none", "org/shop"], "base_url": github.service.url}
     settings = settings_with(tmp_path, SECRET, github_actions=asked)
     github.add(1, today_at(0))
     result = pull(settings, "github_actions")
@@ -126,7 +126,7 @@ def test_what_failed_and_what_came_are_both_told(github, tmp_path):
 def test_only_what_may_pass_is_tried_again(error: SourceError, again: bool) -> None:
     troubles = [Trouble("org/shop", Day(date(2026, 9, 10)), error)] * 12
     with pytest.raises(dg.Failure) as caught:
-        _result(Pulled(files=3, troubles=troubles), {"requests": 5})
+        _result(Pulled(files=3, troubles=troubles), {"requests": 5}, attended=False)
     assert caught.value.allow_retries is again
     assert str(caught.value.metadata["troubles"].value).endswith("... and 2 more")
     assert caught.value.metadata["files"].value == 3
@@ -135,7 +135,7 @@ def test_only_what_may_pass_is_tried_again(error: SourceError, again: bool) -> N
 def test_folders_are_pulled(tmp_path):
     (tmp_path / "results").mkdir()
     (tmp_path / "results" / "a.csv").write_text("timestamp,metric_name,metric_value\n2026-09-10,cpu_usage,0.5\n")
-    settings = settings_with(tmp_path / "home", folders=(FolderSettings(url=str(tmp_path / "results")),))
+    settings = settings_with(tmp_path / "home", folders=[{"url": str(tmp_path / "results")}])
     result = pull(settings, "folders", days=2)
     assert errors_of(result) == {}
     assert [file.name for file in Landing(settings.landing).files()] == ["a.csv"]
@@ -143,7 +143,7 @@ def test_folders_are_pulled(tmp_path):
 
 
 def test_the_platform_watches_its_own_runs(tmp_path):
-    settings = settings_with(tmp_path, dagster=DagsterSettings(enabled=True))
+    settings = settings_with(tmp_path, dagster={"enabled": True})
     with dg.DagsterInstance.ephemeral() as instance:
         first = pull(settings, "dagster", instance=instance)
         assert told(first, "dagster")["new_files"] == 0
@@ -177,18 +177,37 @@ def test_what_was_pulled_is_loaded_and_attempts_are_told_apart(github, tmp_path)
 def test_sources_are_partitioned_by_their_own_day_and_backfilled_in_one_run():
     days = SOURCE_DAY.get_partition_keys()
     assert (days[0], days[-1]) == ("2020-01-01", f"{utc_now():%Y-%m-%d}")
-    for name in ASSETS:
-        node = defs.resolve_asset_graph().get(dg.AssetKey(name))
+    graph = build_definitions({"settings": settings_with(Path("home"), **ALL)}).resolve_asset_graph()
+    for name in ASSETS - {"dashboard_results"}:
+        node = graph.get(dg.AssetKey(name))
         assert node.partitions_def == SOURCE_DAY
         assert node.backfill_policy == dg.BackfillPolicy.single_run()
 
 
-def test_the_job_of_sources_is_all_of_them_and_no_other_has_any():
+def test_the_job_of_sources_is_all_of_them_and_runs_have_those_without_days():
+    definitions = build_definitions({"settings": settings_with(Path("home"), **ALL)})
     jobs = {
-        job: defs.resolve_job_def(job).asset_layer.selected_asset_keys for job in ("sources_job", "perf_assets_job")
+        job: {key.to_user_string() for key in definitions.resolve_job_def(job).asset_layer.selected_asset_keys}
+        for job in ("sources_job", "perf_assets_job", "ingestion_job")
     }
-    assert {key.to_user_string() for key in jobs["sources_job"]} == ASSETS
-    assert not jobs["sources_job"] & jobs["perf_assets_job"]
+    assert jobs["sources_job"] == ASSETS
+    assert jobs["sources_job"] & jobs["perf_assets_job"] == {"dashboard_results"}
+    assert jobs["sources_job"] & jobs["ingestion_job"] == {"dashboard_results"}
+
+
+def test_what_was_pulled_by_day_comes_before_what_loads_it():
+    definitions = build_definitions({"settings": settings_with(Path("home"), **ALL)})
+    node = definitions.resolve_asset_graph().get(dg.AssetKey("raw_results"))
+    assert {key.to_user_string() for key in node.parent_keys} == ASSETS - {"dashboard_results"}
+
+
+def test_without_a_source_everything_is_one_job_of_the_days_of_receipt(tmp_path):
+    definitions = build_definitions({"settings": settings_for(tmp_path)})
+    graph = definitions.resolve_asset_graph()
+    partitions = {graph.get(key).partitions_def for key in graph.get_all_asset_keys()} - {None}
+    assert partitions == {RECEIVED_DAY}
+    everything = definitions.resolve_implicit_global_asset_job_def()
+    assert everything.asset_layer.selected_asset_keys == graph.get_all_asset_keys()
 
 
 def evaluate(settings: Settings) -> Any:
@@ -197,7 +216,6 @@ def evaluate(settings: Settings) -> Any:
         scheduled_execution_time=datetime(2026, 8, 9, 5, 52, tzinfo=UTC),
         repository_def=definitions.get_repository_def(),
         instance=dg.DagsterInstance.ephemeral(),
-        resources={"settings": settings},
     )
     schedule = definitions.resolve_schedule_def("hourly_sources")
     assert schedule.job_name == "sources_job"
@@ -211,9 +229,3 @@ def test_the_schedule_asks_for_eight_days_of_what_is_configured_in_one_run(tmp_p
     assert {key: value for key, value in request.tags.items() if "range" in key} == {
         "dagster/asset_partition_range_start": "2026-08-02", "dagster/asset_partition_range_end": "2026-08-09",
     }  # fmt: skip
-
-
-def test_without_a_source_the_schedule_skips(tmp_path):
-    tick = evaluate(settings_for(tmp_path))
-    assert not tick.run_requests
-    assert "no source is configured" in str(tick.skip_message)

@@ -102,3 +102,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:
         """Nothing: the tests look at the requests."""
+
+
+def dashboard_at(url: str, token: str = TOKEN) -> dict[str, dict[str, str]]:
+    """The sources of settings that pull a dashboard and nothing else."""
+    return {"dashboard": {"url": url, "token": token}}

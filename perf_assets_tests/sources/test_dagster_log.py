@@ -63,7 +63,7 @@ def execute(instance: dg.DagsterInstance, job: str = "nightly", **more: Any) -> 
 
 def pull(site: Site, instance: dg.DagsterInstance, days: int = 2) -> Pulled:
     now = utc_now()
-    pulled = replace(site, now=now).pull_scopes(DagsterLog(True).scopes(instance), days, now.date())
+    pulled = replace(site, now=now).pull_scopes(DagsterLog(enabled=True).scopes(instance), days, now.date())
     assert errors_of(pulled) == []
     return pulled
 
@@ -121,7 +121,7 @@ def test_runs_of_other_days_and_unfinished_ones_are_left_out(site, instance):
     execute(instance)
     instance.create_run_for_job(JOBS.resolve_job_def("nightly"))
     assert replace(site, now=utc_now()).pull_scopes(
-        DagsterLog(True).scopes(instance), 3, utc_now().date() - timedelta(days=1)
+        DagsterLog(enabled=True).scopes(instance), 3, utc_now().date() - timedelta(days=1)
     ).files == 0  # fmt: skip
     pull(site, instance)
     assert len(lines(site)) == 1
@@ -136,4 +136,4 @@ def test_many_runs_come_page_by_page(site, instance, monkeypatch):
 
 def test_watching_itself_is_off_unless_asked_for():
     assert not DagsterLog().configured
-    assert DagsterLog(True).configured
+    assert DagsterLog(enabled=True).configured

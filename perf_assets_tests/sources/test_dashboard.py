@@ -6,12 +6,15 @@ import json
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perf_assets.sources.dashboard import (
+from perf_assets.sources.addresses import next_in_link_header, shown_url
+from perf_assets.sources.dashboard import Dashboard, next_in_body
+from perf_assets.sources.errors import (
     EndlessPagesError,
     ForeignHostError,
     NotJsonError,
@@ -21,12 +24,8 @@ from perf_assets.sources.dashboard import (
     TruncatedError,
     UnauthorizedError,
     UnreachableError,
-    fetch_results,
-    next_in_body,
-    next_in_link_header,
-    probe,
-    shown_url,
 )
+from perf_assets.sources.http import Client, Patience
 from perf_assets_tests.sources.dashboard_server import TOKEN, Answer, dashboard_server, zipped
 
 FIRST = "/api/results"
@@ -45,6 +44,16 @@ def other_host():
     with dashboard_server() as server:
         server.answers[FIRST] = Answer(PAGE)
         yield server
+
+
+def fetch_results(url: str, token: str, **patience: float) -> Iterator[bytes]:
+    source = Dashboard(url=url, token=token)
+    with Client(source.service(), Patience(**patience)) as client:
+        yield from source.pages(client)
+
+
+def probe(url: str, token: str) -> str:
+    return Dashboard(url=url, token=token).probe()
 
 
 def fetch(dashboard, **changes) -> list[bytes]:
@@ -181,7 +190,7 @@ def test_wrong_token(dashboard, status):
 @pytest.mark.parametrize("token", ["", "  ", "two words", "line\nbreak", "tökén"])
 def test_tokens_that_cannot_be_sent(dashboard, token):
     with pytest.raises(SettingsError) as caught:
-        fetch_results(dashboard.url, token)
+        list(fetch_results(dashboard.url, token))
     assert not token.strip() or token not in str(caught.value)
 
 
@@ -190,7 +199,7 @@ def test_tokens_that_cannot_be_sent(dashboard, token):
 )
 def test_base_urls_that_cannot_be_called(url):
     with pytest.raises(SettingsError, match="https://host"):
-        fetch_results(url, TOKEN)
+        list(fetch_results(url, TOKEN))
 
 
 def test_retry_after_is_honoured(dashboard):

@@ -48,7 +48,7 @@ def write(folder: Path, name: str, content: bytes, changed_at: datetime = NOON) 
 
 
 def pull(site: Site, *urls: object, days: int = 8, **options: object) -> Pulled:
-    folders = Folders(tuple(Folder(str(url), options) for url in urls))
+    folders = Folders(tuple(Folder(url=str(url), options=options) for url in urls))
     return site.pull_scopes(folders.scopes(site.now), days)
 
 
@@ -143,7 +143,7 @@ def test_a_folder_in_memory(site):
     memory = fsspec.filesystem("memory")
     memory.pipe_file("/results/a.json", b"1")
     today = utc_now()
-    folders = Folders((Folder("memory://results"),))
+    folders = Folders((Folder(url="memory://results"),))
     now = replace(site, now=today)
     assert now.pull_scopes(folders.scopes(today), 1, today.date()).files == 1
     assert now.pull_scopes(folders.scopes(today), 1, today.date()).files == 0

@@ -66,7 +66,7 @@ class GitHub:
         return with_etag(as_json({"total_count": len(found), "workflow_runs": shown}, **link))
 
     def source(self, **more: Any) -> GitHubActions:
-        return replace(GitHubActions(("org/shop",), self.service.url, SECRET), **more)
+        return GitHubActions(**{"repositories": ["org/shop"], "base_url": self.service.url, "token": SECRET} | more)
 
 
 @pytest.fixture
@@ -411,7 +411,7 @@ def test_without_a_token_none_is_sent(github, site):
     assert "authorization" not in github.service.requests[0].headers
 
 
-@pytest.mark.parametrize("repository", ["shop", "org/shop/x", "org/..%2fx y", "", "org/shop?x"])
+@pytest.mark.parametrize("repository", ["shop", "org/shop/x", "org/..%2fx y", "org/shop?x"])
 def test_names_that_are_no_repository(github, repository):
     with pytest.raises(SettingsError, match="write owner/name"):
         github.source(repositories=(repository,)).scopes(None, NOON)

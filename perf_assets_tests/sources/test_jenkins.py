@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,9 @@ class Server:
         return as_json(pipeline(stage(), id=asked[1], _links={"self": {"href": href}}))
 
     def source(self, **more: Any) -> Jenkins:
-        return replace(Jenkins(f"{self.service.url}/jenkins", ("team/shop front",), "ada", SECRET), **more)
+        return Jenkins(
+            **{"url": f"{self.service.url}/jenkins", "jobs": ["team/shop front"], "user": "ada", "token": SECRET} | more
+        )
 
 
 @pytest.fixture

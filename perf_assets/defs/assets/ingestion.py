@@ -9,54 +9,16 @@ from perf_assets.defs.asset_spec import OWNERS, POOL, RECEIVED_DAY, outcome, tab
 from perf_assets.ingestion import load_received, record_received
 from perf_assets.landing import Landing, utc_now
 from perf_assets.progress import Progress
-from perf_assets.run_tags import ATTENDED
-from perf_assets.settings import Settings, SourcesSettings, protected_files
-from perf_assets.sources.dashboard import SourceError, StatusError, TruncatedError, UnreachableError, fetch_results
+from perf_assets.settings import Settings
 from perf_assets.sources.files import collect_drop_folder
 from perf_assets.tables import MEASUREMENTS, QUARANTINED_RESULTS, RAW_RESULTS
 from perf_assets.warehouse import Warehouse
 
-_PASSING_TROUBLES = (UnreachableError, StatusError, TruncatedError)
 _LATE = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=36), warn_window=timedelta(hours=26))
-
-
-# What was pulled lies in landing on the day it came, whatever its own day is.
-_PULLED = tuple(f"{name}_results" for name in SourcesSettings.model_fields if name != "longest_wait")
 
 
 class LoadConfig(dg.Config):
     replay: list[str] = Field([], description="Content hashes of files to read again, their quarantine included.")
-
-
-@dg.asset(
-    group_name="ingestion",
-    kinds={"python", "api"},
-    owners=OWNERS,
-    description="Scenario runs pulled from the scale-test dashboard into landing, as it answered. "
-    "Configured by SCALE_DASHBOARD_URL and SCALE_DASHBOARD_API_KEY; without them nothing is pulled.",
-    retry_policy=dg.RetryPolicy(max_retries=2, delay=30),
-    # Nothing depends on it, so that a dashboard that does not answer keeps no other results from being loaded; it goes
-    # first, so that what it gives is loaded by the same run.
-    op_tags={"dagster/priority": "1"},
-)
-def dashboard_results(
-    context: dg.AssetExecutionContext,
-    settings: dg.ResourceParam[Settings],
-    landing: dg.ResourceParam[Landing],
-) -> dg.MaterializeResult[None]:
-    if not settings.dashboard_url or settings.dashboard_token is None:
-        return dg.MaterializeResult(metadata={"state": "not configured: set SCALE_DASHBOARD_URL and its API key"})
-    try:
-        pages = list(fetch_results(settings.dashboard_url, settings.dashboard_token.get_secret_value()))
-    except _PASSING_TROUBLES as error:
-        raise dg.Failure(str(error), allow_retries=ATTENDED not in context.run.tags) from error
-    except SourceError as error:
-        # Retrying cannot fix a wrong token or address.
-        raise dg.Failure(str(error), allow_retries=False) from error
-    body = b"\n".join(pages)
-    with protected_files(settings):
-        landed = landing.land(body, name="dashboard-results.json", received_at=utc_now(), origin="dashboard")
-    return dg.MaterializeResult(metadata={"pages": len(pages), "bytes": landed.size, "file": str(landed.path)})
 
 
 @dg.multi_asset(
@@ -64,7 +26,7 @@ def dashboard_results(
         table_spec(
             RAW_RESULTS,
             "ingestion",
-            [dg.AssetDep(name, partition_mapping=dg.LastPartitionMapping()) for name in _PULLED],
+            [],
             {"file"},
             "The bytes lie in landing, immutable; what waits in the drop folder is taken in with the day's partition.",
             partitions_def=RECEIVED_DAY,

@@ -1,73 +1,108 @@
-"""Group `ingestion`: what is pulled from CI servers, Prometheus and folders into landing, by the source's own day."""
+"""Group `sources`: what is pulled into landing, an asset for each source that is configured.
 
-from collections.abc import Callable, Mapping
-from datetime import date, datetime
-from typing import Any, Protocol
+The sources are those of the settings, so nothing here is at the level of the module, where Dagster would find it.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
 
 import dagster as dg
 
 from perf_assets.defs.asset_spec import OWNERS
-from perf_assets.landing import Landing, Origin, utc_now
+from perf_assets.defs.schedules import last_days
+from perf_assets.landing import Landing, utc_now
 from perf_assets.progress import Progress
+from perf_assets.run_tags import ATTENDED
 from perf_assets.settings import Settings, protected_files
-from perf_assets.sources.dagster_log import DagsterLog
 from perf_assets.sources.errors import SourceError
-from perf_assets.sources.folders import Folders
-from perf_assets.sources.http import Client, Service
-from perf_assets.sources.pulling import PullDay, Pulled, pull
+from perf_assets.sources.pulling import LOOKED_AT_AGAIN_DAYS, Pulled, pull
+from perf_assets.sources.source import Opened, Source, Surroundings, asset_name
 
 SOURCE_DAY = dg.DailyPartitionsDefinition(start_date="2020-01-01", end_offset=1, timezone="UTC")
 """The day (UTC) by the source's own clock, today included."""
 
-_TROUBLES_TOLD = 10
-
-Pull = Callable[[dg.AssetExecutionContext, Origin], tuple[Pulled, dict[str, int]]]
-"""Pulls the partitions asked for; what came of it, and what it counted on the way."""
+SOURCES_JOB_NAME = "sources_job"
+_LISTED_TROUBLES = 10
 
 
-class HttpSource(Protocol):
-    """What a source that is called over HTTP says of itself."""
-
-    def service(self) -> Service: ...
-    def scopes(self, client: Client, now: datetime) -> Mapping[str, PullDay]: ...
-
-
-def _over_http(context: dg.AssetExecutionContext, origin: Origin) -> tuple[Pulled, dict[str, int]]:
-    source: HttpSource = _source_of(context)
-    settings: Settings = context.resources.settings
-    now = utc_now()
-    with Client(source.service(), context.resources.patience, settings.kept_answers) as client:
-        pulled = _pull(context, origin, source.scopes(client, now))
-    return pulled, {"requests": client.requests, "not_modified": client.not_modified}
-
-
-def _from_folders(context: dg.AssetExecutionContext, origin: Origin) -> tuple[Pulled, dict[str, int]]:
-    folders: Folders = _source_of(context)
-    return _pull(context, origin, folders.scopes(utc_now())), {}
+def source_definitions(sources: Sequence[Source]) -> dg.Definitions:
+    """An asset for each source, which is read from the resource that is called as the source's section; a job that
+    pulls them, and a schedule for those that can be asked for days: the others are part of each run. Nothing at all
+    without a source.
+    """
+    assets = [_source_asset(source) for source in sources]
+    if not assets:
+        return dg.Definitions()
+    job = dg.define_asset_job(
+        SOURCES_JOB_NAME,
+        selection=dg.AssetSelection.assets(*(asset.key for asset in assets)),
+        executor_def=dg.in_process_executor,
+        description="Pull CI servers, Prometheus and folders into landing.",
+    )
+    by_day = [dg.AssetKey(asset_name(source.section)) for source in sources if source.by_day]
+    return dg.Definitions(assets=assets, jobs=[job], schedules=[_hourly_sources(by_day)] if by_day else [])
 
 
-def _from_the_instance(context: dg.AssetExecutionContext, origin: Origin) -> tuple[Pulled, dict[str, int]]:
-    log: DagsterLog = _source_of(context)
-    return _pull(context, origin, log.scopes(context.instance)), {}
+def _hourly_sources(asked: list[dg.AssetKey]) -> dg.ScheduleDefinition:
+    @dg.schedule(
+        job_name=SOURCES_JOB_NAME,
+        cron_schedule="52 * * * *",
+        execution_timezone="UTC",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="Pulls what is new from the configured sources every hour, before it is loaded.",
+    )
+    def hourly_sources(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+        """Pull what is new of today and of the days before on which results may still be late, before it is loaded."""
+        return last_days(context, LOOKED_AT_AGAIN_DAYS + 1, asked)
+
+    return hourly_sources
 
 
-def _source_of(context: dg.AssetExecutionContext) -> Any:
-    return getattr(context.resources, context.asset_key.to_user_string().removesuffix("_results"))
+def _source_asset(source: Source) -> dg.AssetsDefinition:
+    @dg.asset(
+        name=asset_name(source.section),
+        group_name="sources" if source.by_day else "ingestion",
+        kinds=set(source.kinds),
+        owners=OWNERS,
+        description=f"{source.description} {source.remedy}",
+        partitions_def=SOURCE_DAY if source.by_day else None,
+        backfill_policy=dg.BackfillPolicy.single_run() if source.by_day else None,
+        retry_policy=dg.RetryPolicy(max_retries=2, delay=30),
+        required_resource_keys={source.section, "settings", "landing", "patience", "progress"},
+        # Assets that load have no source upstream that has no days, so that one that does not answer keeps no other
+        # results from being loaded; it goes first, so that what it gives is loaded by the same run.
+        op_tags={} if source.by_day else {"dagster/priority": "1"},
+    )
+    def results(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
+        settings: Settings = context.resources.settings
+        opened_source: Source = getattr(context.resources, source.section)
+        around = Surroundings(utc_now(), context.resources.patience, settings.kept_answers, context.instance)
+        try:
+            with protected_files(settings), opened_source.opened(around) as opened:
+                pulled = _pull(context, opened_source, opened)
+        except SourceError as error:
+            raise dg.Failure(str(error), {"troubles": str(error)}, allow_retries=False) from error
+        return _result(pulled, opened.counts(), ATTENDED in context.run.tags)
+
+    return results
 
 
-def _pull(context: dg.AssetExecutionContext, origin: Origin, scopes: Mapping[str, PullDay]) -> Pulled:
+def _pull(context: dg.AssetExecutionContext, source: Source, opened: Opened) -> Pulled:
     settings: Settings = context.resources.settings
     landing: Landing = context.resources.landing
-    days = [date.fromisoformat(day) for day in context.partition_keys]
     progress: Progress = context.resources.progress
-    with progress.of(f"days pulled from {origin}", len(days) * len(scopes)) as tell:
-        return pull(origin, scopes, days, settings.seen_by_sources / origin, landing, utc_now(), tell)
+    days = [date.fromisoformat(day) for day in context.partition_keys] if source.by_day else [utc_now().date()]
+    seen = settings.seen_by_sources / source.origin
+    with progress.of(f"days pulled from {source.origin}", len(days) * len(opened.scopes)) as advance:
+        return pull(source.origin, opened.scopes, days, seen, landing, utc_now(), advance)
 
 
-def _result(pulled: Pulled, counted: Mapping[str, int]) -> dg.MaterializeResult[None]:
-    """What a pull tells of itself; raises dg.Failure if anything went wrong."""
+def _result(pulled: Pulled, counts: Mapping[str, int], attended: bool) -> dg.MaterializeResult[None]:
+    """What a pull reports; raises dg.Failure if anything went wrong, to be tried again if that may help and nobody is
+    waiting.
+    """
     metadata = {
-        **counted,
+        **counts,
         "files": pulled.files,
         "new_files": pulled.new_files,
         "bytes": pulled.bytes,
@@ -75,97 +110,8 @@ def _result(pulled: Pulled, counted: Mapping[str, int]) -> dg.MaterializeResult[
     }
     if not pulled.troubles:
         return dg.MaterializeResult(metadata=metadata)
-    told = [str(trouble) for trouble in pulled.troubles[:_TROUBLES_TOLD]]
-    more = [f"... and {len(pulled.troubles) - len(told)} more"] if len(pulled.troubles) > len(told) else []
-    troubles = "\n".join([*told, *more])
+    listed = [str(trouble) for trouble in pulled.troubles[:_LISTED_TROUBLES]]
+    more = [f"... and {len(pulled.troubles) - len(listed)} more"] if len(pulled.troubles) > len(listed) else []
+    troubles = "\n".join([*listed, *more])
     # A wrong token or address is as wrong in half a minute, and a rate limit lasts longer.
-    raise dg.Failure(troubles, {**metadata, "troubles": troubles}, allow_retries=pulled.may_pass)
-
-
-def _source_asset(
-    source: str, origin: Origin, kinds: set[str], how: Pull, description: str, remedy: str
-) -> dg.AssetsDefinition:
-    """The asset `<source>_results`; `source` is also the name of its resource and of its section in the settings."""
-
-    @dg.asset(
-        name=f"{source}_results",
-        group_name="ingestion",
-        kinds=kinds,
-        owners=OWNERS,
-        description=f"{description} {remedy}",
-        partitions_def=SOURCE_DAY,
-        backfill_policy=dg.BackfillPolicy.single_run(),
-        retry_policy=dg.RetryPolicy(max_retries=2, delay=30),
-        required_resource_keys={source, "settings", "landing", "patience", "progress"},
-    )
-    def results(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
-        if not getattr(context.resources, source).configured:
-            return dg.MaterializeResult(metadata={"state": f"not configured. {remedy}"})
-        try:
-            with protected_files(context.resources.settings):
-                pulled, counted = how(context, origin)
-        except SourceError as error:
-            raise dg.Failure(str(error), {"troubles": str(error)}, allow_retries=False) from error
-        return _result(pulled, counted)
-
-    return results
-
-
-SOURCE_ASSETS = [
-    _source_asset(
-        "github_actions",
-        "github-actions",
-        {"python", "api", "github"},
-        _over_http,
-        "Workflow runs of GitHub Actions that were created on a day, and the jobs and steps of each attempt.",
-        "Set sources.github_actions.repositories, and GITHUB_TOKEN in the environment.",
-    ),
-    _source_asset(
-        "jenkins",
-        "jenkins",
-        {"python", "api", "jenkins"},
-        _over_http,
-        "Builds of Jenkins jobs that began on a day, and the stages of pipelines.",
-        "Set sources.jenkins.url and jobs, and JENKINS_USER and JENKINS_TOKEN in the environment.",
-    ),
-    _source_asset(
-        "gitlab",
-        "gitlab",
-        {"python", "api", "gitlab"},
-        _over_http,
-        "Pipelines of GitLab that changed on a day, and their jobs.",
-        "Set sources.gitlab.projects, and GITLAB_TOKEN in the environment.",
-    ),
-    _source_asset(
-        "circleci",
-        "circleci",
-        {"python", "api"},
-        _over_http,
-        "Pipelines of CircleCI that were created on a day, with their workflows and jobs.",
-        "Set sources.circleci.projects, and CIRCLE_TOKEN in the environment.",
-    ),
-    _source_asset(
-        "prometheus",
-        "prometheus",
-        {"python", "api", "prometheus"},
-        _over_http,
-        "Samples that Prometheus gives for the expressions in the settings.",
-        "Set sources.prometheus.url and queries, and PROMETHEUS_TOKEN in the environment where one is needed.",
-    ),
-    _source_asset(
-        "folders",
-        "folder",
-        {"python", "file"},
-        _from_folders,
-        "Files that changed on a day in folders of any store: local ones, S3, Google Cloud Storage and others.",
-        "Set sources.folders.",
-    ),
-    _source_asset(
-        "dagster",
-        "dagster",
-        {"python", "dagster"},
-        _from_the_instance,
-        "Runs of this Dagster instance that ended on a day, with their steps.",
-        "Set sources.dagster.enabled.",
-    ),
-]
+    raise dg.Failure(troubles, {**metadata, "troubles": troubles}, allow_retries=pulled.may_pass and not attended)
