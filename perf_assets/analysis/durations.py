@@ -235,7 +235,7 @@ def describe_runs(runs: pd.DataFrame) -> pd.DataFrame:
     """One row for the duration (s) and each of DRIVERS that is known of any run: column, runs, mean, sd, lowest,
     quarter, median, three_quarters, highest. `sd` is that of the sample, NaN for one run.
     """
-    numbers = runs[["duration", *DRIVERS]].astype(np.float64).dropna(axis=1, how="all")
+    numbers = runs[["duration", *DRIVERS]].astype(np.float64)
     names = {
         "count": "runs",
         "std": "sd",
@@ -246,7 +246,7 @@ def describe_runs(runs: pd.DataFrame) -> pd.DataFrame:
         "max": "highest",
     }
     table = numbers.describe().T.rename(columns=names).rename_axis("column").reset_index()
-    return table.astype({"runs": np.int64})
+    return table[table["runs"] > 0].astype({"runs": np.int64}).reset_index(drop=True)
 
 
 def run_correlations(runs: pd.DataFrame) -> pd.DataFrame:
