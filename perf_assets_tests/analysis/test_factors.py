@@ -186,11 +186,17 @@ def test_what_has_no_value_or_not_the_factor_is_left_out() -> None:
     assert without["factor"].tolist() == ["test", "test type"]
 
 
-def test_a_large_fleet_takes_well_under_a_second() -> None:
-    cells = fleet(node=0.1, test=0.2, nodes=1_000, tests=200)
-    started = time.process_time()
-    table = shares(cells)
-    assert time.process_time() - started < 1.0
+def test_a_large_fleet_takes_little_more_than_its_size_says() -> None:
+    def seconds(nodes: int) -> tuple[float, pd.DataFrame]:
+        cells = fleet(node=0.1, test=0.2, nodes=nodes, tests=200)
+        started = time.process_time()
+        table = shares(cells)
+        return time.process_time() - started, table
+
+    seconds(10)
+    few, _ = seconds(100)
+    many, table = seconds(1_000)
+    assert many < 30.0 * few
     assert table.loc["test", "share"] > table.loc["node", "share"] > 0.1
 
 

@@ -66,5 +66,5 @@ class Site:
     def execute(self, *arguments: object) -> subprocess.CompletedProcess[str]:
         """The command as a program, to its end."""
         with self.start(*arguments) as process:
-            output, errors = process.communicate(timeout=120)
+            output, errors = process.communicate(timeout=600)
         return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
