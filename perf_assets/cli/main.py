@@ -1,13 +1,14 @@
 """Commands and their exit codes.
 
 0 all went well · 1 a run, a delivery or a check failed · 2 wrong usage, configuration or input · 3 nothing to show
-yet · 4 regressions were found and `--fail-on-regression` asked to say so.
+yet · 4 regressions were found and `--fail-on-regression` asked to say so · 5 a disk is full.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import wraps
@@ -28,11 +29,21 @@ FAILED, USAGE, REGRESSED = 1, 2, 4
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=(
     "Exit codes: 0 fine; 1 a run, delivery or check failed; 2 wrong usage, configuration or input; 3 nothing to show "
-    "yet; 4 regressions found (with --fail-on-regression)."
+    "yet; 4 regressions found (with --fail-on-regression); 5 a disk is full."
 ))  # fmt: skip
 @click.version_option(__version__, prog_name="perf-assets")
 def main() -> None:
     """Watch the performance of test fleets and benchmarks."""
+
+
+def _stop_if_full(error: Exception, settings: Settings) -> None:
+    """End the command where a disk is full, whichever library met it."""
+    from perf_assets.disk import full_disk, is_full
+
+    if is_full(error, settings.home):
+        own = [Path(error.filename)] if isinstance(error, OSError) and error.filename else []
+        full = full_disk([settings.home, Path(tempfile.gettempdir()), *own], [settings.database])
+        _stop(str(full), full.exit_code)
 
 
 def _command(function: Callable[..., None]) -> Callable[..., None]:
@@ -50,7 +61,10 @@ def _command(function: Callable[..., None]) -> Callable[..., None]:
                 function(settings, *args, **kwargs)
         except UserError as error:
             _stop(str(error), error.exit_code)
-        except OSError as error:
+        except Exception as error:
+            _stop_if_full(error, settings)
+            if not isinstance(error, OSError):
+                raise
             if error.filename is None:
                 _stop(str(error), USAGE)
             _stop(f"{error.filename}: {error.strerror}; check the path and its permissions", USAGE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from rich.markup import escape
 from perf_assets.cli.launch import MAIN_JOB
 from perf_assets.cli.showing import land_shown, pulling_steps, run_shown
 from perf_assets.cli.turns import turn
+from perf_assets.disk import full_disk, is_full
 from perf_assets.landing import Given, Landing, utc_now
 from perf_assets.settings import Settings
 from perf_assets.sources.files import collect_drop_folder, land_sample
@@ -48,6 +50,8 @@ def _analyse(settings: Settings, inputs: Sequence[Path], console: Console) -> Ou
     not_pulled = {source: result.errors[step] for step, source in pulling.items() if step in result.errors}
     if not result.succeeded and (not {*result.errors} <= {*pulling} or not landing.days()):
         _say_not_pulled(console, not_pulled)
+        if any(is_full(message, settings.home) for message in result.errors.values()):
+            raise full_disk([settings.home, Path(tempfile.gettempdir())], [settings.database])
         return None
     from perf_assets.advice.silence import overdue
     from perf_assets.alerts.dispatch import channels_of, send_new_alerts
