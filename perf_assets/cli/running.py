@@ -7,7 +7,6 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
@@ -19,11 +18,7 @@ from perf_assets.disk import full_disk, is_full
 from perf_assets.landing import Given, Landing, utc_now
 from perf_assets.settings import Settings
 from perf_assets.sources.files import collect_drop_folder, land_sample
-from perf_assets.wording.moments import moment
 from perf_assets.wording.quantities import counted, quantity
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -53,25 +48,20 @@ def _analyse(settings: Settings, inputs: Sequence[Path], console: Console) -> Ou
         if any(is_full(message, settings.home) for message in result.errors.values()):
             raise full_disk([settings.home, Path(tempfile.gettempdir())], [settings.database])
         return None
-    from perf_assets.advice.silence import overdue
     from perf_assets.alerts.dispatch import channels_of, send_new_alerts
-    from perf_assets.analysis.regressions import RegressionRules
+    from perf_assets.report.circumstances import circumstances
     from perf_assets.report.page import write_report
-    from perf_assets.report.reading import Handling
+    from perf_assets.report.reading import read_report
     from perf_assets.report.terminal import print_report
-    from perf_assets.state import open_state
     from perf_assets.warehouse import open_snapshot
-    from perf_assets.warehouse.readings import newest_results
 
-    own = settings.regressions
-    rules = RegressionRules(own.threshold, own.thresholds, own.false_discovery_rate, own.confirm_after)
     delivery = send_new_alerts(settings, utc_now())
-    with open_state(settings.state) as state:
-        handling = Handling(frozenset(state.acknowledgements()["finding_id"]), _alerts_sent(state.deliveries()))
     with open_snapshot(settings.snapshots) as con:
-        late = overdue(newest_results(con), utc_now(), settings.collection.intervals, settings.pulled)
-        write_report(con, settings.report, handling, late, rules)
-        print_report(con, console, late, rules, handling)
+        about = circumstances(con, settings, utc_now())
+        if delivery.sent:
+            # The run has written the page; where an alert was sent it is since then.
+            write_report(con, settings.report, read_report(con, about.handling, about.overdue, about.rules))
+        print_report(con, console, about.overdue, about.rules, about.handling)
         confirmed = con.execute(
             """SELECT count(*) FROM regressions
             WHERE kind = 'regression' AND state = 'confirmed' AND recovered_at IS NULL AND NOT restores"""
@@ -113,13 +103,3 @@ def _land(settings: Settings, landing: Landing, inputs: Sequence[Path], console:
         return
     console.print("No results of your own yet: analysing the bundled sample (14 real scenario runs, a simulated fleet)")
     land_sample(landing, settings.home / "samples", now)
-
-
-def _alerts_sent(deliveries: pd.DataFrame) -> dict[str, str]:
-    """Where and when each regression was alerted, by its id."""
-    sent = deliveries[deliveries["status"] == "sent"]
-    return {
-        row.alert_id.removeprefix("regression-"): f"sent to {row.channel} {moment(row.sent_at)}"
-        + (f": {row.receipt}" if row.channel == "outbox" else "")
-        for row in sent.itertuples()
-    }

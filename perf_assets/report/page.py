@@ -54,22 +54,11 @@ class Group:
     rows: tuple[Any, ...]
 
 
-def write_report(
-    con: DuckDBPyConnection,
-    file: Path,
-    handling: Handling | None = None,
-    overdue: Sequence[str] = (),
-    rules: RegressionRules | None = None,
-) -> None:
-    """Write the page about a snapshot (read-only connection) to `file`, whole or not at all.
-
-    `handling`: what has been done about regressions; those that somebody has taken on are shown after the others.
-    `overdue`: sentences about results that were expected and have not come. `rules`: those that regressions were
-    found by.
-    """
+def write_report(con: DuckDBPyConnection, file: Path, report: Report) -> None:
+    """Write the page about what `con` (read-only) shows to `file`, whole or not at all; `report` is read from it."""
     file.parent.mkdir(parents=True, exist_ok=True)
     staged = file.with_name(f".{file.name}.writing")
-    staged.write_text(render_report(con, handling, overdue, rules), encoding="utf-8")
+    staged.write_text(render_page(con, report), encoding="utf-8")
     staged.replace(file)
 
 
@@ -79,11 +68,15 @@ def render_report(
     overdue: Sequence[str] = (),
     rules: RegressionRules | None = None,
 ) -> str:
-    """The page as HTML."""
+    """The page as HTML: see read_report."""
+    return render_page(con, read_report(con, handling, overdue, rules))
+
+
+def render_page(con: DuckDBPyConnection, report: Report) -> str:
+    """The page as HTML, of a report that was read from `con`."""
     from markupsafe import Markup
 
     template = _template()
-    report = read_report(con, handling, overdue, rules)
     style = Markup((Path(__file__).parent / "page.css").read_text(encoding="utf-8"))  # noqa: S704 - our own file
     if report.empty:
         return str(template.render(report=report, style=style, reading=reading))
@@ -440,4 +433,4 @@ def _overview_pictures(report: Report) -> dict[str, str]:
     return {name: _picture(draw(table)) for name, draw, table in drawings}
 
 
-__all__ = ["render_report", "write_report"]
+__all__ = ["render_page", "render_report", "write_report"]

@@ -24,6 +24,7 @@ from perf_assets.tables import TABLES
 GRAPH = """
 key_insights         advice       anomalies breach_outlook change_points duration_drivers duration_models joint_anomalies metric_trends node_scores pattern_changes regressions scenario_efficiency seasonal_patterns stopped_reporting
 node_scores          advice       breach_outlook metric_series metric_trends performance_metrics regressions stopped_reporting
+performance_report   advice       anomalies breach_outlook key_insights metric_correlations metric_factors metric_trends recommendations regression_causes schedule_plan seasonal_patterns within_day_forecasts
 recommendations      advice       breach_outlook metric_series metric_trends node_scores regressions
 schedule_plan        advice       node_scores performance_metrics
 duration_drivers     correlations metric_series performance_metrics

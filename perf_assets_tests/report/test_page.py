@@ -211,7 +211,7 @@ def test_acknowledged_regressions_come_last_and_are_not_counted(tmp_path: Path) 
 
 def test_an_empty_warehouse_says_what_to_do(tmp_path: Path) -> None:
     with snapshot(tmp_path) as con:
-        write_report(con, tmp_path / "out" / "report.html")
+        write_report(con, tmp_path / "out" / "report.html", read_report(con))
     text = _Page((tmp_path / "out" / "report.html").read_text(encoding="utf-8")).text
     assert "There is nothing to analyse yet." in text
     assert "make run" in text
