@@ -1,4 +1,8 @@
-"""Asset checks: what must hold of the tables; each names the rows that break it."""
+"""Asset checks: what must hold of the tables; each names the rows that break it.
+
+A check that must hold blocks: what rests on the table is not computed, the run fails, and an alert says so. The others
+warn.
+"""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -17,11 +21,14 @@ from perf_assets.wording.quantities import ROUGH, share
 
 _NEWEST_MUST_BE_WITHIN_DAYS = 7
 _VOLUME_MAY_FALL_TO = 0.5
+_ANALYSED_AT_LEAST = 0.5
 _COVERAGE_80, _FORECASTS_TO_JUDGE = (0.70, 0.90), 200
 """Shares that values of an 80 % interval may have, and forecasts from which a metric's share is judged."""
 
 
-@dg.asset_check(asset="performance_metrics", description="Every table has the columns its schema says.", pool=POOL)
+@dg.asset_check(
+    asset="performance_metrics", description="Every table has the columns its schema says.", pool=POOL, blocking=True
+)
 def schema_is_as_documented(warehouse: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
     found = warehouse.query("SELECT table_name, column_name FROM information_schema.columns")
     columns = {(row.table_name, row.column_name) for row in found.itertuples()}
@@ -31,12 +38,32 @@ def schema_is_as_documented(warehouse: dg.ResourceParam[Warehouse]) -> dg.AssetC
     )
 
 
-@dg.asset_check(asset="performance_metrics", description="No measurement of a run is stored twice.", pool=POOL)
+@dg.asset_check(
+    asset="performance_metrics", description="No measurement of a run is stored twice.", pool=POOL, blocking=True
+)
 def measurements_are_unique(warehouse: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
     table = warehouse.query(
         "SELECT series_id, run_id, count(*) AS copies FROM measurements GROUP BY ALL HAVING copies > 1 LIMIT 100"
     )
     return dg.AssetCheckResult(passed=table.empty, metadata={"duplicates": len(table)})
+
+
+@dg.asset_check(
+    asset="performance_metrics",
+    description="Every measurement is of one series and one run that are described, each under one id.",
+    pool=POOL,
+    blocking=True,
+)
+def identity_holds(warehouse: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
+    table = warehouse.query(
+        """SELECT
+          (SELECT count(*) FROM (SELECT series_id FROM series GROUP BY ALL HAVING count(*) > 1)) AS series_twice,
+          (SELECT count(*) FROM (SELECT run_id FROM runs GROUP BY ALL HAVING count(*) > 1)) AS runs_twice,
+          (SELECT count(*) FROM measurements ANTI JOIN series USING (series_id)) AS without_series,
+          (SELECT count(*) FROM measurements ANTI JOIN runs USING (run_id)) AS without_run"""
+    )
+    broken = {str(name): int(table[name].iloc[0]) for name in table.columns}
+    return dg.AssetCheckResult(passed=not any(broken.values()), metadata=broken)
 
 
 @dg.asset_check(
@@ -139,7 +166,10 @@ def nothing_is_quarantined(warehouse: dg.ResourceParam[Warehouse]) -> dg.AssetCh
 
 
 @dg.asset_check(
-    asset="metric_forecasts", description="Intervals contain the forecast and the wider one the narrower.", pool=POOL
+    asset="metric_forecasts",
+    description="Intervals contain the forecast and the wider one the narrower.",
+    pool=POOL,
+    blocking=True,
 )
 def forecast_intervals_are_nested(warehouse: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
     table = warehouse.query(
@@ -148,6 +178,29 @@ def forecast_intervals_are_nested(warehouse: dg.ResourceParam[Warehouse]) -> dg.
     )
     crossed = int(table["n"].iloc[0])
     return dg.AssetCheckResult(passed=crossed == 0, metadata={"crossed": crossed})
+
+
+@dg.asset_check(
+    asset="detection_limits",
+    description="Half of the series at least have enough values at their present level for a change to be seen.",
+    pool=POOL,
+)
+def series_are_analysed(warehouse: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
+    table = warehouse.query(
+        """SELECT s.project, count(*) AS series, count(l.smallest_detectable) AS analysed
+        FROM metric_series s LEFT JOIN detection_limits l USING (series_id) GROUP BY s.project ORDER BY s.project"""
+    )
+    few = table[table["analysed"] < _ANALYSED_AT_LEAST * table["series"]]
+    names = ", ".join(f"{row.project} {share(row.analysed / row.series, ROUGH)}" for row in few.itertuples())
+    return dg.AssetCheckResult(
+        passed=few.empty,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={
+            "series": int(table["series"].sum()),
+            "analysed": int(table["analysed"].sum()),
+            "projects_below_half": names or "none",
+        },
+    )
 
 
 @dg.asset_check(
@@ -173,7 +226,10 @@ def forecasts_cover_what_they_say(warehouse: dg.ResourceParam[Warehouse]) -> dg.
 
 
 @dg.asset_check(
-    asset="recommendations", description="Every recommendation names rows that exist as evidence.", pool=POOL
+    asset="recommendations",
+    description="Every recommendation names rows that exist as evidence.",
+    pool=POOL,
+    blocking=True,
 )
 def recommendations_have_evidence(warehouse: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
     table = warehouse.query(
@@ -193,12 +249,14 @@ def recommendations_have_evidence(warehouse: dg.ResourceParam[Warehouse]) -> dg.
 CHECKS = [
     schema_is_as_documented,
     measurements_are_unique,
+    identity_holds,
     volume_is_usual,
     results_keep_coming,
     names_are_stable,
     series_are_fresh,
     metrics_are_in_the_catalogue,
     nothing_is_quarantined,
+    series_are_analysed,
     forecast_intervals_are_nested,
     forecasts_cover_what_they_say,
     recommendations_have_evidence,

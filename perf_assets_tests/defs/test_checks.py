@@ -38,6 +38,7 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
         warehouse,
         """INSERT INTO metric_forecasts
         SELECT series_id :: VARCHAR, as_of, 1, 'last_value', 10, 9, 11, 8, 12 FROM metric_series""",
+        "INSERT INTO detection_limits (series_id, smallest_detectable) SELECT series_id, 0.1 FROM metric_series",
         """INSERT INTO regressions (regression_id) VALUES (9007199254740993)""",
         """INSERT INTO recommendations (recommendation_id, evidence)
         VALUES (1, '[{"table": "regressions", "regression_id": "9007199254740993"}]')""",
@@ -75,6 +76,10 @@ def test_good_data_passes(warehouse):
 BREAKS = [
     (checks.schema_is_as_documented, "ALTER TABLE anomalies DROP COLUMN score", "anomalies.score"),
     (checks.measurements_are_unique, "INSERT INTO measurements SELECT * FROM measurements LIMIT 3", "3"),
+    (checks.identity_holds, "DELETE FROM series WHERE test_name = 'test-1'", str(DAYS)),
+    (checks.identity_holds, "INSERT INTO series SELECT * FROM series", "2"),
+    (checks.identity_holds, "INSERT INTO runs SELECT * FROM runs LIMIT 1", "1"),
+    (checks.series_are_analysed, "UPDATE detection_limits SET smallest_detectable = NULL", "default 0 %"),
     (checks.metrics_are_in_the_catalogue, "UPDATE metric_series SET metric = 'odd', in_catalogue = false", "odd"),
     (
         checks.series_are_fresh,
@@ -114,6 +119,14 @@ def test_broken_data_fails_and_is_named(check, statement, named, warehouse):
     assert not result.passed
     shown = {name: str(value.value) for name, value in result.metadata.items()}
     assert named in [*shown, *shown.values()]
+
+
+def test_what_must_hold_blocks_what_rests_on_it() -> None:
+    blocking = {spec.name for check in checks.CHECKS for spec in check.check_specs if spec.blocking}
+    assert blocking == {
+        "schema_is_as_documented", "measurements_are_unique", "identity_holds", "forecast_intervals_are_nested",
+        "recommendations_have_evidence",
+    }  # fmt: skip
 
 
 def test_a_day_with_few_results_is_noticed(warehouse):

@@ -58,10 +58,10 @@ stopped_reporting    trends       metric_series performance_metrics
 """Key (a star: partitioned by day), group, and what it depends on."""
 
 CHECKS = {
-    "forecast_intervals_are_nested", "forecasts_cover_what_they_say", "measurements_are_unique",
+    "forecast_intervals_are_nested", "forecasts_cover_what_they_say", "identity_holds", "measurements_are_unique",
     "metrics_are_in_the_catalogue",
     "names_are_stable", "nothing_is_quarantined", "recommendations_have_evidence", "results_keep_coming",
-    "schema_is_as_documented", "series_are_fresh", "volume_is_usual",
+    "schema_is_as_documented", "series_are_analysed", "series_are_fresh", "volume_is_usual",
 }  # fmt: skip
 
 
@@ -101,7 +101,7 @@ def test_every_asset_that_is_a_table_has_its_columns(specs):
         schema = spec.metadata["dagster/column_schema"]
         columns = [(column.name, column.type, column.description) for column in schema.columns]
         assert columns == [(column.name, column.type, column.meaning) for column in tables[name].columns]
-    assert set(specs) - set(tables) == {"performance_metrics"}
+    assert set(specs) - set(tables) == {"performance_metrics", "performance_report"}
 
 
 def test_lineage_reaches_from_received_files_to_recommendations():
