@@ -19,7 +19,7 @@ export PYTHONPYCACHEPREFIX := $(CURDIR)/var/cache/python
 # Images of CI often forbid bytecode; compiling everything anew takes each process ten seconds, and here it lies aside.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test check ui evaluate bench soak clean help
+.PHONY: run test check ui evaluate bench soak reference clean help
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -46,6 +46,9 @@ evaluate: $(VENV)/.developing var/peers/.installed ## Measure accuracy (DATA=fol
 
 bench: $(VENV)/.developing var/peers/.installed ## Measure speed and write docs/performance.md (ONLY=chapters)
 	$(BIN)/python -m benchmarks $(if $(ONLY),--only "$(ONLY)")
+
+reference: $(VENV)/.developing ## Write docs/reference.md, the commands and tables, from the code
+	$(BIN)/python docs/reference.py
 
 soak: $(VENV)/.soaking ## Fuzz every parser for MINUTES (10), or those named in ONLY; an interrupted run goes on
 	$(BIN)/python -m soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(ONLY),--only "$(ONLY)")

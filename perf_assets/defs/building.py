@@ -16,6 +16,7 @@ from perf_assets.defs.assets.sources import source_definitions
 from perf_assets.defs.resources import resources_for
 from perf_assets.settings import Settings
 from perf_assets.sources.source import Source, asset_name, configured_sources
+from perf_assets.warehouse.increments import method_version
 
 _LOOKS_EVERY_SECONDS = 60
 
@@ -27,7 +28,12 @@ def definitions_for(settings: Settings, resource_overrides: Mapping[str, object]
     sources = configured_sources(settings.sources.sections)
     found = _found()
     whole = [asset for asset in found.assets or () if isinstance(asset, dg.AssetsDefinition | dg.AssetSpec)]
-    assets = dg.map_asset_specs(lambda spec: _brought_up_to_date(_after(spec, sources)), whole)
+    version = method_version()
+
+    def complete(spec: dg.AssetSpec) -> dg.AssetSpec:
+        return _brought_up_to_date(_after(spec, sources)).replace_attributes(code_version=version)
+
+    assets = _linked_to_code(dg.map_asset_specs(complete, whole))
     return dg.Definitions.merge(
         dg.Definitions(
             assets=assets,
@@ -48,6 +54,14 @@ def pulling_for(settings: Settings) -> dg.Definitions:
     resources = resources_for(settings)
     needed = {name: resources[name] for name in (*shared, *(source.section for source in sources))}
     return dg.Definitions.merge(source_definitions(sources), dg.Definitions(resources=needed))
+
+
+def _linked_to_code(assets: Iterable[dg.AssetsDefinition | dg.AssetSpec]) -> list[dg.AssetsDefinition | dg.AssetSpec]:
+    with warnings.catch_warnings():
+        # What is said of it is that it may change in a minor version; constraints.txt holds the version.
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        linked = dg.with_source_code_references(list(assets))
+    return [asset for asset in linked if isinstance(asset, dg.AssetsDefinition | dg.AssetSpec)]
 
 
 def _found() -> dg.Definitions:

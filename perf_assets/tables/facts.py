@@ -142,3 +142,22 @@ QUARANTINED_RESULTS = table(
     kept_hash VARCHAR of a value that gave way to another one: the file that one stands in
     """,
 )
+
+PERFORMANCE_METRICS = table(
+    "performance_metrics",
+    "Measurements as one wide table: a view over series, runs, measurements and measurement_details.",
+    "id",
+    """
+    id UBIGINT hash of series and run
+    timestamp TIMESTAMP when the value was measured, in UTC
+    metric_name VARCHAR metric
+    metric_value DOUBLE value, in the unit of its series
+    test_name VARCHAR test, scenario or benchmark
+    test_type VARCHAR type of the test
+    node_id VARCHAR node
+    node_type VARCHAR type of the node
+    test_run_id VARCHAR key of the run
+    ci_job_id VARCHAR job of the CI server
+    context_data JSON tags and what else is known of the run
+    """,
+)

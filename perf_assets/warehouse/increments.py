@@ -39,7 +39,7 @@ def increment_of(warehouse: Warehouse, analysis: str, contents: str = MEASUREMEN
 
     `contents`: a SELECT of series_id and content, for analyses that depend on more than the measurements.
     """
-    name = f"{analysis}/{_method()}"
+    name = f"{analysis}/{method_version()}"
     with warehouse.reading() as con:
         stale = con.execute(_STALE.format(contents=contents), [name]).df()
         [(count,)] = con.execute("SELECT count(*) FROM metric_series").fetchall()
@@ -67,7 +67,8 @@ def joined(parts: Sequence[pd.DataFrame], columns: Sequence[str]) -> pd.DataFram
 
 
 @cache
-def _method() -> str:
+def method_version() -> str:
+    """Hash of the code by which findings are made and worded."""
     digest = hashlib.sha256()
     # Kept rows have sentences, which are written anew where their words change.
     for room in (analysis, wording):

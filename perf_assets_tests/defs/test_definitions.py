@@ -19,7 +19,8 @@ from perf_assets.definitions import build_definitions
 from perf_assets.defs.resources import resources_for
 from perf_assets.landing import utc_now
 from perf_assets.settings import Settings, settings_from
-from perf_assets.tables import TABLES
+from perf_assets.tables import PERFORMANCE_METRICS, TABLES
+from perf_assets.warehouse import Warehouse
 
 GRAPH = """
 key_insights         advice       anomalies breach_outlook change_points duration_drivers duration_models joint_anomalies metric_trends node_scores pattern_changes regressions scenario_efficiency seasonal_patterns stopped_reporting
@@ -94,14 +95,28 @@ def test_every_asset_says_what_it_is_and_whose(specs):
 
 
 def test_every_asset_that_is_a_table_has_its_columns(specs):
-    tables = {table.name: table for table in TABLES}
-    for name, spec in specs.items():
-        if name not in tables:
-            continue
+    tables = {table.name: table for table in (*TABLES, PERFORMANCE_METRICS)}
+    for name in set(specs) & set(tables):
+        spec = specs[name]
         schema = spec.metadata["dagster/column_schema"]
         columns = [(column.name, column.type, column.description) for column in schema.columns]
         assert columns == [(column.name, column.type, column.meaning) for column in tables[name].columns]
-    assert set(specs) - set(tables) == {"performance_metrics", "performance_report"}
+    assert set(specs) - set(tables) == {"performance_report"}
+
+
+def test_assets_have_a_code_version_and_a_link_to_their_code(specs):
+    for name, spec in specs.items():
+        assert spec.code_version, name
+        (reference,) = spec.metadata["dagster/code_references"].code_references
+        assert Path(reference.file_path).is_relative_to(Path(perf_assets.__file__).parent), name
+
+
+def test_the_view_has_the_columns_that_are_documented(tmp_path):
+    settings = Settings(home=tmp_path)
+    warehouse = Warehouse(settings.database, settings.snapshots)
+    with warehouse.transaction() as con:
+        found = con.execute("DESCRIBE performance_metrics").fetchall()
+    assert [(name, kind) for name, kind, *_ in found] == [(c.name, c.type) for c in PERFORMANCE_METRICS.columns]
 
 
 def test_lineage_reaches_from_received_files_to_recommendations():

@@ -5,13 +5,13 @@ from datetime import timedelta
 import dagster as dg
 from pydantic import Field
 
-from perf_assets.defs.asset_spec import OWNERS, POOL, RECEIVED_DAY, outcome, table_spec
+from perf_assets.defs.asset_spec import OWNERS, POOL, RECEIVED_DAY, outcome, table_schema, table_spec
 from perf_assets.ingestion import load_received, record_received
 from perf_assets.landing import Landing, utc_now
 from perf_assets.progress import Progress
 from perf_assets.settings import Settings
 from perf_assets.sources.files import collect_drop_folder
-from perf_assets.tables import MEASUREMENTS, QUARANTINED_RESULTS, RAW_RESULTS
+from perf_assets.tables import MEASUREMENTS, PERFORMANCE_METRICS, QUARANTINED_RESULTS, RAW_RESULTS
 from perf_assets.warehouse import Warehouse
 
 _LATE = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=36), warn_window=timedelta(hours=26))
@@ -76,7 +76,10 @@ def raw_results(
             "performance_metrics; stored as series, runs, measurements and measurement_details.",
             partitions_def=RECEIVED_DAY,
             freshness_policy=_LATE,
-            metadata={"key": ", ".join(MEASUREMENTS.key)},
+            metadata={
+                "dagster/column_schema": table_schema(PERFORMANCE_METRICS),
+                "key": ", ".join(MEASUREMENTS.key),
+            },
         ),
     ],
     backfill_policy=dg.BackfillPolicy.single_run(),
