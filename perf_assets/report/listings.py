@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 from perf_assets.wording import findings
-from perf_assets.wording.findings import breach_dates, crossing, metric_words, recovery
-from perf_assets.wording.moments import day, days, minute, moment
+from perf_assets.wording.findings import crossing, metric_words, recovery
+from perf_assets.wording.moments import day, days, minute
 from perf_assets.wording.quantities import (
     ROUGH,
     chance,
@@ -25,7 +24,6 @@ from perf_assets.wording.quantities import (
     interval,
     missing,
     number,
-    odds,
     q_value,
     quantity,
     share,
@@ -38,7 +36,6 @@ def regressions(rows: Iterable[Any]) -> Table:
     """Rows of `regressions`."""
     # Names of tests and nodes are long: the details of a change are below them, not next to them.
     table = _table("Since (UTC)", "What changed")
-    table.columns[0].no_wrap = True
     for row in rows:
         words = (metric_words(row.metric), findings.place(row), findings.part_of_day(row))
         text = Text(", ".join(filter(None, words)))
@@ -57,15 +54,13 @@ def regressions(rows: Iterable[Any]) -> Table:
 
 def causes(rows: Iterable[Any]) -> Table:
     """Rows of `regression_causes` with metric, test_name, node_id and first_bad_at of their regression."""
-    table = _table("Regression of", "Since", "Goes along with", "Consistent")
+    table = _table("Since (UTC)", "Regression, and what it goes along with")
     for row in rows:
         place = " · ".join(str(part) for part in (row.test_name, row.node_id) if not missing(part) and part)
-        table.add_row(
-            f"{metric_words(row.metric)} {escape(place)}".strip(),
-            moment(row.first_bad_at),
-            escape(findings.consistency(row)),
-            "yes" if row.consistent else "no",
-        )
+        text = Text(f"{metric_words(row.metric)} {place}".strip())
+        text.append(f"\n{findings.consistency(row)}")
+        text.append("\nconsistent with the regression" if row.consistent else "\nnot consistent", style="dim")
+        table.add_row(minute(row.first_bad_at), text)
     return table
 
 
@@ -86,44 +81,33 @@ def trends(rows: Iterable[Any]) -> Table:
 
 def forecast(rows: Iterable[Any]) -> Table:
     """Rows of `breach_outlook` with title, unit and simulated of their series."""
-    level, single = "Level within 7, 30 days", "A value within 1, 7, 30 days"
-    table = _table("Series", "Now", "Limit", "Passes it", "95 % interval", level, single, numbers=("Now", "Limit"))
+    table = _table("Passes its limit", "Series")
     for row in rows:
         when = crossing(row)
-        table.add_row(
-            _series(row),
-            quantity(row.last_value, row.unit),
-            quantity(row.limit_value, row.unit),
-            Text(when, style="" if when == "not foreseen" else "red"),
-            breach_dates(row),
-            ", ".join(odds(likely) for likely in (row.level_by_7, row.level_by_30)),
-            ", ".join(odds(likely) for likely in (row.value_by_1, row.value_by_7, row.value_by_30)),
-        )
+        text = _series(row)
+        text.append(f"\nnow {quantity(row.last_value, row.unit)}, limit {quantity(row.limit_value, row.unit)}; ")
+        text.append(findings.breach_odds(row))
+        table.add_row(Text(when, style="" if when == "not foreseen" else "red"), text)
     return table
 
 
 def stopped(rows: Iterable[Any]) -> Table:
     """Rows of `stopped_reporting`."""
-    missed, before = "Hours with runs missed", "Most missed before"
-    table = _table("Series", "Verdict", "Last seen (UTC)", "Silent", missed, before, numbers=("Silent", missed, before))
+    table = _table("Last seen (UTC)", "Series")
     for row in rows:
         verdict = "removed" if row.verdict == "removed" else "stopped"
         together = "" if row.scope == "series" else f", {row.scope} {row.scope_name} ({counted(row.members, 'series')})"
-        table.add_row(
-            f"{row.title}{_plain_label(row.simulated)}",
-            f"{verdict}{together}",
-            minute(row.last_seen),
-            days(row.silent_days),
-            number(row.silent_hours),
-            number(row.longest_gap_hours),
-        )
+        text = _series(row)
+        text.append(f"\n{verdict}{together}: silent for {days(row.silent_days)}, ")
+        text.append(f"missed {counted(row.silent_hours, 'hour')} with runs, ")
+        text.append(f"before at most {number(row.longest_gap_hours)}")
+        table.add_row(minute(row.last_seen), text)
     return table
 
 
 def anomalies(rows: Iterable[Any]) -> Table:
     """Rows of `anomalies` with the columns of their series, and of `joint_anomalies`, which have `metrics`."""
     table = _table("Since (UTC)", "What was unusual")
-    table.columns[0].no_wrap = True
     for row in rows:
         together = not missing(row.metrics)
         text = Text(f"node {row.node_id}" if together else str(row.title))
@@ -139,7 +123,7 @@ def anomalies(rows: Iterable[Any]) -> Table:
 
 def patterns(rows: Iterable[Any]) -> Table:
     """Rows of `seasonal_patterns` with title and simulated of their series, and changed_at and sentence of a change."""
-    table = _table("Repeats", "Explains", "Series, and when it is highest and lowest (UTC)", numbers=("Explains",))
+    table = _table("Repeats", "Explains", "Series, when highest and lowest in UTC", numbers=("Explains",))
     for row in rows:
         text = _series(row)
         if words := findings.pattern(row):
@@ -152,73 +136,63 @@ def patterns(rows: Iterable[Any]) -> Table:
 
 def correlations(rows: Iterable[Any]) -> Table:
     """Rows of `metric_correlations`."""
-    table = _table("Metrics", "Where", "ρ", "95 % interval", "Strength", "q", "Points", numbers=("ρ", "q", "Points"))
+    table = _table("ρ", "Metrics", numbers=("ρ",))
     for row in rows:
-        table.add_row(
-            Text(findings.pair(row)),
-            Text(f"{row.project}, {row.node_id}"),
-            _figure(row.rho),
-            f"{_figure(row.rho_low)} to {_figure(row.rho_high)}",
-            Text("" if missing(row.strength) else str(row.strength)),
-            chance(row.q_value),
-            number(row.effective_n),
-        )
+        text = Text(findings.pair(row))
+        limits = f"95 % interval {_figure(row.rho_low)} to {_figure(row.rho_high)}"
+        strength = "" if missing(row.strength) else f"{row.strength}, "
+        text.append(f"\n{strength}{limits}, {q_value(row.q_value)}, {counted(row.effective_n, 'point')}")
+        text.append(f"\n{row.project}, {row.node_id}", style="dim")
+        table.add_row(_figure(row.rho), text)
     return table
 
 
 def insights(rows: Iterable[Any]) -> Table:
     """Rows of `key_insights`."""
-    table = _table("Insight", "In words", "Project")
+    table = _table("Insights")
     for row in rows:
-        title = Text(str(row.title), style="bold")
-        title.append(_plain_label(row.simulated), style="dim")
-        table.add_row(title, Text(str(row.text)), Text(str(row.project)))
+        text = Text(str(row.title), style="bold")
+        text.append(_plain_label(row.simulated), style="not bold dim")
+        text.append(f"\n{row.text}", style="not bold")
+        text.append(f"\n{row.project}", style="not bold dim")
+        table.add_row(text)
     return table
 
 
 def nodes(rows: Iterable[Any]) -> Table:
     """Rows of `node_scores`."""
-    columns = (
-        "Rank",
-        "Node",
-        "Type",
-        "Score",
-        "95 % interval",
-        "Time on the same tests",
-        "Tests",
-        "Fit for scheduling",
-    )
-    table = _table(*columns, numbers=("Rank", "Score", "Time on the same tests", "Tests"))
+    columns = ("Rank", "Node", "Score (95 % interval)", "Same tests take", "Tests")
+    table = _table(*columns, numbers=("Rank", "Score (95 % interval)", "Same tests take", "Tests"))
     for row in rows:
-        fit = Text("yes") if row.healthy else Text(f"no: {row.reason}", style="red")
-        table.add_row(
-            str(row.rank),
-            Text(str(row.node_id)),
-            Text("" if missing(row.node_type) else str(row.node_type)),
-            number(row.score, ROUGH),
-            f"{number(row.score_low, ROUGH)} to {number(row.score_high, ROUGH)}",
-            _share(row.slowdown),
-            str(row.tests),
-            fit,
-        )
+        text = Text(str(row.node_id))
+        if not missing(row.node_type):
+            text.append(f" ({row.node_type})", style="dim")
+        if not row.healthy:
+            text.append(f"\nnot fit for scheduling: {row.reason}", style="red")
+        score = f"{number(row.score, ROUGH)} ({number(row.score_low, ROUGH)} to {number(row.score_high, ROUGH)})"
+        table.add_row(str(row.rank), text, score, _share(row.slowdown), str(row.tests))
     return table
 
 
 def recommendations(rows: Iterable[Any]) -> Table:
     """Rows of `recommendations`."""
-    table = _table("", "What", "Do", "Expected effect", "State")
+    table = _table("", "What to do")
     for row in rows:
-        title = Text(str(row.title), style="bold")
-        title.append(_plain_label(row.simulated), style="dim")
-        effect = "" if missing(row.expected_effect) else str(row.expected_effect)
-        table.add_row(str(row.rank), title, Text(str(row.action)), Text(effect), Text(str(row.state)))
+        text = Text(str(row.title), style="bold")
+        text.append(_plain_label(row.simulated), style="not bold dim")
+        text.append(f"\n{row.action}", style="not bold")
+        effect = "" if missing(row.expected_effect) else f"Expected: {str(row.expected_effect).rstrip('.')}. "
+        text.append(f"\n{effect}{str(row.state).capitalize()}.", style="not bold dim")
+        table.add_row(str(row.rank), text)
     return table
 
 
 def _table(*columns: str, numbers: tuple[str, ...] = ()) -> Table:
+    """A table for 80 columns: what is long is below its heading line, in one column, and figures stay whole."""
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for name in columns:
-        table.add_column(name, justify="right" if name in numbers else "left", overflow="fold")
+        number_or_time = name in numbers or name.endswith("(UTC)")
+        table.add_column(name, justify="right" if name in numbers else "left", overflow="fold", no_wrap=number_or_time)
     return table
 
 

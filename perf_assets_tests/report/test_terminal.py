@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,11 +12,12 @@ import pytest
 from duckdb import DuckDBPyConnection
 from rich.console import Console
 
+from perf_assets.cli.listing import LISTINGS
 from perf_assets.report import listings, reading, terminal
 from perf_assets.settings import Incident
 from perf_assets.tables import REGRESSIONS
 from perf_assets.wording import findings
-from perf_assets_tests.report.snapshots import measured, real_history, regression, rows, snapshot
+from perf_assets_tests.report.snapshots import START, measured, real_history, regression, rows, snapshot
 
 EVIL = "[bold]not markup[/bold]"
 SERIES = pd.Series(
@@ -25,7 +27,7 @@ SERIES = pd.Series(
 
 
 def printed(*renderables: object) -> str:
-    console = Console(file=io.StringIO(), width=100)
+    console = Console(file=io.StringIO(), width=80)
     for renderable in renderables:
         console.print(renderable)
     return console.file.getvalue()  # type: ignore[attr-defined]
@@ -99,8 +101,8 @@ def test_an_empty_warehouse_says_what_to_do(tmp_path: Path) -> None:
             FROM breach_outlook b JOIN metric_series s USING (series_id)""",
             ["90 %", "2026-11-04", "99 %"],
         ),
-        ("nodes", "SELECT * FROM node_scores", ["node-1", "70", "yes"]),
-        ("recommendations", "SELECT * FROM recommendations", ["proposed", "back to 12 s"]),
+        ("nodes", "SELECT * FROM node_scores", ["node-1", "70 ("]),
+        ("recommendations", "SELECT * FROM recommendations", ["Proposed.", "back to 12 s"]),
     ],
 )
 def test_tables(tmp_path: Path, name: str, sql: str, parts: list[str]) -> None:
@@ -112,6 +114,35 @@ def test_tables(tmp_path: Path, name: str, sql: str, parts: list[str]) -> None:
     for part in parts:
         assert part in text
     assert len(printed(draw(table.head(0).itertuples())).splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", LISTINGS)
+def test_tables_fit_a_terminal_of_80_columns_however_long_names_are(name: str) -> None:
+    long = "a_test_with_a_name_as_long_as_people_make_them/of_a_module/and_a_parameter[1024-True]"
+    row = collections.defaultdict(
+        lambda: long, simulated=True, healthy=False, consistent=False, already_breached=False, members=12, scope="test",
+        score=91.5, score_low=88.0, score_high=93.1, slowdown=1.234, rank=1_000, tests=12_345, rho=-0.812, rho_low=-0.9,
+        rho_high=-0.7, lag=-6, q_value=0.012, effective_n=1_234, strength=0.75, period="daily", changed_at=START,
+        change=12.5, change_low=11.0, change_high=13.0, before=1.5, after=3.25, unit="By", state="confirmed",
+        kind="regression", shape="step", first_bad_at=START, last_seen=START, episode_start=START, episode_end=START,
+        recovered_at=START, breach_date=START, earliest=START, latest=START, since=START, silent_days=12.5,
+        silent_hours=300, longest_gap_hours=12, last_value=88.2, limit_value=90.0, change_per_week=-0.12, level=1e6,
+        value=2.0, expected=1.0, share=0.7, sharing=1_140, lacking=420, change_sharing=0.3, change_lacking=0.01,
+        verdict="worse", metrics=None, second_mode=None, part_of_day="night 00-06 UTC",
+        **{f"{kind}_by_{days}": 0.5 for kind in ("level", "value") for days in (1, 7, 30)},
+    )  # fmt: skip
+
+    class Row:
+        def __getattr__(self, column: str) -> object:
+            return row[column]
+
+    table = getattr(listings, name)([Row()])
+    lines = printed(table).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert all(str(column.header) in lines[0] for column in table.columns)
+    text = " ".join(" ".join(lines).split())
+    figures = {"regressions": "2026-09-01 00:00", "nodes": "92 (88 to 93)", "trends": "1 MB", "correlations": "-0.81"}
+    assert figures.get(name, "2026-09-01" if "(UTC)" in text else "") in text
 
 
 def test_a_change_of_a_runner_image_says_where_it_is() -> None:
