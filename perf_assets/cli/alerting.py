@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import click
-import pandas as pd
+from collections.abc import Sequence
+from typing import Any
 
-from perf_assets.cli.listing import frame_as_json
+import click
+
+from perf_assets.characters import in_one_line
+from perf_assets.cli.listing import as_json_text
 from perf_assets.landing import utc_now
 from perf_assets.settings import Settings
 from perf_assets.state import open_state
@@ -14,12 +17,12 @@ from perf_assets.warehouse import open_snapshot
 
 def show_alerts(settings: Settings, as_json: bool) -> None:
     with open_state(settings.state) as state:
-        deliveries, known = state.deliveries(), state.acknowledgements()
+        deliveries, known = state.rows("deliveries"), state.rows("acknowledgements")
     if as_json:
-        click.echo(f'{{"deliveries": {frame_as_json(deliveries)},\n"acknowledgements": {frame_as_json(known)}}}')
+        click.echo(f'{{"deliveries": {as_json_text(*deliveries)},\n"acknowledgements": {as_json_text(*known)}}}')
         return
-    _print("Sent", deliveries, ["alert_id", "channel", "status", "attempts", "sent_at", "error"])
-    _print("Acknowledged", known, ["finding_id", "acknowledged_by", "acknowledged_at", "note"])
+    _print("Sent", *deliveries, ["alert_id", "channel", "status", "attempts", "sent_at", "error"])
+    _print("Acknowledged", *known, ["finding_id", "acknowledged_by", "acknowledged_at", "note"])
 
 
 def acknowledge_regression(settings: Settings, regression_id: str, by: str, note: str) -> bool:
@@ -46,17 +49,18 @@ def send_now(settings: Settings) -> bool:
     return not report.failed
 
 
-def _print(title: str, table: pd.DataFrame, columns: list[str]) -> None:
+def _print(title: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]], shown: Sequence[str]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
     from perf_assets.cli.console import wide_console
 
     console = wide_console()
-    if table.empty:
+    if not rows:
         console.print(f"{title}: none")
         return
-    shown = Table(*columns, title=title, title_justify="left", box=None)
-    for row in table[columns].itertuples(index=False):
-        shown.add_row(*("" if pd.isna(value) else escape(str(value)) for value in row))
-    console.print(shown)
+    table = Table(*shown, title=title, title_justify="left", box=None)
+    for row in rows:
+        values = dict(zip(columns, row, strict=True))
+        table.add_row(*("" if values[name] is None else escape(in_one_line(str(values[name]))) for name in shown))
+    console.print(table)

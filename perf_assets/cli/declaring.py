@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
-import pandas as pd
 from pydantic import ValidationError
 
-from perf_assets.cli.listing import frame_as_json
+from perf_assets.characters import in_one_line
+from perf_assets.cli.listing import as_json_text
 from perf_assets.errors import UserError
 from perf_assets.landing import utc_now
 from perf_assets.settings import CONFIG_FILE, Epoch, Settings
@@ -26,16 +26,15 @@ class DeclarationError(UserError, ValueError):
 def show_epochs(settings: Settings, as_json: bool) -> None:
     """Print the epochs of the settings and of people."""
     with open_state(settings.state) as state:
-        people = state.epochs()
-    rows = [epoch.model_dump() | {"epoch_id": "", "declared_by": CONFIG_FILE} for epoch in settings.epochs]
-    table = pd.concat([pd.DataFrame(rows).reindex(columns=people.columns), people], ignore_index=True)
+        columns, people = state.rows("epochs")
+    own = [epoch.model_dump() | {"epoch_id": "", "declared_by": CONFIG_FILE} for epoch in settings.epochs]
+    rows = [tuple(epoch.get(name) for name in columns) for epoch in own] + people
     if as_json:
-        click.echo(frame_as_json(table))
-    elif table.empty:
+        click.echo(as_json_text(columns, rows))
+    elif not rows:
         click.echo("No epoch is declared.")
     else:
-        shown = table.dropna(axis="columns", how="all").astype(object)
-        click.echo(shown.where(shown.notna(), "").to_string(index=False))
+        _print(rows, columns)
 
 
 def declare_epoch(settings: Settings, declared: Mapping[str, str | None]) -> None:
@@ -55,26 +54,37 @@ def declare_epoch(settings: Settings, declared: Mapping[str, str | None]) -> Non
     told = epoch.model_dump(exclude={"starts_at", "reason"})
     number = str(epoch_id(epoch))
     with open_state(settings.state) as state:
-        same = _same(state.epochs(), {"reason": epoch.reason, **told}) if declared["starts_at"] is None else None
+        columns, rows = state.rows("epochs")
+        known = [dict(zip(columns, row, strict=True)) for row in rows]
+        same = _same(known, {"reason": epoch.reason, **told}) if declared["starts_at"] is None else None
         if same is not None:
-            click.echo(
-                f"Epoch {same.epoch_id} was declared before, from {moment(same.starts_at)}; --at declares another."
-            )
+            since = moment(same["starts_at"])
+            click.echo(f"Epoch {same['epoch_id']} was declared before, from {since}; --at declares another.")
             return
         state.declare_epoch(number, epoch.starts_at, epoch.reason, declared["declared_by"] or "", utc_now(), **told)
     click.echo(f"Epoch {number} from {moment(epoch.starts_at)} for {extent(epoch)}: {epoch.reason}")
     click.echo("It counts from the next run on.")
 
 
-def _same(known: pd.DataFrame, told: Mapping[str, str | None]) -> Any:
-    """The newest of the known epochs that was told the same of."""
-    alike = [row for row in known.sort_values("starts_at").itertuples()
-             if all(_text(getattr(row, name)) == (value or "") for name, value in told.items())]  # fmt: skip
-    return alike[-1] if alike else None
+def _print(rows: Sequence[tuple[Any, ...]], columns: Sequence[str]) -> None:
+    """Without the columns that are empty in all rows."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from perf_assets.cli.console import wide_console
+
+    used = [place for place in range(len(columns)) if any(row[place] not in (None, "") for row in rows)]
+    table = Table(*(columns[place] for place in used), box=None, pad_edge=False)
+    for row in rows:
+        values = [row[place] for place in used]
+        table.add_row(*(Text("" if value is None else in_one_line(str(value))) for value in values))
+    wide_console().print(table)
 
 
-def _text(value: object) -> str:
-    return "" if value is None or pd.isna(value) else str(value)
+def _same(known: Sequence[Mapping[str, Any]], declared: Mapping[str, str | None]) -> Mapping[str, Any] | None:
+    """The newest of the known epochs that says the same."""
+    alike = [row for row in known if all((row[name] or "") == (value or "") for name, value in declared.items())]
+    return max(alike, key=lambda row: row["starts_at"], default=None)
 
 
 def withdraw_epoch(settings: Settings, epoch_id: str) -> bool:

@@ -134,7 +134,7 @@ def _state(settings: Settings) -> Finding:
 
     try:
         with open_state(settings.state) as state:
-            known = len(state.acknowledgements())
+            known = state.counts()["acknowledgements"]
     except StateError as error:
         return Finding("state", "failed", str(error))
     return Finding("state", "ok", f"{counted(known, 'acknowledgement')}")

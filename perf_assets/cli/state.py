@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
-import pandas as pd
 
 from perf_assets.settings import Settings
 from perf_assets.state import open_state
 from perf_assets.state.backup import open_backup, write_backup
 from perf_assets.state.migrating import VERSIONS
+from perf_assets.wording.quantities import number
 
 
 def show_state(settings: Settings, as_json: bool) -> None:
@@ -23,7 +24,7 @@ def show_state(settings: Settings, as_json: bool) -> None:
         click.echo(json.dumps({"where": state.where, "version": VERSIONS[-1], "rows": counts}, indent=1))
         return
     click.echo(f"{state.where}, version {VERSIONS[-1]}")
-    click.echo(pd.DataFrame({"rows": counts}).to_string())
+    _print(rows=counts)
 
 
 def back_up_state(settings: Settings, file: Path, replace: bool) -> None:
@@ -36,7 +37,7 @@ def restore_state(settings: Settings, file: Path, confirmed: bool) -> bool:
     """Replace the state by a backup; False if the answer was no."""
     with open_backup(file) as backup, open_state(settings.state) as state:
         click.echo(f"Rows in {state.where}, and in {file} which replaces them all:")
-        click.echo(pd.DataFrame({"now": state.counts(), "backup": backup.counts()}).to_string())
+        _print(now=state.counts(), backup=backup.counts())
         if not confirmed and not _asked():
             click.echo("Nothing is changed.")
             return False
@@ -49,3 +50,17 @@ def _asked() -> bool:
     if not sys.stdin.isatty():
         raise click.UsageError("restore replaces the state and asks first; where nobody can answer, say --yes")
     return click.confirm("Replace the state?")
+
+
+def _print(**counts: Mapping[str, int]) -> None:
+    """Rows of each table, a column for each argument."""
+    from rich.table import Table
+
+    from perf_assets.cli.console import wide_console
+
+    shown = Table("table", box=None, pad_edge=False)
+    for name in counts:
+        shown.add_column(name, justify="right")
+    for table in next(iter(counts.values())):
+        shown.add_row(table, *(number(column[table]) for column in counts.values()))
+    wide_console().print(shown)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 from filelock import FileLock
 from sqlalchemy import (
     URL,
@@ -36,6 +35,9 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from perf_assets.state.errors import StateError, reason_of
 from perf_assets.state.migrating import upgrade, write_transaction
 from perf_assets.state.schema import acknowledgements, deliveries, epochs, metadata, regression_anchors
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 BUSY_TIMEOUT_SECONDS = 30
 """How long a process waits for another one's write before it gives up."""
@@ -249,10 +251,18 @@ class StateStore:
             for some in _portions(sorted(set(alert_ids))):
                 connection.execute(statement.where(deliveries.c.alert_id.in_(some)).values(**outcome))
 
-    def _table(self, table: Table) -> pd.DataFrame:
+    def rows(self, name: str) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+        """Columns and rows of a table of `schema`, sorted by its key: for a command, which starts without pandas."""
+        table = metadata.tables[name]
         with self._engine.connect() as connection:
-            rows = connection.execute(select(table).order_by(*table.primary_key.columns)).all()
-        frame = pd.DataFrame(rows, columns=[column.name for column in table.columns])
+            found = connection.execute(select(table).order_by(*table.primary_key.columns)).all()
+        return tuple(column.name for column in table.columns), [tuple(row) for row in found]
+
+    def _table(self, table: Table) -> pd.DataFrame:
+        import pandas as pd
+
+        columns, rows = self.rows(table.name)
+        frame = pd.DataFrame(rows, columns=list(columns))
         # Named types, or an empty table would come back with other ones than a full table.
         return frame.astype({column.name: _pandas_type(column.type) for column in table.columns})
 
@@ -281,11 +291,9 @@ def open_state(url_or_path: str | Path, called: str | None = None) -> StateStore
 
 def utc_naive(moment: datetime) -> datetime:
     """`moment` in UTC, without its zone, whole microseconds; a naive one is taken as UTC already."""
-    stamp = pd.Timestamp(moment)
-    if stamp.tzinfo is not None:
-        stamp = stamp.tz_convert("UTC").tz_localize(None)
-    naive: datetime = stamp.floor("us").to_pydatetime()
-    return naive
+    # A Timestamp of pandas is a datetime that may have nanoseconds.
+    whole: datetime = moment.to_pydatetime(warn=False) if hasattr(moment, "to_pydatetime") else moment
+    return whole if whole.tzinfo is None else whole.astimezone(UTC).replace(tzinfo=None)
 
 
 def _url(url_or_path: str | Path) -> URL:

@@ -7,15 +7,17 @@ said once, in the view analysed_measurements.
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-import pandas as pd
-from duckdb import DuckDBPyConnection
+from typing import TYPE_CHECKING
 
 from perf_assets.advice.identifiers import advice_id
 from perf_assets.settings import CONFIG_FILE, Epoch
 from perf_assets.tables import EPOCHS
 from perf_assets.warehouse.database import replace_rows
 from perf_assets.warehouse.views import fits
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from duckdb import DuckDBPyConnection
 
 
 def epoch_id(epoch: Epoch) -> int:
@@ -30,6 +32,8 @@ def declare_epochs(con: DuckDBPyConnection, settings: Sequence[Epoch], people: p
 
     An epoch that no measurement of a series has reached yet does not count for it: its values are compared as before.
     """
+    import pandas as pd
+
     columns = [column.name for column in EPOCHS.columns]
     rows = [epoch.model_dump() | {"epoch_id": epoch_id(epoch), "declared_by": CONFIG_FILE} for epoch in settings]
     rows += people.astype(object).where(people.notna(), None).to_dict("records")

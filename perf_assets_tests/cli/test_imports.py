@@ -61,6 +61,13 @@ def test_listings_import_what_reading_and_printing_needs(loaded: Site, command: 
     assert imported(loaded, *command.split()) <= needed | {"rich"}
 
 
+@pytest.mark.parametrize("command", ["alerts", "epochs", "state", "doctor"])
+def test_what_is_kept_is_shown_without_pandas(loaded: Site, command: str) -> None:
+    # The examination loads every plugin, to name those that cannot be loaded; some formats are of pyarrow.
+    plugins = {"numpy", "pyarrow", "requests", "fsspec"} if command == "doctor" else set()
+    assert imported(loaded, command) <= {"alembic", "duckdb", "pydantic", "rich", "sqlalchemy"} | plugins
+
+
 def test_listings_need_no_more_where_sources_and_channels_are_configured(loaded: Site) -> None:
     watching = Site(loaded.folder.parent / "watching", loaded.environ)
     watching.variables()
