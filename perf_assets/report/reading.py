@@ -255,7 +255,9 @@ FROM steps WHERE step > 0 GROUP BY series_id ORDER BY series_id
 
 def _recent(episodes: pd.DataFrame, newest: pd.Series) -> pd.DataFrame:
     """Episodes that ended in the last 30 days of their project's results, the newest first."""
-    recent = episodes[episodes["episode_end"] >= episodes["project"].map(newest) - RECENT]
+    # Where there is no episode, or no series, columns have no types of their own.
+    of_project = pd.to_datetime(episodes["project"].map(newest.to_dict()))
+    recent = episodes[pd.to_datetime(episodes["episode_end"]) >= of_project - RECENT]
     return recent.sort_values(["episode_start", "score"], ascending=False, kind="stable", ignore_index=True)
 
 
