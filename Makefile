@@ -19,16 +19,22 @@ export PYTHONPYCACHEPREFIX := $(CURDIR)/var/cache/python
 # Images of CI often forbid bytecode; compiling everything anew takes each process ten seconds, and here it lies aside.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test check ui evaluate bench soak reference clean help
+.PHONY: run test test-fast thorough check ui evaluate bench soak reference clean help
 
 help: ## List the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 run: $(VENV)/.installed ## Analyse INPUT (a file or folder), or the bundled sample, and print the report
 	@$(BIN)/perf-assets run $(if $(INPUT),"$(INPUT)")
 
 test: $(VENV)/.developing ## Run the tests
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not thorough"
+
+test-fast: $(VENV)/.developing ## Run the tests that take a minute together
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not thorough and not slow"
+
+thorough: $(VENV)/.developing ## Run all tests, with many more cases of each property
+	$(BIN)/python -m pytest -n 2 --dist worksteal --hypothesis-profile thorough
 
 check: $(VENV)/.developing ## Lint, format, types, and what Dagster makes of the definitions
 	$(BIN)/ruff check .

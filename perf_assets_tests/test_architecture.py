@@ -53,3 +53,13 @@ def _resolves(dotted: str) -> bool:
             file = place.with_suffix(".py") if place.with_suffix(".py").exists() else place / "__init__.py"
             return all(re.search(rf"\b{part}\b", file.read_text(encoding="utf-8")) for part in parts[length:])
     return False
+
+
+def test_listed_tests_and_modules_exist() -> None:
+    tests = ROOT / "perf_assets_tests"
+    for line in (tests / "thorough.txt").read_text(encoding="utf-8").splitlines():
+        if not line.startswith("#"):
+            module, _, name = line.partition("::")
+            assert f"def {name}(" in (tests / module).read_text(encoding="utf-8"), line
+    for line in (tests / "slow.txt").read_text(encoding="utf-8").splitlines():
+        assert line.startswith("#") or (tests / line).is_file(), line
