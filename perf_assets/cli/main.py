@@ -77,7 +77,7 @@ def _command(function: Callable[..., None]) -> Callable[..., None]:
 @click.option("--fail-on-regression", is_flag=True, help="Exit with 4 if a regression is confirmed.")
 @_command
 def run(settings: Settings, inputs: tuple[Path, ...], fail_on_regression: bool) -> None:
-    """Analyse INPUTS (files or folders), or what came in before; with neither, the bundled sample."""
+    """Analyse INPUTS (files or folders), or what was received before; with neither, the bundled sample."""
     from perf_assets.cli.running import analyse
 
     outcome = analyse(settings, inputs)

@@ -99,7 +99,7 @@ def _land(settings: Settings, landing: Landing, inputs: Sequence[Path], console:
         console.print(f"Pulling {', '.join(pulling.values())}", soft_wrap=True, markup=False)
         return
     if any(file.origin != "sample" for file in landing.files()):
-        console.print("Analysing the results that came in before (the bundled sample is left out)")
+        console.print("Analysing the results that were received before (the bundled sample is left out)")
         return
     console.print("No results of your own yet: analysing the bundled sample (14 real scenario runs, a simulated fleet)")
     land_sample(landing, settings.home / "samples", now)

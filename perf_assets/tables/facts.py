@@ -118,7 +118,7 @@ MEASUREMENT_DETAILS = table(
     spread DOUBLE spread the format reports, in the series' unit
     replicates DOUBLE[] single repetitions, in the series' unit
     node_name VARCHAR name of a node that does not last
-    context VARCHAR JSON object, where it is not that of the run; empty where there is none
+    context VARCHAR JSON object, where it differs from that of the run; empty where nothing is known
     location VARCHAR place in the file
     """,
 )
@@ -139,7 +139,7 @@ QUARANTINED_RESULTS = table(
     fragment VARCHAR the first characters of what was rejected
     first_seen TIMESTAMP when the file first came
     times_seen BIGINT how often the file came
-    kept_hash VARCHAR of a value that gave way to another one: the file that one stands in
+    kept_hash VARCHAR of a value that was replaced by another one: the file of that one
     """,
 )
 

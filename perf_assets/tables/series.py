@@ -68,7 +68,7 @@ METRIC_SERIES = table(
     test_type VARCHAR kind of test
     node_id VARCHAR node
     node_type VARCHAR type of node
-    title VARCHAR name of the series for people: metric, test, node, and what else tells it from others of that name
+    title VARCHAR name of the series for people: metric, test, node, and what distinguishes series of equal names
     simulated BOOLEAN from the fleet simulator
     measurements BIGINT number of measurements
     first_seen TIMESTAMP first measurement
