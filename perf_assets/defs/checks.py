@@ -21,7 +21,7 @@ from perf_assets.wording.quantities import ROUGH, share
 
 _NEWEST_MUST_BE_WITHIN_DAYS = 7
 _VOLUME_MAY_FALL_TO = 0.5
-_ANALYSED_AT_LEAST = 0.5
+_ANALYSED_AT_LEAST, _LONG = 0.5, 30
 _COVERAGE_80, _FORECASTS_TO_JUDGE = (0.70, 0.90), 200
 """Shares that values of an 80 % interval may have, and forecasts from which a metric's share is judged."""
 
@@ -182,13 +182,16 @@ def forecast_intervals_are_nested(warehouse: dg.ResourceParam[Warehouse]) -> dg.
 
 @dg.asset_check(
     asset="detection_limits",
-    description="Half of the series at least have enough values at their present level for a change to be seen.",
+    description=f"In half of each project's series with {_LONG} measurements or more a change would be seen: they have "
+    "enough of them at their present level.",
     pool=POOL,
 )
 def series_are_analysed(warehouse: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
     table = warehouse.query(
         """SELECT s.project, count(*) AS series, count(l.smallest_detectable) AS analysed
-        FROM metric_series s LEFT JOIN detection_limits l USING (series_id) GROUP BY s.project ORDER BY s.project"""
+        FROM metric_series s LEFT JOIN detection_limits l USING (series_id) WHERE s.measurements >= ?
+        GROUP BY s.project ORDER BY s.project""",
+        [_LONG],
     )
     few = table[table["analysed"] < _ANALYSED_AT_LEAST * table["series"]]
     names = ", ".join(f"{row.project} {share(row.analysed / row.series, ROUGH)}" for row in few.itertuples())
