@@ -24,6 +24,7 @@ from perf_assets.wording.findings import (
     metric_words,
     pattern,
     recovery,
+    run_name,
     title,
 )
 from perf_assets.wording.moments import day, moment, span
@@ -94,8 +95,8 @@ def _about_changes(findings: Findings) -> Iterator[dict[str, object]]:
 
 def _runs(row: Any) -> str:
     if pd.isna(row.last_good_run):
-        return f"it began with run {row.first_bad_run}"
-    return f"last good run {row.last_good_run}, first of the new level {row.first_bad_run}"
+        return f"it began with run {run_name(row.first_bad_run)}"
+    return f"last good run {run_name(row.last_good_run)}, first of the new level {run_name(row.first_bad_run)}"
 
 
 def _levels_and_size(row: Any) -> str:

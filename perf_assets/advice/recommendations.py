@@ -13,7 +13,16 @@ from perf_assets.advice.identifiers import advice_id
 from perf_assets.advice.severity import badness
 from perf_assets.analysis.level_changes import ALL_DAY
 from perf_assets.tables import RECOMMENDATIONS
-from perf_assets.wording.findings import apart, breach, change_of, levels, metric_words, short_commit, subject
+from perf_assets.wording.findings import (
+    apart,
+    breach,
+    change_of,
+    levels,
+    metric_words,
+    run_name,
+    short_commit,
+    subject,
+)
 from perf_assets.wording.moments import moment
 from perf_assets.wording.quantities import counted, odds, quantity, share
 
@@ -229,8 +238,8 @@ def _bracket(row: Any) -> str:
     if len(commits) == 2 and row.last_good_commit != row.first_bad_commit:
         return f"between the commits {commits[0]} and {commits[1]}"
     if pd.isna(row.last_good_run):
-        return f"since commit {commits[0]}" if commits else f"since run {row.first_bad_run}"
-    return f"between the runs {row.last_good_run} and {row.first_bad_run}"
+        return f"since commit {commits[0]}" if commits else f"since run {run_name(row.first_bad_run)}"
+    return f"between the runs {run_name(row.last_good_run)} and {run_name(row.first_bad_run)}"
 
 
 def _first_known(*names: Any) -> str:

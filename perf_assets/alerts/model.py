@@ -108,7 +108,8 @@ def _facts(row: Any) -> tuple[tuple[str, str], ...]:
 
 
 def _run(name: object, at: Any) -> str:
-    return ", ".join(part for part in (_text(name), "" if missing(at) else moment(at)) if part)
+    named = "" if missing(name) else findings.run_name(name)
+    return ", ".join(part for part in (named, "" if missing(at) else moment(at)) if part)
 
 
 def _text(value: object) -> str:

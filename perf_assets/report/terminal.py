@@ -139,7 +139,7 @@ def _withdrawn(report: Report) -> Iterator[str]:
         return
     yield "\n[bold]Withdrawn[/]"
     for row in rows_of(report.withdrawn.head(MOST_WITHDRAWN)):
-        since = f"{row.kind} since run {row.first_bad_run}, confirmed {day(row.confirmed_at)}"
+        since = f"{row.kind} since run {findings.run_name(row.first_bad_run)}, confirmed {day(row.confirmed_at)}"
         yield f"  {escape(f'{row.title}: {since}')}: [dim]{escape(str(row.reason))}[/]"
     yield from _more_on_page(len(report.withdrawn) - MOST_WITHDRAWN)
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 from perf_assets.wording.moments import day, length, moment
@@ -29,6 +30,7 @@ _ALL_DAY, _INCIDENT, _BY_NODE = "all day", "incident", "by node"
 _LONGEST_REACH = 60
 """Characters of a title that the reach of a finding may take."""
 _HASH_SHOWN = 12
+_HASH = re.compile("[0-9a-f]{64}")
 _BRANCHES_NAMED = 5
 _DECLARED = ("project", "node_id", "node_type", "test_name", "metric")
 
@@ -186,10 +188,18 @@ def short(text: object, characters: int = 34) -> str:
     return f"{whole[: math.ceil(kept / 2)]}…{whole[len(whole) - kept // 2 :]}"
 
 
+def run_name(key: object) -> str:
+    """The key of a run; of the hash that results without a key get, as many characters as make it clear."""
+    whole = str(key)
+    return whole[:_HASH_SHOWN] if _HASH.fullmatch(whole) else whole
+
+
 def runs(row: Any) -> str:
     """The runs on both sides of a change (regressions); a drift, or a rise for some hours, has no last good one."""
-    first = short(row.first_bad_run, 28)
-    return f"from run {first}" if missing(row.last_good_run) else f"{short(row.last_good_run, 28)} to {first}"
+    first = short(run_name(row.first_bad_run), 28)
+    if missing(row.last_good_run):
+        return f"from run {first}"
+    return f"{short(run_name(row.last_good_run), 28)} to {first}"
 
 
 def levels_of_members(row: Any) -> str:

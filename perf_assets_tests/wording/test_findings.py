@@ -75,3 +75,12 @@ def test_words_of_tables_are_those_of_the_analysis():
     assert findings._ALL_DAY == level_changes.ALL_DAY
     assert findings._INCIDENT == regressions.INCIDENT
     assert findings._BY_NODE == causes.BY_NODE
+
+
+def test_a_run_that_has_only_a_hash_is_named_by_its_beginning():
+    digits = "0123456789abcdef" * 4
+    assert findings.run_name(digits) == "0123456789ab"
+    row = pd.Series({"last_good_run": digits, "first_bad_run": "ci-1042"})
+    assert findings.runs(row) == "0123456789ab to ci-1042"
+    assert findings.run_name("nightly/2026-10-01") == "nightly/2026-10-01"
+    assert findings.run_name(digits[:40]) == digits[:40]
