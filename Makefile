@@ -30,7 +30,7 @@ run: $(VENV)/.installed ## Analyse INPUT (a file or folder), or the bundled samp
 test: $(VENV)/.developing ## Run the tests
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not thorough"
 
-test-fast: $(VENV)/.developing ## Run the tests that take a minute together
+test-fast: $(VENV)/.developing ## Run the quick tests
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not thorough and not slow"
 
 thorough: $(VENV)/.developing ## Run all tests, with many more cases of each property
